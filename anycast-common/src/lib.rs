@@ -1,0 +1,38 @@
+//! What the kernel programs and userspace share.
+//!
+//! Everything here is pure: no pointers, no allocation outside the `user` feature, no knowledge of aya.
+//!
+//! # Boundary contract
+//!
+//! * Addresses, ports, VLAN tags and MACs are byte arrays in wire order. IPv4 addresses in 16-byte fields are
+//!   v4-mapped (`::ffff:a.b.c.d`, RFC 4291 section 2.5.5.2), so one field compares both families.
+//! * Integers are native-endian and never on the wire.
+//! * No `bool`, `Option` or Rust enum in a map value; no implicit padding; zeroed memory is valid and selects nothing.
+//! * **Cells** are aligned `u64` fields. A live change is one store to one cell; every other field of an entry is
+//!   written once, at a fresh index, before any cell refers to it.
+//! * [`ABI_VERSION`] changes with every change of a layout below; the loader refuses pinned maps of another version.
+#![no_std]
+
+#[cfg(feature = "user")]
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod checksum;
+pub mod ecn;
+pub mod flow;
+pub mod header;
+#[cfg(feature = "user")]
+pub mod listeners;
+#[cfg(feature = "user")]
+pub mod maglev;
+pub mod map;
+pub mod outcome;
+#[cfg(feature = "user")]
+pub mod outer;
+
+/// Version of the map layouts and of their meaning.
+pub const ABI_VERSION: u32 = 1;
+
+/// Version of flow hash, table size, permutation and refill: what every `PoP` must compute alike.
+pub const HASH_VERSION: u32 = 1;

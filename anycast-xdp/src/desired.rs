@@ -1,0 +1,179 @@
+//! What a configuration file asks for, after parsing and validation: facts of this host, and services.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+/// A valid configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What is true of this host only.
+    pub local: Local,
+    /// The services it carries.
+    pub services: Services,
+}
+
+/// Facts of this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// Names the pins and the state of this daemon; several can run on one machine.
+    pub instance: String,
+    /// What this host does.
+    pub role: Role,
+    /// Site name.
+    pub pop: String,
+    /// Host name within the site.
+    pub host: String,
+    /// Interfaces that a program is attached to, or that lead to the backbone.
+    pub interfaces: Vec<Interface>,
+    /// Capacities of the maps.
+    pub limits: Limits,
+}
+
+/// What a host does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes VIP packets in and encapsulates them.
+    Pop(PopRole),
+    /// Takes tunnel packets in and decapsulates them for its own stack.
+    Gateway(GatewayRole),
+}
+
+/// Facts of a PoP host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PopRole {
+    /// Outer source of IPv4 tunnels.
+    pub tunnel_source_ipv4: Option<Ipv4Addr>,
+    /// Outer source of IPv6 tunnels.
+    pub tunnel_source_ipv6: Option<Ipv6Addr>,
+    /// Secret of the fleet, the same on every PoP: keys the flow hash and the Maglev tables.
+    pub hash_seed: [u8; 16],
+    /// Accept a backbone whose MTU is below the access MTU plus the outer header.
+    pub allow_small_mtu: bool,
+}
+
+/// Facts of a gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayRole {
+    /// Addresses of this host that tunnels end at.
+    pub tunnel_addresses: Vec<IpAddr>,
+    /// Outer sources that are believed.
+    pub allowed_sources: Vec<IpNet>,
+}
+
+/// One interface and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Kernel name.
+    pub name: String,
+    /// VIP traffic enters here.
+    pub access: bool,
+    /// Tunnels leave (PoP) or arrive (gateway) here.
+    pub backbone: bool,
+    /// Which XDP mode is asked for.
+    pub attach: AttachMode,
+}
+
+/// Which XDP mode is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AttachMode {
+    /// Native, or generic where the driver cannot.
+    #[default]
+    Auto,
+    /// In the driver; refuses to fall back.
+    Native,
+    /// In the stack.
+    Generic,
+}
+
+/// Capacities of the maps: fixed when they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// VIPs.
+    pub vips: u32,
+    /// Pools.
+    pub pools: u32,
+    /// Backends over all pools.
+    pub backends: u32,
+    /// Maglev slots over all pools, with room for a second table of the largest pool while it changes.
+    pub slots: u32,
+    /// Next-hop groups.
+    pub groups: u32,
+    /// Next hops.
+    pub next_hops: u32,
+    /// Egress links.
+    pub links: u32,
+    /// Distinct listener sets.
+    pub listener_sets: u32,
+    /// Drop reasons remembered over all VIPs.
+    pub vip_drops: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            vips: 4096,
+            pools: 512,
+            backends: 4096,
+            slots: 1 << 20,
+            groups: 1024,
+            next_hops: 1024,
+            links: 64,
+            listener_sets: 256,
+            vip_drops: 16_384,
+        }
+    }
+}
+
+/// The services of a PoP or gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Services {
+    /// In the order of the file.
+    pub vips: Vec<Vip>,
+    /// In the order of the file.
+    pub pools: Vec<Pool>,
+}
+
+/// One anycast service address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vip {
+    /// Unique name.
+    pub name: String,
+    /// Unique address.
+    pub address: IpAddr,
+    /// What it takes; empty: everything.
+    pub listeners: Vec<Listener>,
+    /// Name of the pool that it is bound to; gateways have none.
+    pub pool: Option<String>,
+}
+
+/// Protocol and ports that a VIP takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Listener {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// First and last port, inclusive; `None`: the whole protocol. Only for TCP, UDP and SCTP.
+    pub ports: Option<(u16, u16)>,
+}
+
+/// The weighted backends of one home region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Unique name.
+    pub name: String,
+    /// Where it is.
+    pub home_region: String,
+    /// At least one.
+    pub backends: Vec<Backend>,
+}
+
+/// A home-region node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Its tunnel address, unique within the pool.
+    pub address: IpAddr,
+    /// Share of the flows, 1 to 65535.
+    pub weight: u16,
+}

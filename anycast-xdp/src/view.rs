@@ -1,0 +1,167 @@
+//! What `status`, `vips` and `stats` show: read from the pinned state, daemon running or not. Its JSON form is stable.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use anycast_common::map::Counter;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+/// Serializes as `{"packets": n, "bytes": n}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count(pub Counter);
+
+impl Serialize for Count {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut state = serializer.serialize_struct("Count", 2)?;
+        state.serialize_field("packets", &self.0.packets)?;
+        state.serialize_field("bytes", &self.0.bytes)?;
+        state.end()
+    }
+}
+
+/// `status`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// Instance name.
+    pub instance: String,
+    /// `pop` or `gateway`.
+    pub role: String,
+    /// Site name.
+    pub pop: String,
+    /// Host name within the site.
+    pub host: String,
+    /// ABI version of the pinned maps.
+    pub abi_version: u32,
+    /// Process id of the running daemon; none: forwarding goes on without one.
+    pub daemon_pid: Option<u32>,
+    /// Attached programs.
+    pub attachments: Vec<Attachment>,
+    /// How full each table is.
+    pub tables: Vec<TableFill>,
+    /// Backends and where their packets go now.
+    pub backends: Vec<BackendStatus>,
+}
+
+/// One attached program.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attachment {
+    /// Interface name.
+    pub interface: String,
+    /// Kernel interface index.
+    pub ifindex: u32,
+    /// Program: `pop`, `backbone` or `gateway`.
+    pub program: String,
+    /// Program id in the kernel.
+    pub program_id: u32,
+    /// What was asked for: `auto`, `native` or `generic`.
+    pub asked: String,
+    /// What was obtained: `native` or `generic`; `detached` when the link is there but the interface is not.
+    pub mode: String,
+}
+
+/// How full a table is.
+#[derive(Clone, Debug, Serialize)]
+pub struct TableFill {
+    /// Map name.
+    pub name: String,
+    /// Entries in use.
+    pub used: u32,
+    /// Capacity.
+    pub capacity: u32,
+}
+
+/// A backend and where its packets go now.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackendStatus {
+    /// Pool name.
+    pub pool: String,
+    /// Tunnel address.
+    pub address: IpAddr,
+    /// Weight.
+    pub weight: u16,
+    /// Longest outer packet, in bytes; 0: no route.
+    pub mtu_bytes: u16,
+    /// The next hops in use; empty: unresolved, packets are dropped.
+    pub next_hops: Vec<NextHopStatus>,
+}
+
+/// A next hop in use.
+#[derive(Clone, Debug, Serialize)]
+pub struct NextHopStatus {
+    /// Egress interface name.
+    pub interface: String,
+    /// MAC, colon-separated.
+    pub mac: String,
+    /// Share of the flows in sixteenths.
+    pub sixteenths: u8,
+}
+
+/// `vips`: one row.
+#[derive(Clone, Debug, Serialize)]
+pub struct VipRow {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub address: IpAddr,
+    /// Listeners in the notation of the configuration; empty: everything.
+    pub listeners: Vec<String>,
+    /// Pool, none on gateways.
+    pub pool: Option<String>,
+}
+
+/// `stats`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stats {
+    /// Instance name.
+    pub instance: String,
+    /// Per VIP.
+    pub vips: Vec<VipStats>,
+    /// Per backend.
+    pub backends: Vec<BackendStats>,
+    /// Per outcome of the whole host, by label; zero rows are left out.
+    pub outcomes: BTreeMap<String, Count>,
+    /// Per interface.
+    pub interfaces: Vec<InterfaceStats>,
+}
+
+/// Counters of one VIP: `received = forwarded + answered + passed + dropped`, and `dropped = Σ reasons`.
+#[derive(Clone, Debug, Serialize)]
+pub struct VipStats {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub address: IpAddr,
+    /// Sum of the four below.
+    pub received: Count,
+    /// Handed to the driver.
+    pub forwarded: Count,
+    /// Answered here.
+    pub answered: Count,
+    /// Given to the host's stack.
+    pub passed: Count,
+    /// Dropped.
+    pub dropped: Count,
+    /// Dropped, by reason label.
+    pub reasons: BTreeMap<String, Count>,
+}
+
+/// Counters of one backend.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackendStats {
+    /// Pool name.
+    pub pool: String,
+    /// Tunnel address.
+    pub address: IpAddr,
+    /// Handed to the driver toward it.
+    pub forwarded: Count,
+}
+
+/// What was lost on an interface after the verdict, which the program cannot see.
+#[derive(Clone, Debug, Serialize)]
+pub struct InterfaceStats {
+    /// Interface name.
+    pub interface: String,
+    /// Frames, by the kernel tracepoint that told of them.
+    pub xdp_losses: BTreeMap<String, u64>,
+    /// The NIC's own counters that speak of drops and errors; zero rows are left out.
+    pub nic: BTreeMap<String, u64>,
+}

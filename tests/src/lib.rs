@@ -1,0 +1,1 @@
+//! The lab, the model, the bench and the integration tests.

@@ -1,0 +1,1 @@
+//! Shared with the build script of anycast-xdp: where the eBPF toolchain is.
