@@ -1,11 +1,34 @@
-//! Builds the eBPF objects that the loader embeds.
+//! Compiles the eBPF programs into `OUT_DIR`, from where the loader embeds them.
+#![expect(clippy::print_stdout, reason = "cargo reads the standard output of a build script")]
 
-fn main() -> anyhow::Result<()> {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../anycast-xdp-ebpf");
-    // SAFETY: a build script has one thread.
-    unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
-    aya_build::build_ebpf(
-        [aya_build::Package { name: "anycast-xdp-ebpf", root_dir: root, ..Default::default() }],
-        aya_build::Toolchain::Custom("debian-rust"),
-    )
+use std::{env, fs, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use xtask::{ebpf, project, toolchain::Toolchain};
+
+fn main() -> Result<()> {
+    for source in [ebpf::PACKAGE, "anycast-common/src", "anycast-common/Cargo.toml"] {
+        println!("cargo::rerun-if-changed={}", project::root().join(source).display());
+    }
+    let toolchain = match Toolchain::find() {
+        Ok(toolchain) => toolchain,
+        Err(missing) => {
+            println!("cargo::error={missing}");
+            return Ok(());
+        }
+    };
+    for tool in [toolchain.compiler.rustc(), toolchain.linker.clone()] {
+        println!("cargo::rerun-if-changed={}", tool.display());
+    }
+
+    let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: cargo runs this program")?);
+    let built = ebpf::build(&toolchain, &ebpf::Machine::of_build_script()?, &ebpf::directory_above(&out_dir))?;
+    for line in built.warnings.iter().flat_map(|warning| warning.lines()) {
+        println!("cargo::warning={line}");
+    }
+    for name in ebpf::OBJECTS {
+        let object = built.object(name)?;
+        fs::copy(object, out_dir.join(name)).with_context(|| format!("cannot copy {}", object.display()))?;
+    }
+    Ok(())
 }

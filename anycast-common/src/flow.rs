@@ -59,9 +59,12 @@ const fn pair(key: &FlowKey, at: usize, first: u64, second: u64) -> u64 {
 /// Hash of an IPv4 flow: source and destination in wire order.
 #[inline(always)]
 pub const fn hash_v4(key: &FlowKey, source: [u8; 4], destination: [u8; 4], transport: Transport) -> u64 {
-    mix(key.words[0]
-        .wrapping_add(pair(key, 1, word(source), word(destination)))
-        .wrapping_add(pair(key, 3, word(transport.ports), transport.protocol as u64)))
+    mix(key.words[0].wrapping_add(pair(key, 1, word(source), word(destination))).wrapping_add(pair(
+        key,
+        3,
+        word(transport.ports),
+        transport.protocol as u64,
+    )))
 }
 
 /// Hash of an IPv6 flow, the addresses as their four 32-bit words in wire order.
@@ -76,8 +79,11 @@ pub const fn hash_v6(key: &FlowKey, source: [[u8; 4]; 4], destination: [[u8; 4];
 }
 
 /// The IPv6 flow label of an outer header (RFC 6438): bits 4..24 of the flow hash, so it shares none with the next-hop
-/// pick (bits 0..4) and few with the slot (the top bits).
+/// pick (bits 0..4) nor with the slot (bits 32..64), and the flows of one backend still spread over the backbone.
 #[inline(always)]
 pub const fn flow_label(flow_hash: u64) -> u32 {
     (flow_hash >> 4) as u32 & 0xf_ffff
 }
+
+#[cfg(all(test, feature = "user"))]
+mod tests;

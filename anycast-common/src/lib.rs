@@ -18,10 +18,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod bench;
 pub mod checksum;
 pub mod ecn;
 pub mod flow;
 pub mod header;
+pub mod listen;
 #[cfg(feature = "user")]
 pub mod listeners;
 #[cfg(feature = "user")]
@@ -30,6 +32,7 @@ pub mod map;
 pub mod outcome;
 #[cfg(feature = "user")]
 pub mod outer;
+pub mod outer_patch;
 
 /// Version of the map layouts and of their meaning.
 pub const ABI_VERSION: u32 = 1;

@@ -32,6 +32,9 @@ unsafe impl MapValue for u64 {}
 // SAFETY: as above.
 unsafe impl<const N: usize> MapValue for [u8; N] {}
 
+// SAFETY: repr(C) and an array of integers only; it is a global of the program, not a map value, under the same rules.
+unsafe impl MapValue for crate::flow::FlowKey {}
+
 /// The v4-mapped form of an IPv4 address.
 #[inline(always)]
 pub const fn v4_mapped(address: [u8; 4]) -> [u8; 16] {
@@ -157,6 +160,15 @@ pub struct BackendEntry {
     pub reserved: [u8; 2],
 }
 map_value!(BackendEntry, size 64, align 8, fields [u64, [u8; OUTER_MAX_BYTES], u32, u8, u8, [u8; 2]]);
+
+impl BackendEntry {
+    /// Four bytes of the template, `word` counted in fours: a program copies it word by word.
+    #[inline(always)]
+    pub const fn outer_word(&self, word: usize) -> [u8; 4] {
+        let at = word * 4;
+        [self.outer[at], self.outer[at + 1], self.outer[at + 2], self.outer[at + 3]]
+    }
+}
 
 impl Default for BackendEntry {
     fn default() -> Self {

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `anycast-xdp` command.
+
+fn main() -> std::process::ExitCode {
+    anycast_xdp::cli::main()
+}

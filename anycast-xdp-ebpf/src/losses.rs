@@ -1,0 +1,65 @@
+//! What drivers and the kernel lose after a verdict, from the kernel's XDP tracepoints.
+//!
+//! Field offsets are those of `/sys/kernel/tracing/events/xdp/*/format`, the same on every kernel from 6.1 on.
+//! Tracepoints fire for the whole machine: events of other programs and of interfaces that are not ours are left out.
+
+use anycast_common::map::{
+    DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT,
+};
+use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
+
+use crate::maps;
+
+#[tracepoint]
+fn redirect_err(ctx: TracePointContext) -> u32 {
+    let _ = of_our_program(&ctx, LOSS_REDIRECT);
+    0
+}
+
+#[tracepoint]
+fn exception(ctx: TracePointContext) -> u32 {
+    let _ = of_our_program(&ctx, LOSS_EXCEPTION);
+    0
+}
+
+#[tracepoint]
+fn devmap_xmit(ctx: TracePointContext) -> u32 {
+    let _ = bulk(&ctx, LOSS_DEVMAP_XMIT, 16, 20);
+    0
+}
+
+#[tracepoint]
+fn bulk_tx(ctx: TracePointContext) -> u32 {
+    let _ = bulk(&ctx, LOSS_BULK_TX, 8, 16);
+    0
+}
+
+/// `prog_id` at 8, `ifindex` at 16: one frame.
+#[inline(always)]
+fn of_our_program(ctx: &TracePointContext, kind: u32) -> Result<(), i32> {
+    // SAFETY: both fields lie within the tracepoint's record.
+    let (program_id, ifindex) = unsafe { (ctx.read_at::<u32>(8)?, ctx.read_at::<u32>(16)?) };
+    if maps::PROGRAM_IDS.get_ptr(program_id).is_some() {
+        add(DriverLossKey { ifindex, kind }, 1);
+    }
+    Ok(())
+}
+
+/// An interface index and a number of dropped frames, 0 for the many bulks that went well.
+#[inline(always)]
+fn bulk(ctx: &TracePointContext, kind: u32, ifindex_at: usize, drops_at: usize) -> Result<(), i32> {
+    // SAFETY: both fields lie within the tracepoint's record.
+    let (ifindex, drops) = unsafe { (ctx.read_at::<u32>(ifindex_at)?, ctx.read_at::<i32>(drops_at)?) };
+    if drops > 0 {
+        add(DriverLossKey { ifindex, kind }, drops as u64);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn add(key: DriverLossKey, frames: u64) {
+    if let Some(counter) = maps::DRIVER_LOSSES.get_ptr_mut(key) {
+        // SAFETY: a per-CPU value that was just looked up.
+        unsafe { *counter += frames };
+    }
+}

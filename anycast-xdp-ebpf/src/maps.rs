@@ -1,0 +1,201 @@
+//! Every map, and typed reads of them. Capacities given here are placeholders: the loader sets them from its limits.
+//!
+//! Values are read in two ways: *cells* by one volatile 8-byte load, because userspace stores to them while packets
+//! flow; everything else by plain loads, because it was written before any cell led to it.
+
+use anycast_common::{
+    flow::FlowKey,
+    listen::page_slot,
+    map::{
+        BackendEntry, Counter, DriverLossKey, GroupEntry, LinkEntry, ListenerSet, PortPage, PortTable, SlotPair,
+        SourcePrefix, VipDropKey, VipEntry,
+    },
+    outcome::{Class, Outcome},
+};
+use aya_ebpf::{
+    bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
+    macros::map,
+    maps::{Array, DevMap, HashMap, LpmTrie, PerCpuArray, PerCpuHashMap},
+};
+
+/// Keys of the flow hash. Read-only data: the verifier folds them into the program as constants.
+#[unsafe(no_mangle)]
+static FLOW_KEY: FlowKey = FlowKey { words: [0; anycast_common::flow::KEY_WORDS] };
+
+#[map]
+pub static VIP4: HashMap<[u8; 4], u32> = HashMap::with_max_entries(1, 0);
+#[map]
+pub static VIP6: HashMap<[u8; 16], u32> = HashMap::with_max_entries(1, 0);
+#[map]
+static VIPS: Array<VipEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static POOLS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static SLOTS: Array<SlotPair> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static BACKENDS: Array<BackendEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static GROUPS: Array<GroupEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static NEXT_HOPS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static LINKS: Array<LinkEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+pub static DEVICES: DevMap = DevMap::with_max_entries(1, 0);
+
+#[map]
+static LISTENER_SETS: Array<ListenerSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static PORT_TABLES: Array<PortTable> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static PORT_PAGES: Array<PortPage> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+#[map]
+pub static TUNNELS: HashMap<[u8; 16], u32> = HashMap::with_max_entries(1, 0);
+#[map]
+pub static SOURCES: LpmTrie<SourcePrefix, u32> = LpmTrie::with_max_entries(1, 0);
+
+#[map]
+static VIP_COUNTERS: PerCpuArray<[Counter; 4]> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static VIP_DROPS: PerCpuHashMap<VipDropKey, Counter> = PerCpuHashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
+#[map]
+static BACKEND_COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(1, 0);
+#[map]
+static OUTCOMES: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Outcome::COUNT as u32, 0);
+
+/// Frames lost after the verdict; userspace makes the keys of its interfaces, others are not counted.
+#[map]
+pub static DRIVER_LOSSES: PerCpuHashMap<DriverLossKey, u64> = PerCpuHashMap::with_max_entries(1, 0);
+/// Ids of our own programs, so that the tracepoints of others are not counted.
+#[map]
+pub static PROGRAM_IDS: HashMap<u32, u32> = HashMap::with_max_entries(16, 0);
+
+/// The flow key.
+#[inline(always)]
+pub fn flow_key() -> FlowKey {
+    // SAFETY: a valid static; volatile because the loader rewrites it before the program is loaded.
+    unsafe { core::ptr::read_volatile(&raw const FLOW_KEY) }
+}
+
+/// One volatile load of a cell.
+#[inline(always)]
+fn cell(pointer: *const u64) -> u64 {
+    // SAFETY: callers pass a pointer to an aligned u64 within a map value that was looked up; array values live as
+    // long as the program.
+    unsafe { core::ptr::read_volatile(pointer) }
+}
+
+/// A VIP's entry.
+#[inline(always)]
+pub fn vip(index: u32) -> Option<&'static VipEntry> {
+    VIPS.get(index)
+}
+
+/// The cells of a VIP: pool, policy.
+#[inline(always)]
+pub fn vip_cells(entry: &VipEntry) -> (u64, u64) {
+    (cell(&raw const entry.pool), cell(&raw const entry.policy))
+}
+
+/// A pool's descriptor cell.
+#[inline(always)]
+pub fn pool(index: u32) -> Option<u64> {
+    POOLS.get_ptr(index).map(cell)
+}
+
+/// The pair of Maglev slots that holds `slot`.
+#[inline(always)]
+pub fn slot_pair(slot: u32) -> Option<SlotPair> {
+    SLOTS.get_ptr(slot >> 1).map(cell)
+}
+
+/// A backend's entry.
+#[inline(always)]
+pub fn backend(index: u32) -> Option<&'static BackendEntry> {
+    BACKENDS.get(index)
+}
+
+/// A backend's route cell.
+#[inline(always)]
+pub fn backend_route(entry: &BackendEntry) -> u64 {
+    cell(&raw const entry.route)
+}
+
+/// The next-hop index that a flow hash picks in a group.
+#[inline(always)]
+pub fn group_member(index: u32, flow_hash: u64) -> Option<u16> {
+    let entry = GROUPS.get(index)?;
+    let position = GroupEntry::position(cell(&raw const entry.picks), flow_hash);
+    // SAFETY: a nibble is below 16, the length of `members`; volatile because free positions are written live.
+    Some(unsafe { core::ptr::read_volatile(entry.members.as_ptr().add(position)) })
+}
+
+/// A next hop's cell.
+#[inline(always)]
+pub fn next_hop(index: u16) -> Option<u64> {
+    NEXT_HOPS.get_ptr(index as u32).map(cell)
+}
+
+/// An egress link.
+#[inline(always)]
+pub fn link(index: u16) -> Option<&'static LinkEntry> {
+    LINKS.get(index as u32)
+}
+
+/// A listener set.
+#[inline(always)]
+pub fn listener_set(index: u32) -> Option<&'static ListenerSet> {
+    LISTENER_SETS.get(index)
+}
+
+/// The page of `port` in a port table.
+#[inline(always)]
+pub fn port_page(table: u32, port: u16) -> Option<&'static PortPage> {
+    let table = PORT_TABLES.get(table)?;
+    PORT_PAGES.get(table.pages[page_slot(port)] as u32)
+}
+
+/// Adds one packet to a counter; a missing one changes nothing.
+#[inline(always)]
+fn add(counter: Option<*mut Counter>, bytes: u64) {
+    if let Some(counter) = counter {
+        // SAFETY: a per-CPU value that was just looked up; nothing else runs on this CPU until the program ends.
+        unsafe {
+            (*counter).packets += 1;
+            (*counter).bytes += bytes;
+        }
+    }
+}
+
+/// Counts a packet of a VIP.
+#[inline(always)]
+pub fn count_vip(index: u32, class: Class, bytes: u64) {
+    let counters = VIP_COUNTERS.get_ptr_mut(index);
+    // SAFETY: `class` is below 4, the length of the array behind the pointer.
+    add(counters.map(|counters| unsafe { counters.cast::<Counter>().add(class as usize) }), bytes);
+}
+
+/// Counts a packet toward a backend.
+#[inline(always)]
+pub fn count_backend(index: u32, bytes: u64) {
+    add(BACKEND_COUNTERS.get_ptr_mut(index), bytes);
+}
+
+/// Counts a packet by its outcome.
+#[inline(always)]
+pub fn count_outcome(outcome: Outcome, bytes: u64) {
+    add(OUTCOMES.get_ptr_mut(outcome as u32), bytes);
+}
+
+/// Counts a dropped packet by VIP and reason; the entry is made at the first drop.
+#[inline(always)]
+pub fn count_vip_drop(key: VipDropKey, bytes: u64) {
+    if let Some(counter) = VIP_DROPS.get_ptr_mut(key) {
+        add(Some(counter), bytes);
+    } else {
+        // The new entry holds this packet on this CPU and 0 on the others. Losing the race against another CPU, or a
+        // full table, loses the detail of one packet: the VIP's own counter has it all the same.
+        let _ = VIP_DROPS.insert(key, Counter { packets: 1, bytes }, aya_ebpf::bindings::BPF_NOEXIST as u64);
+    }
+}

@@ -1,0 +1,163 @@
+//! Access to packet memory: the only file that follows packet pointers.
+//!
+//! Every read and write is checked against the end of the frame by the same pattern, which is the one that the
+//! kernel's verifier recognises: `base + offset + length > end`.
+//!
+//! Loads and stores wider than a byte are plain dereferences. Packet fields are not aligned, but the kernel allows
+//! unaligned packet access on every machine it runs XDP natively on, and `read_unaligned` would be split into
+//! single bytes on this target.
+
+use aya_ebpf::{helpers::bpf_xdp_adjust_head, programs::XdpContext};
+
+/// A position in a frame and the frame's end. Lives no longer than the next `adjust_head`.
+#[derive(Clone, Copy)]
+pub struct Cursor {
+    base: usize,
+    end: usize,
+}
+
+impl Cursor {
+    /// At the first byte of the frame.
+    #[inline(always)]
+    pub fn new(ctx: &XdpContext) -> Self {
+        Self { base: ctx.data(), end: ctx.data_end() }
+    }
+
+    /// Further on in the same frame. `offset` stays below 64 KiB, the verifier's bound for packet offsets.
+    #[inline(always)]
+    pub fn skip(self, offset: usize) -> Self {
+        Self { base: opaque(self.base + offset), end: self.end }
+    }
+
+    /// Bytes from here to the end of the frame.
+    #[inline(always)]
+    pub fn remaining(self) -> usize {
+        self.end - self.base
+    }
+
+    /// Are there `length` bytes from here?
+    #[inline(always)]
+    pub fn holds(self, length: usize) -> bool {
+        self.base + length <= self.end
+    }
+
+    /// The next `N` bytes as a window, if the frame has them.
+    #[inline(always)]
+    pub fn window<const N: usize>(self) -> Option<Window<N>> {
+        if self.base + N > self.end { None } else { Some(Window { base: self.base }) }
+    }
+}
+
+/// The same address, as one that the compiler knows nothing of. It would otherwise compute `start + offset + length` in
+/// a different order for the check than for the access, and the verifier takes sums with a variable part for different
+/// pointers unless they come from one register. The template is empty and the register a fixed one, because LLVM emits
+/// line information for any other, which the kernel refuses where there is no instruction.
+#[inline(always)]
+fn opaque(mut address: usize) -> usize {
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: no instruction, so the register keeps its value.
+    unsafe {
+        core::arch::asm!("", inout("r5") address, options(pure, nomem, nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        address = core::hint::black_box(address);
+    }
+    address
+}
+
+/// `N` bytes that are known to lie within the frame.
+#[derive(Clone, Copy)]
+pub struct Window<const N: usize> {
+    base: usize,
+}
+
+impl<const N: usize> Window<N> {
+    #[inline(always)]
+    fn load<T: Copy, const AT: usize>(self) -> T {
+        const { assert!(AT + size_of::<T>() <= N) };
+        // SAFETY: the window lies within the frame and the assertion keeps the access within the window; see the
+        // module comment for alignment.
+        unsafe { *((self.base + AT) as *const T) }
+    }
+
+    #[inline(always)]
+    fn store<T: Copy, const AT: usize>(self, value: T) {
+        const { assert!(AT + size_of::<T>() <= N) };
+        // SAFETY: as in `load`; frames are writable for XDP programs.
+        unsafe { *((self.base + AT) as *mut T) = value }
+    }
+
+    /// The byte at `AT`.
+    #[inline(always)]
+    pub fn u8<const AT: usize>(self) -> u8 {
+        self.load::<u8, AT>()
+    }
+
+    /// The 16-bit number in wire order at `AT`.
+    #[inline(always)]
+    pub fn be16<const AT: usize>(self) -> u16 {
+        u16::from_be(self.load::<u16, AT>())
+    }
+
+    /// The 16-bit word at `AT` as it lies in memory, for checksum arithmetic.
+    #[inline(always)]
+    pub fn ne16<const AT: usize>(self) -> u16 {
+        self.load::<u16, AT>()
+    }
+
+    /// The four bytes at `AT`, read at once.
+    #[inline(always)]
+    pub fn bytes4<const AT: usize>(self) -> [u8; 4] {
+        self.load::<u32, AT>().to_ne_bytes()
+    }
+
+    /// The four bytes at `AT` as they lie in memory. Arrays of bytes would be taken apart and put together again.
+    #[inline(always)]
+    pub fn word<const AT: usize>(self) -> u32 {
+        self.load::<u32, AT>()
+    }
+
+    /// The 16 bytes at `AT` as words.
+    #[inline(always)]
+    pub fn words<const AT: usize>(self) -> [u32; 4] {
+        self.load::<[u32; 4], AT>()
+    }
+
+    /// Stores a byte at `AT`.
+    #[inline(always)]
+    pub fn set_u8<const AT: usize>(self, value: u8) {
+        self.store::<u8, AT>(value);
+    }
+
+    /// Stores a half word at `AT` as it lies in memory.
+    #[inline(always)]
+    pub fn set_ne16<const AT: usize>(self, value: u16) {
+        self.store::<u16, AT>(value);
+    }
+
+    /// Stores a word at `AT` as it lies in memory.
+    #[inline(always)]
+    pub fn set_word<const AT: usize>(self, value: u32) {
+        self.store::<u32, AT>(value);
+    }
+
+    /// Stores four bytes at `AT` at once.
+    #[inline(always)]
+    pub fn set_bytes4<const AT: usize>(self, value: [u8; 4]) {
+        self.store::<u32, AT>(u32::from_ne_bytes(value));
+    }
+
+    /// Stores eight bytes at `AT` at once.
+    #[inline(always)]
+    pub fn set_u64<const AT: usize>(self, value: u64) {
+        self.store::<u64, AT>(value);
+    }
+}
+
+/// Moves the start of the frame: `grow` bytes toward the front (negative: toward the end). Every cursor is void after it.
+#[inline(always)]
+pub fn adjust_head(ctx: &XdpContext, grow: i32) -> Result<(), ()> {
+    // SAFETY: the context is the one that the kernel gave to this program.
+    if unsafe { bpf_xdp_adjust_head(ctx.ctx, -grow) } == 0 { Ok(()) } else { Err(()) }
+}

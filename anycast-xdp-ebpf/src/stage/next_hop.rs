@@ -1,0 +1,36 @@
+//! Which neighbour, on which interface?
+
+use anycast_common::{
+    map::{BackendEntry, BackendRoute, LinkEntry, NextHop},
+    outcome::Outcome,
+};
+
+use crate::maps;
+
+/// The way to a backend.
+pub struct Way {
+    /// The neighbour.
+    pub next_hop: NextHop,
+    /// The interface.
+    pub link: &'static LinkEntry,
+    /// Longest outer packet.
+    pub mtu_bytes: usize,
+}
+
+/// The way that a flow's packets take to a backend. A zeroed entry anywhere in the chain is "unresolved".
+#[inline(always)]
+pub fn of(backend: &BackendEntry, flow_hash: u64) -> Result<Way, Outcome> {
+    way(backend, flow_hash).ok_or(Outcome::NextHopUnresolved)
+}
+
+#[inline(always)]
+fn way(backend: &BackendEntry, flow_hash: u64) -> Option<Way> {
+    let route = BackendRoute::from_cell(maps::backend_route(backend));
+    let member = maps::group_member(route.group_index, flow_hash)?;
+    let next_hop = NextHop::from_cell(maps::next_hop(member)?);
+    if next_hop.link_index == 0 {
+        return None;
+    }
+    let link = maps::link(next_hop.link_index)?;
+    Some(Way { next_hop, link, mtu_bytes: route.mtu_bytes as usize })
+}

@@ -1,0 +1,116 @@
+//! `check`: everything that is wrong with a file, and with this host for it.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use serde::Serialize;
+
+use super::{
+    exit::{Failure, Outcome},
+    options::{Output, OutputOption},
+    render, writer,
+};
+use crate::{
+    config::{
+        self, ConfigError, LoadError,
+        host::{HostFacts, Remark, Severity},
+    },
+    desired::{Config, Role},
+};
+
+/// Check a configuration file, and this host for it
+///
+/// Tells every error at once, with line, column, field and what to do. Without --offline it also looks whether this
+/// host has the interfaces and addresses that the file names, and MTUs that the tunnels fit. Changes nothing.
+#[derive(clap::Args, Debug)]
+#[command(after_long_help = "\
+Examples:
+  anycast-xdp check /etc/anycast-xdp.toml
+  anycast-xdp check --offline pop.toml            # on any machine
+  anycast-xdp check --output json pop.toml | jq '.errors[].field'
+
+Exit codes: 0 valid, 2 refused")]
+pub(super) struct Args {
+    /// Configuration file
+    file: PathBuf,
+    /// Look at the file only, not at this host
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    output: OutputOption,
+}
+
+/// The result in JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a PathBuf,
+    valid: bool,
+    errors: &'a [ConfigError],
+    host: &'a [Remark],
+}
+
+pub(super) fn execute(args: &Args) -> Outcome {
+    let report = |errors: &[ConfigError], host: &[Remark]| {
+        let valid = errors.is_empty() && !has_errors(host);
+        let report = Report { file: &args.file, valid, errors, host };
+        match args.output.output {
+            Output::Json => writer::write(Output::Json, &report, |_, _| String::new()),
+            Output::Text => Ok(()),
+        }
+    };
+    let config = match config::load(&args.file) {
+        Ok(config) => config,
+        Err(error) => {
+            if let LoadError::Refused(errors) = &error {
+                report(&errors.errors, &[])?;
+            }
+            return Err(error.into());
+        }
+    };
+    let host = if args.offline { Vec::new() } else { config::host::check(&config, &read_host()?) };
+    report(&[], &host)?;
+    refuse_misfits(&args.file.display().to_string(), &host)?;
+    match args.output.output {
+        Output::Text => writer::write_text(&format!("{}: valid: {}\n", args.file.display(), summary(&config))),
+        Output::Json => Ok(()),
+    }
+}
+
+/// Tells what about this host does not fit; errors among it refuse the file.
+pub(super) fn refuse_misfits(file: &str, host: &[Remark]) -> Outcome {
+    let mut message = String::new();
+    for remark in host {
+        let severity = match remark.severity {
+            Severity::Error => "",
+            Severity::Warning => "warning: ",
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(message, "{file}: {}: {severity}{}\n  help: {}", remark.field, remark.problem, remark.help);
+    }
+    if has_errors(host) {
+        return Err(Failure::Refused(format!("{message}{file} does not fit this host; nothing was changed")));
+    }
+    writer::tell(&message);
+    Ok(())
+}
+
+fn has_errors(host: &[Remark]) -> bool {
+    host.iter().any(|remark| remark.severity == Severity::Error)
+}
+
+fn read_host() -> anyhow::Result<HostFacts> {
+    super::run::runtime()?.block_on(HostFacts::read())
+}
+
+fn summary(config: &Config) -> String {
+    let (local, services) = (&config.local, &config.services);
+    let vips = render::count_of(services.vips.len(), "VIP");
+    match local.role {
+        Role::Pop(_) => {
+            let pools = render::count_of(services.pools.len(), "pool");
+            let backends = services.pools.iter().map(|pool| pool.backends.len()).sum();
+            let backends = render::count_of(backends, "backend");
+            format!("pop {}/{}, {vips}, {pools}, {backends}", local.pop, local.host)
+        }
+        Role::Gateway(_) => format!("gateway {}/{}, {vips}", local.pop, local.host),
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line: one command a file, data on stdout by one [`writer`], everything for people on stderr.
+
+mod check;
+mod detach;
+mod docs;
+mod exit;
+mod options;
+pub mod render;
+mod run;
+mod stats;
+mod status;
+mod vips;
+mod writer;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::exit::Outcome;
+
+/// The exit codes, as `--help` and the reference print them.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  it worked
+  1  it failed; stderr says why
+  2  wrong usage, or a configuration that is refused
+  3  nothing is running or pinned for the instance";
+
+const EXAMPLES: &str = "\
+Examples:
+  anycast-xdp check /etc/anycast-xdp.toml
+  anycast-xdp run --config /etc/anycast-xdp.toml
+  anycast-xdp stats --watch
+
+Environment:
+  ANYCAST_XDP_INSTANCE  instance that the commands read, unless --instance says so
+  ANYCAST_XDP_LOG       what `run` logs: error, warn, info (default), debug, or a filter
+  NO_COLOR              no colours, whatever its value
+";
+
+/// Anycast ingress on XDP: takes packets for anycast addresses at a PoP and tunnels them to their home region.
+#[derive(Debug, Parser)]
+#[command(
+    name = "anycast-xdp",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES,
+    after_long_help = format!("{EXAMPLES}\n{EXIT_CODES}")
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Args),
+    Check(check::Args),
+    Status(status::Args),
+    Vips(vips::Args),
+    Stats(stats::Args),
+    Detach(detach::Args),
+    #[command(hide = true)]
+    Docs(docs::Args),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    // Usage errors leave from here, with code 2 and a message of clap's.
+    match Cli::parse().command.execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+impl Command {
+    fn execute(self) -> Outcome {
+        match self {
+            Self::Run(args) => run::execute(&args),
+            Self::Check(args) => check::execute(&args),
+            Self::Status(args) => status::execute(&args),
+            Self::Vips(args) => vips::execute(&args),
+            Self::Stats(args) => stats::execute(&args),
+            Self::Detach(args) => detach::execute(&args),
+            Self::Docs(args) => docs::execute(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn definitions_contradict_nothing() {
+        super::Cli::command().debug_assert();
+    }
+}

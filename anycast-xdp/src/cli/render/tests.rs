@@ -1,0 +1,211 @@
+//! What the tables look like at 80 columns.
+
+use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+
+use anycast_common::map::Counter;
+
+use super::{Rates, rates, stats, status, vips};
+use crate::view::{
+    Attachment, BackendStats, BackendStatus, Count, InterfaceStats, NextHopStatus, Stats, Status, TableFill, VipRow,
+    VipStats,
+};
+
+const WIDTH: Option<u16> = Some(80);
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn count(packets: u64, bytes: u64) -> Count {
+    Count(Counter { packets, bytes })
+}
+
+fn example_status() -> Status {
+    let next_hop = |interface: &str, mac: &str, sixteenths| NextHopStatus {
+        interface: interface.to_owned(),
+        mac: mac.to_owned(),
+        sixteenths,
+    };
+    let backend = |at: &str, mtu_bytes, next_hops| BackendStatus {
+        pool: "home".to_owned(),
+        address: address(at),
+        weight: 100,
+        mtu_bytes,
+        next_hops,
+    };
+    Status {
+        instance: "default".to_owned(),
+        role: "pop".to_owned(),
+        pop: "beijing".to_owned(),
+        host: "beijing-1".to_owned(),
+        abi_version: 1,
+        daemon_pid: Some(4711),
+        attachments: vec![Attachment {
+            interface: "in0".to_owned(),
+            ifindex: 7,
+            program: "pop".to_owned(),
+            program_id: 142,
+            asked: "auto".to_owned(),
+            mode: "native".to_owned(),
+        }],
+        tables: vec![TableFill { name: "VIPS".to_owned(), used: 41, capacity: 4096 }],
+        backends: vec![
+            backend("10.4.0.2", 1600, vec![next_hop("bb0", "02:00:00:00:00:01", 16)]),
+            backend(
+                "fd00:4::2",
+                1600,
+                vec![next_hop("bb0", "02:00:00:00:00:01", 8), next_hop("bb1", "02:00:00:00:00:02", 8)],
+            ),
+            backend("10.5.0.2", 0, Vec::new()),
+        ],
+    }
+}
+
+fn example_stats() -> Stats {
+    let reasons =
+        BTreeMap::from([("no_listener".to_owned(), count(5, 300)), ("ttl_expired".to_owned(), count(2, 128))]);
+    let web = VipStats {
+        name: "web".to_owned(),
+        address: address("192.0.2.80"),
+        received: count(12_345_678, 9_876_543_210),
+        forwarded: count(12_345_668, 9_876_542_000),
+        answered: count(0, 0),
+        passed: count(3, 782),
+        dropped: count(7, 428),
+        reasons,
+    };
+    let quiet = VipStats {
+        name: "a-vip-with-a-long-name".to_owned(),
+        address: address("2001:db8::80"),
+        received: Count::default(),
+        forwarded: Count::default(),
+        answered: Count::default(),
+        passed: Count::default(),
+        dropped: Count::default(),
+        reasons: BTreeMap::new(),
+    };
+    let backend = BackendStats {
+        pool: "home".to_owned(),
+        address: address("10.4.0.2"),
+        forwarded: count(12_345_668, 9_876_542_000),
+    };
+    let losses = InterfaceStats {
+        interface: "bb0".to_owned(),
+        xdp_losses: BTreeMap::from([("devmap_xmit".to_owned(), 12)]),
+        nic: BTreeMap::from([("tx_queue_0_xdp_xmit_errors".to_owned(), 12), ("rx_dropped".to_owned(), 0)]),
+    };
+    let outcomes = BTreeMap::from([
+        ("no_listener".to_owned(), count(5, 300)),
+        ("not_vip".to_owned(), count(1000, 64_000)),
+        ("ttl_expired".to_owned(), count(2, 128)),
+    ]);
+    Stats {
+        instance: "default".to_owned(),
+        vips: vec![web, quiet],
+        backends: vec![backend],
+        outcomes,
+        interfaces: vec![losses],
+    }
+}
+
+fn example_vips() -> Vec<VipRow> {
+    let row = |name: &str, at: &str, listeners: &[&str], pool: Option<&str>| VipRow {
+        name: name.to_owned(),
+        address: address(at),
+        listeners: listeners.iter().map(ToString::to_string).collect(),
+        pool: pool.map(str::to_owned),
+    };
+    vec![
+        row("game", "192.0.2.10", &[], Some("home")),
+        row(
+            "web",
+            "2001:db8:1234:5678:9abc:def0:1234:5678",
+            &["tcp/80", "tcp/443", "udp/5000-5100", "icmpv6"],
+            Some("home"),
+        ),
+        row("at-home", "192.0.2.11", &["tcp/80"], None),
+    ]
+}
+
+#[test]
+fn status_of_a_running_pop_shows_attachments_backends_and_tables() {
+    insta::assert_snapshot!(status(&example_status(), WIDTH));
+}
+
+#[test]
+fn status_without_daemon_says_what_that_means() {
+    let stopped = Status {
+        daemon_pid: None,
+        attachments: Vec::new(),
+        tables: Vec::new(),
+        backends: Vec::new(),
+        ..example_status()
+    };
+    insta::assert_snapshot!(status(&stopped, WIDTH));
+}
+
+#[test]
+fn vips_wrap_within_80_columns() {
+    insta::assert_snapshot!(vips(&example_vips(), WIDTH));
+}
+
+#[test]
+fn vips_without_terminal_stand_on_one_line_each() {
+    assert_eq!(vips(&example_vips(), None).lines().count(), 1 + example_vips().len());
+}
+
+#[test]
+fn stats_show_packets_bytes_reasons_and_losses() {
+    insta::assert_snapshot!(stats(&example_stats(), WIDTH));
+}
+
+#[test]
+fn no_line_is_longer_than_the_terminal() {
+    let rates_of = Rates::between(&example_stats(), &example_stats(), Duration::from_secs(1));
+    for text in [
+        status(&example_status(), WIDTH),
+        vips(&example_vips(), WIDTH),
+        stats(&example_stats(), WIDTH),
+        rates(&rates_of, WIDTH),
+    ] {
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}
+
+/// The example two seconds later: 2,000,000 packets of 100 bytes more were received and forwarded.
+fn later() -> Stats {
+    let mut stats = example_stats();
+    let vip = &mut stats.vips[0];
+    for Count(counter) in [&mut vip.received, &mut vip.forwarded] {
+        counter.packets += 2_000_000;
+        counter.bytes += 200_000_000;
+    }
+    stats
+}
+
+#[test]
+fn rates_are_differences_per_second() {
+    let rates_of = Rates::between(&example_stats(), &later(), Duration::from_secs(2));
+    insta::assert_snapshot!(rates(&rates_of, WIDTH));
+}
+
+#[test]
+fn rates_in_json_are_exact() {
+    let rates_of = Rates::between(&example_stats(), &later(), Duration::from_millis(2001));
+    insta::assert_json_snapshot!(rates_of);
+}
+
+#[test]
+fn counters_that_fell_count_from_zero() {
+    let rates_of = Rates::between(&later(), &example_stats(), Duration::from_secs(1));
+    assert_eq!(rates_of.vips[0].received.packets, 12_345_678);
+}
+
+#[test]
+fn vip_that_appeared_counts_from_zero() {
+    let earlier = Stats { vips: Vec::new(), ..example_stats() };
+    let rates_of = Rates::between(&earlier, &example_stats(), Duration::from_secs(1));
+    assert_eq!(rates_of.vips[0].dropped.packets, 7);
+}

@@ -1,0 +1,17 @@
+//! Checks across fields, after each was read by itself.
+
+mod addresses;
+mod capacity;
+mod duplicates;
+mod interfaces;
+mod pools;
+
+use super::{findings::Findings, local::LocalDraft, services::ServicesDraft};
+
+pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut Findings<'_>) {
+    duplicates::check(local, services, findings);
+    interfaces::check(local, findings);
+    pools::check(local, services, findings);
+    addresses::check(local, services, findings);
+    capacity::check(local, services, findings);
+}

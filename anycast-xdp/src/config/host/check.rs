@@ -1,0 +1,126 @@
+//! The checks of a configuration against [`HostFacts`].
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::{HostFacts, mtu};
+use crate::desired::{Config, GatewayRole, PopRole, Role};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// `run` refuses to start.
+    Error,
+    /// It would run, but perhaps not as meant.
+    Warning,
+}
+
+/// Something about this host that does not fit the configuration, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Remark {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Path of the field that it is about.
+    pub field: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl Remark {
+    pub(super) fn error(field: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, field: field.into(), problem: problem.into(), help: help.into() }
+    }
+
+    pub(super) fn warning(field: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(field, problem, help) }
+    }
+}
+
+/// Everything about this host that does not fit `config`.
+pub fn check(config: &Config, host: &HostFacts) -> Vec<Remark> {
+    let mut remarks = interfaces(config, host);
+    match &config.local.role {
+        Role::Pop(pop) => {
+            remarks.extend(tunnel_sources(pop, host));
+            remarks.extend(vips_are_foreign(config, host));
+            remarks.extend(mtu::check(config, pop, host));
+        }
+        Role::Gateway(gateway) => remarks.extend(gateway_addresses(config, gateway, host)),
+    }
+    remarks
+}
+
+fn interfaces(config: &Config, host: &HostFacts) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    for (index, interface) in config.local.interfaces.iter().enumerate() {
+        let (field, name) = (format!("interface[{index}].name"), &interface.name);
+        match host.links.get(name) {
+            None => {
+                let known: Vec<_> = host.links.keys().map(String::as_str).collect();
+                let help = format!("name an interface of this host: {}", known.join(", "));
+                remarks.push(Remark::error(field, format!("this host has no interface `{name}`"), help));
+            }
+            Some(link) if !link.ethernet => {
+                let help = "name the Ethernet interface that carries the packets";
+                remarks.push(Remark::error(field, format!("`{name}` is not an Ethernet interface"), help));
+            }
+            Some(link) if !link.up => {
+                let help = format!("bring it up: ip link set {name} up");
+                remarks.push(Remark::warning(field, format!("`{name}` is down"), help));
+            }
+            Some(_) => {}
+        }
+    }
+    remarks
+}
+
+fn tunnel_sources(pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
+    let sources = [
+        ("tunnel.source_ipv4", pop.tunnel_source_ipv4.map(IpAddr::V4)),
+        ("tunnel.source_ipv6", pop.tunnel_source_ipv6.map(IpAddr::V6)),
+    ];
+    let sources = sources.into_iter().filter_map(|(field, source)| Some((field, source?)));
+    let foreign = sources.filter(|(_, source)| !host.addresses.contains(source));
+    foreign
+        .map(|(field, source)| {
+            let problem = format!("`{source}` is not an address of this host");
+            Remark::error(field, problem, "write an address that this host has, or add it to an interface")
+        })
+        .collect()
+}
+
+/// A VIP that is an address of the PoP hides the route that announces it, and what is passed ends on this host.
+fn vips_are_foreign(config: &Config, host: &HostFacts) -> Vec<Remark> {
+    let vips = config.services.vips.iter().enumerate();
+    let own = vips.filter(|(_, vip)| host.addresses.contains(&vip.address));
+    own.map(|(index, vip)| {
+        let problem = format!("`{}` is an address of this host", vip.address);
+        Remark::error(
+            format!("vip[{index}].address"),
+            problem,
+            "remove it from the interface: a VIP is never an address of a PoP",
+        )
+    })
+    .collect()
+}
+
+fn gateway_addresses(config: &Config, gateway: &GatewayRole, host: &HostFacts) -> Vec<Remark> {
+    let tunnel = gateway.tunnel_addresses.iter().enumerate().map(|(index, address)| {
+        let help = "add it to the backbone interface, or see that routers send its packets to this host";
+        (format!("gateway.tunnel_addresses[{index}]"), *address, help.to_owned())
+    });
+    let vips = config.services.vips.iter().enumerate().map(|(index, vip)| {
+        let help = format!("to serve it here: ip address add {} dev lo", vip.address);
+        (format!("vip[{index}].address"), vip.address, help)
+    });
+    let foreign = tunnel.chain(vips).filter(|(_, address, _)| !host.addresses.contains(address));
+    foreign
+        .map(|(field, address, help)| {
+            Remark::warning(field, format!("`{address}` is not an address of this host"), help)
+        })
+        .collect()
+}

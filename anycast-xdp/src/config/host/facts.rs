@@ -1,0 +1,78 @@
+//! Facts of this host, read by netlink: sysfs would show the network namespace it was mounted in, not ours.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use anyhow::Context as _;
+use futures_util::TryStreamExt as _;
+use netlink_packet_route::{
+    address::{AddressAttribute, AddressMessage},
+    link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
+};
+
+/// What a configuration is checked against.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// Links by name.
+    pub links: BTreeMap<String, LinkFacts>,
+    /// Addresses of this host, on whatever link.
+    pub addresses: BTreeSet<IpAddr>,
+}
+
+/// Facts of one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// Longest IP packet, in bytes.
+    pub mtu_bytes: u32,
+    /// Its frames begin with an Ethernet header.
+    pub ethernet: bool,
+    /// Administratively up.
+    pub up: bool,
+}
+
+impl HostFacts {
+    /// Reads the links and addresses of the network namespace that this process is in.
+    pub async fn read() -> anyhow::Result<Self> {
+        let (connection, handle, _) = rtnetlink::new_connection().context("cannot open a netlink socket")?;
+        let connection = tokio::spawn(connection);
+        let links: Vec<_> = handle.link().get().execute().try_collect().await.context("cannot list the links")?;
+        let addresses: Vec<_> =
+            handle.address().get().execute().try_collect().await.context("cannot list the addresses")?;
+        connection.abort();
+        let addresses = addresses.iter().filter_map(address).collect();
+        Ok(Self { links: links.iter().filter_map(link).collect(), addresses })
+    }
+}
+
+fn link(message: &LinkMessage) -> Option<(String, LinkFacts)> {
+    let mut name = None;
+    let mut mtu_bytes = 0;
+    for attribute in &message.attributes {
+        if let LinkAttribute::IfName(found) = attribute {
+            name = Some(found.clone());
+        } else if let LinkAttribute::Mtu(found) = attribute {
+            mtu_bytes = *found;
+        }
+    }
+    let facts = LinkFacts {
+        mtu_bytes,
+        ethernet: message.header.link_layer_type == LinkLayerType::Ether,
+        up: message.header.flags.contains(LinkFlags::Up),
+    };
+    Some((name?, facts))
+}
+
+/// The host's own address: `Local` where there is one, because `Address` is then the peer's on a point-to-point link.
+fn address(message: &AddressMessage) -> Option<IpAddr> {
+    let mut own = None;
+    for attribute in &message.attributes {
+        if let AddressAttribute::Local(address) = attribute {
+            return Some(*address);
+        } else if let AddressAttribute::Address(address) = attribute {
+            own = Some(*address);
+        }
+    }
+    own
+}

@@ -1,0 +1,12 @@
+//! Does a valid configuration fit this host?
+
+mod check;
+mod facts;
+mod mtu;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    check::{Remark, Severity, check},
+    facts::{HostFacts, LinkFacts},
+};

@@ -1,0 +1,68 @@
+//! Does every packet that comes in by an access interface still fit the backbone, outer header and all?
+
+use anycast_common::header::{IPV4_BYTES, IPV6_BYTES};
+
+use super::{HostFacts, Remark};
+use crate::desired::{Backend, Config, Interface, PopRole};
+
+/// Shortest packet that every IPv6 path carries whole (RFC 8200 section 5).
+const IPV6_MTU_MIN_BYTES: u32 = 1280;
+
+pub(super) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
+    let mtu_of = |interface: &Interface| Some((host.links.get(&interface.name)?.mtu_bytes, interface.name.clone()));
+    let interfaces = || config.local.interfaces.iter();
+    let access = interfaces().filter(|interface| interface.access).filter_map(mtu_of).max();
+    let backbone = interfaces().filter(|interface| interface.backbone).filter_map(mtu_of).min();
+    let overhead_bytes = overhead_bytes(config.services.pools.iter().flat_map(|pool| &pool.backends));
+    let (Some((access_mtu, access)), Some((backbone_mtu, backbone)), Some(overhead_bytes)) =
+        (access, backbone, overhead_bytes)
+    else {
+        // An interface that is not there was told of; without backends there are no tunnels.
+        return Vec::new();
+    };
+    let mut remarks = Vec::new();
+    let needed = access_mtu + overhead_bytes;
+    if needed > backbone_mtu {
+        let problem = format!(
+            "`{backbone}` has an MTU of {backbone_mtu} bytes; packets of `{access}` ({access_mtu}) with {overhead_bytes} bytes of outer header need {needed}"
+        );
+        remarks.push(if pop.allow_small_mtu {
+            Remark::warning("tunnel.allow_small_mtu", problem, "packets that do not fit are dropped and counted as `too_big`")
+        } else if access == backbone {
+            let help = "one interface is both: set `allow_small_mtu = true` in [tunnel] and have clients use smaller packets";
+            Remark::error("interface", problem, help)
+        } else {
+            let help = format!(
+                "ip link set {backbone} mtu {needed}, on both ends; or set `allow_small_mtu = true` in [tunnel] and lose what does not fit"
+            );
+            Remark::error("interface", problem, help)
+        });
+    }
+    remarks.extend(ipv6_minimum(config, backbone_mtu, &backbone));
+    remarks
+}
+
+/// IPv6 has no fragmentation on the way: where 1280 bytes do not fit, IPv6 does not work, whatever is allowed.
+fn ipv6_minimum(config: &Config, backbone_mtu: u32, backbone: &str) -> Option<Remark> {
+    let services = &config.services;
+    let (index, vip) = services.vips.iter().enumerate().find(|(_, vip)| {
+        let pool = services.pools.iter().find(|pool| Some(&pool.name) == vip.pool.as_ref());
+        let overhead_bytes = pool.and_then(|pool| overhead_bytes(&pool.backends));
+        vip.address.is_ipv6() && overhead_bytes.is_some_and(|bytes| IPV6_MTU_MIN_BYTES + bytes > backbone_mtu)
+    })?;
+    let problem = format!(
+        "the MTU of `{backbone}` ({backbone_mtu} bytes) leaves less than the {IPV6_MTU_MIN_BYTES} bytes that IPv6 needs for `{}`",
+        vip.name
+    );
+    Some(Remark::error(
+        format!("vip[{index}].address"),
+        problem,
+        format!("raise the MTU of {backbone} to 1600 or more"),
+    ))
+}
+
+/// Longest outer header toward any of these backends; `None` without backends.
+fn overhead_bytes<'a>(backends: impl IntoIterator<Item = &'a Backend>) -> Option<u32> {
+    let header = |backend: &Backend| if backend.address.is_ipv4() { IPV4_BYTES } else { IPV6_BYTES };
+    backends.into_iter().map(|backend| header(backend) as u32).max()
+}

@@ -1,0 +1,81 @@
+//! The configuration file: TOML in, [`desired::Config`](crate::desired::Config) out, or everything that is wrong with it.
+//!
+//! Text is parsed with the spans of all keys and values (`toml`), read section by section by the [`schema`], checked
+//! across fields, and only then made into the desired state. Every step goes on after an error, so that one run tells
+//! them all; only errors of the TOML syntax stop it, because what follows one is guesswork.
+
+mod checks;
+mod error;
+mod findings;
+pub mod host;
+mod listener;
+mod local;
+mod place;
+mod reference;
+mod schema;
+mod services;
+mod table;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::path::Path;
+
+use toml::de::DeTable;
+
+pub use self::{
+    error::{ConfigError, ConfigErrors, LoadError},
+    reference::markdown,
+};
+use self::{
+    findings::{Findings, Problem},
+    place::Place,
+    table::Table,
+};
+use crate::desired::Config;
+
+/// Reads and parses a file.
+pub fn load(file: &Path) -> Result<Config, LoadError> {
+    let text = std::fs::read_to_string(file).map_err(|source| LoadError::Read { file: file.to_owned(), source })?;
+    Ok(parse(&text, file)?)
+}
+
+/// Parses a configuration; `file` is only named in errors.
+///
+/// # Errors
+///
+/// All errors of the text at once, each with its line, column and field.
+pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
+    let mut findings = Findings::new(text, file);
+    let config = read(text, &mut findings);
+    match config {
+        Some(config) if findings.is_empty() => Ok(config),
+        _ => Err(findings.into_errors()),
+    }
+}
+
+/// Whether `name` may name an instance; the error says what to write.
+pub fn check_instance(name: &str) -> Result<(), String> {
+    types::check_name(name)
+}
+
+fn read(text: &str, findings: &mut Findings<'_>) -> Option<Config> {
+    let (root, syntax_errors) = DeTable::parse_recoverable(text);
+    for error in &syntax_errors {
+        let offset = error.span().map_or(text.len(), |span| span.start);
+        findings.refuse_text(offset, syntax_problem(error.message()));
+    }
+    if !findings.is_empty() {
+        return None;
+    }
+    let root = Table::new(root.get_ref(), &schema::fields::root::SECTION, Place::default(), findings);
+    let local = local::read(&root, findings);
+    let services = services::read(&root, local.role, findings);
+    checks::check(&local, &services, findings);
+    Some(Config { local: local.finish()?, services: services.finish()? })
+}
+
+fn syntax_problem(message: &str) -> Problem {
+    let help = "write it as TOML: `key = value`, strings in double quotes, each key once; see https://toml.io";
+    Problem::new(format!("not TOML: {message}"), help)
+}

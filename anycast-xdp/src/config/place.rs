@@ -1,0 +1,43 @@
+//! Where in a file a value stands.
+
+use std::ops::Range;
+
+/// The place of a field: its path, for people, and its offset in the text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Place {
+    path: String,
+    offset: usize,
+}
+
+impl Place {
+    /// The place of `key` within the table here.
+    pub(super) fn key(&self, key: &str, span: &Range<usize>) -> Self {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Self { path, offset: span.start }
+    }
+
+    /// The place of a key that is not there: that of the table which should hold it.
+    pub(super) fn missing(&self, key: &str) -> Self {
+        self.key(key, &(self.offset..self.offset))
+    }
+
+    /// The place of element `index` of the list here.
+    pub(super) fn item(&self, index: usize, span: &Range<usize>) -> Self {
+        Self { path: format!("{}[{index}]", self.path), offset: span.start }
+    }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(super) fn offset(&self) -> usize {
+        self.offset
+    }
+}
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub(super) struct Located<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}

@@ -1,0 +1,181 @@
+//! Sections about this host.
+
+/// `[host]`
+pub(crate) mod host {
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::Name,
+    };
+
+    pub(crate) const POP: Field<Name> = Field::required("pop", "Site that this host belongs to.");
+    pub(crate) const NAME: Field<Name> = Field::required("name", "Name of this host, unique within the site.");
+    pub(crate) const SECTION: Section = Section {
+        key: "host",
+        header: "[host]",
+        roles: Roles::Both,
+        required: true,
+        description: "Where this host is.",
+        fields: &[POP.spec, NAME.spec],
+        sections: &[],
+    };
+}
+
+/// `[hash]`
+pub(crate) mod hash {
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::Seed,
+    };
+
+    pub(crate) const SEED: Field<Seed> = Field::required(
+        "seed",
+        "Secret of the fleet, the same on every PoP: keys the flow hash and the Maglev tables. Make one with `openssl rand -hex 16`. Another seed moves flows to other backends.",
+    )
+    .missing_help("add `seed = \"...\"`, the same on every PoP of the fleet; make the first one with `openssl rand -hex 16`");
+    pub(crate) const SECTION: Section = Section {
+        key: "hash",
+        header: "[hash]",
+        roles: Roles::Pop,
+        required: true,
+        description: "How flows are spread over backends.",
+        fields: &[SEED.spec],
+        sections: &[],
+    };
+}
+
+/// `[tunnel]`
+pub(crate) mod tunnel {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use crate::config::schema::{Field, Roles, Section};
+
+    pub(crate) const SOURCE_IPV4: Field<Ipv4Addr> = Field::optional(
+        "source_ipv4",
+        "no IPv4 backends",
+        "Outer source of tunnels to IPv4 backends: an address of this host that the gateways allow.",
+    );
+    pub(crate) const SOURCE_IPV6: Field<Ipv6Addr> = Field::optional(
+        "source_ipv6",
+        "no IPv6 backends",
+        "Outer source of tunnels to IPv6 backends: an address of this host that the gateways allow.",
+    );
+    pub(crate) const ALLOW_SMALL_MTU: Field<bool> = Field::default(
+        "allow_small_mtu",
+        "false",
+        "Accept a backbone MTU below the access MTU plus the outer header. Packets that no longer fit are dropped and counted as `too_big`.",
+    );
+    pub(crate) const SECTION: Section = Section {
+        key: "tunnel",
+        header: "[tunnel]",
+        roles: Roles::Pop,
+        required: false,
+        description: "The tunnels from this PoP to its backends.",
+        fields: &[SOURCE_IPV4.spec, SOURCE_IPV6.spec, ALLOW_SMALL_MTU.spec],
+        sections: &[],
+    };
+}
+
+/// `[gateway]`
+pub(crate) mod gateway {
+    use std::net::IpAddr;
+
+    use ipnet::IpNet;
+
+    use crate::config::schema::{Field, Roles, Section};
+
+    pub(crate) const TUNNEL_ADDRESSES: Field<IpAddr> = Field::required(
+        "tunnel_addresses",
+        "Addresses of this host that tunnels end at: the backends of the PoPs' pools.",
+    )
+    .list();
+    pub(crate) const ALLOWED_SOURCES: Field<IpNet> = Field::required(
+        "allowed_sources",
+        "Prefixes of the PoPs' tunnel sources. Tunnel packets from anywhere else are dropped.",
+    )
+    .list();
+    pub(crate) const SECTION: Section = Section {
+        key: "gateway",
+        header: "[gateway]",
+        roles: Roles::Gateway,
+        required: true,
+        description: "What the gateway decapsulates.",
+        fields: &[TUNNEL_ADDRESSES.spec, ALLOWED_SOURCES.spec],
+        sections: &[],
+    };
+}
+
+/// `[[interface]]`
+pub(crate) mod interface {
+    use crate::{
+        config::{
+            schema::{Field, Roles, Section},
+            types::{InterfaceName, InterfaceRole},
+        },
+        desired::AttachMode,
+    };
+
+    pub(crate) const NAME: Field<InterfaceName> = Field::required("name", "Kernel name of the interface.");
+    pub(crate) const ROLES: Field<InterfaceRole> = Field::required(
+        "roles",
+        "`access`: VIP traffic enters here (PoP only); `backbone`: tunnels leave (PoP) or arrive (gateway) here. One interface may have both.",
+    )
+    .list();
+    pub(crate) const ATTACH: Field<AttachMode> = Field::default(
+        "attach",
+        "\"auto\"",
+        "XDP mode: `native` runs in the driver and refuses to fall back, `generic` runs in the stack, `auto` is native where the driver can.",
+    );
+    pub(crate) const SECTION: Section = Section {
+        key: "interface",
+        header: "[[interface]]",
+        roles: Roles::Both,
+        required: true,
+        description: "An interface and what it is for. A PoP has at least one `access` and one `backbone` interface, a gateway at least one `backbone` interface.",
+        fields: &[NAME.spec, ROLES.spec, ATTACH.spec],
+        sections: &[],
+    };
+}
+
+/// `[limits]`
+pub(crate) mod limits {
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::Integer,
+    };
+
+    pub(crate) const VIPS: Field<Integer<1, 1_048_576>> = Field::default("vips", "4096", "VIPs.");
+    pub(crate) const POOLS: Field<Integer<1, 65_536>> = Field::default("pools", "512", "Pools.");
+    pub(crate) const BACKENDS: Field<Integer<1, 1_048_576>> =
+        Field::default("backends", "4096", "Backends over all pools.");
+    pub(crate) const SLOTS: Field<Integer<1, 268_435_456>> = Field::default(
+        "slots",
+        "1048576",
+        "Maglev slots over all pools, with room for two more tables of the largest pool while it changes.",
+    );
+    pub(crate) const GROUPS: Field<Integer<1, 1_048_576>> = Field::default("groups", "1024", "Next-hop groups.");
+    pub(crate) const NEXT_HOPS: Field<Integer<1, 65_535>> = Field::default("next_hops", "1024", "Next hops.");
+    pub(crate) const LINKS: Field<Integer<1, 65_535>> = Field::default("links", "64", "Egress links.");
+    pub(crate) const LISTENER_SETS: Field<Integer<1, 65_536>> =
+        Field::default("listener_sets", "256", "Distinct sets of listeners; VIPs with the same listeners share one.");
+    pub(crate) const VIP_DROPS: Field<Integer<1, 4_194_304>> =
+        Field::default("vip_drops", "16384", "Drop reasons remembered over all VIPs.");
+    pub(crate) const SECTION: Section = Section {
+        key: "limits",
+        header: "[limits]",
+        roles: Roles::Both,
+        required: false,
+        description: "Capacities of the kernel's tables. They are fixed when the tables are made: a change takes effect after `anycast-xdp detach`.",
+        fields: &[
+            VIPS.spec,
+            POOLS.spec,
+            BACKENDS.spec,
+            SLOTS.spec,
+            GROUPS.spec,
+            NEXT_HOPS.spec,
+            LINKS.spec,
+            LISTENER_SETS.spec,
+            VIP_DROPS.spec,
+        ],
+        sections: &[],
+    };
+}

@@ -1,0 +1,46 @@
+//! The sections and fields of a configuration file. A test holds the defaults of `[limits]` to those of the code.
+
+mod local;
+mod services;
+
+pub(crate) use self::{
+    local::{gateway, hash, host, interface, limits, tunnel},
+    services::{backend, pool, vip},
+};
+
+/// The top of the file.
+pub(crate) mod root {
+    use super::{gateway, hash, host, interface, limits, pool, tunnel, vip};
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::{Name, RoleName},
+    };
+
+    pub(crate) const ROLE: Field<RoleName> = Field::required(
+        "role",
+        "What this host does: `pop` takes VIP packets in and encapsulates them, `gateway` decapsulates them in the home region.",
+    );
+    pub(crate) const INSTANCE: Field<Name> = Field::default(
+        "instance",
+        "\"default\"",
+        "Names the pinned state and the lock of this daemon, so that several can run on one machine. `--instance` of the other commands selects it.",
+    );
+    pub(crate) const SECTION: Section = Section {
+        key: "",
+        header: "",
+        roles: Roles::Both,
+        required: true,
+        description: "Keys at the top of the file, before any section.",
+        fields: &[ROLE.spec, INSTANCE.spec],
+        sections: &[
+            host::SECTION,
+            hash::SECTION,
+            tunnel::SECTION,
+            gateway::SECTION,
+            interface::SECTION,
+            limits::SECTION,
+            pool::SECTION,
+            vip::SECTION,
+        ],
+    };
+}

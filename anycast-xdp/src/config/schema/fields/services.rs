@@ -1,0 +1,83 @@
+//! Sections about services.
+
+/// `[[pool]]`
+pub(crate) mod pool {
+    use super::backend;
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::Name,
+    };
+
+    pub(crate) const NAME: Field<Name> = Field::required("name", "Unique name of the pool.");
+    pub(crate) const HOME_REGION: Field<Name> = Field::required("home_region", "Region that its backends are in.");
+    pub(crate) const SECTION: Section = Section {
+        key: "pool",
+        header: "[[pool]]",
+        roles: Roles::Pop,
+        required: false,
+        description: "The weighted backends of one home region.",
+        fields: &[NAME.spec, HOME_REGION.spec],
+        sections: &[backend::SECTION],
+    };
+}
+
+/// `[[pool.backend]]`
+pub(crate) mod backend {
+    use std::net::IpAddr;
+
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::Integer,
+    };
+
+    pub(crate) const ADDRESS: Field<IpAddr> =
+        Field::required("address", "Tunnel address of the home-region node, unique within the pool.");
+    pub(crate) const WEIGHT: Field<Integer<1, 65_535>> =
+        Field::default("weight", "100", "Share of the flows, relative to the other backends of the pool.");
+    pub(crate) const SECTION: Section = Section {
+        key: "backend",
+        header: "[[pool.backend]]",
+        roles: Roles::Pop,
+        required: true,
+        description: "A home-region node that decapsulates. It belongs to the `[[pool]]` above it.",
+        fields: &[ADDRESS.spec, WEIGHT.spec],
+        sections: &[],
+    };
+}
+
+/// `[[vip]]`
+pub(crate) mod vip {
+    use std::net::IpAddr;
+
+    use crate::{
+        config::{
+            schema::{Field, Roles, Section},
+            types::Name,
+        },
+        desired::Listener,
+    };
+
+    pub(crate) const NAME: Field<Name> = Field::required("name", "Unique name of the VIP.");
+    pub(crate) const ADDRESS: Field<IpAddr> =
+        Field::required("address", "The anycast service address, unique and never an address of a PoP.");
+    pub(crate) const LISTENERS: Field<Listener> = Field::optional(
+        "listeners",
+        "every protocol and port",
+        "What the VIP takes: `tcp/80`, `udp/5000-5100`, `sctp`, `icmp`, `esp`, or a protocol number such as `47`. `icmp` on an IPv6 VIP is ICMPv6. Fragments and ICMP errors of these flows are taken too.",
+    )
+    .list();
+    pub(crate) const POOL: Field<Name> = Field::optional(
+        "pool",
+        "must be given on a PoP, must not on a gateway",
+        "Name of the pool that the VIP is bound to.",
+    );
+    pub(crate) const SECTION: Section = Section {
+        key: "vip",
+        header: "[[vip]]",
+        roles: Roles::Both,
+        required: false,
+        description: "An anycast service address. On a gateway: one that this host serves.",
+        fields: &[NAME.spec, ADDRESS.spec, LISTENERS.spec, POOL.spec],
+        sections: &[],
+    };
+}

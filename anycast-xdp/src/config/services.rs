@@ -1,0 +1,148 @@
+//! Reads the services: `[[pool]]`, `[[pool.backend]]` and `[[vip]]`.
+
+use std::net::IpAddr;
+
+use anycast_common::header::protocol;
+
+use super::{
+    findings::{Findings, Problem},
+    local::belongs_to,
+    place::{Located, Place},
+    schema::fields,
+    table::Table,
+    types::{Integer, Name, RoleName},
+};
+use crate::desired::{Backend, Listener, Pool, Services, Vip};
+
+/// The services of a file as they were read; what was refused or is missing is `None`.
+#[derive(Default)]
+pub(super) struct ServicesDraft {
+    pub(super) pools: Vec<PoolDraft>,
+    pub(super) vips: Vec<VipDraft>,
+}
+
+/// `[[pool]]`
+pub(super) struct PoolDraft {
+    pub(super) place: Place,
+    pub(super) name: Option<Located<Name>>,
+    home_region: Option<Name>,
+    pub(super) backends: Vec<BackendDraft>,
+}
+
+/// `[[pool.backend]]`
+pub(super) struct BackendDraft {
+    pub(super) address: Option<Located<IpAddr>>,
+    weight: Option<Integer<1, 65_535>>,
+}
+
+/// `[[vip]]`
+pub(super) struct VipDraft {
+    pub(super) place: Place,
+    pub(super) name: Option<Located<Name>>,
+    pub(super) address: Option<Located<IpAddr>>,
+    pub(super) listeners: Vec<Located<Listener>>,
+    pub(super) pool: Option<Located<Name>>,
+}
+
+pub(super) fn read(root: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> ServicesDraft {
+    let pools = if belongs_to(root, role, &fields::pool::SECTION, findings) {
+        root.sections(&fields::pool::SECTION, findings)
+    } else {
+        Vec::new()
+    };
+    let vips = root.sections(&fields::vip::SECTION, findings);
+    ServicesDraft {
+        pools: pools.iter().map(|pool| read_pool(pool, findings)).collect(),
+        vips: vips.iter().map(|vip| read_vip(vip, role, findings)).collect(),
+    }
+}
+
+fn read_pool(pool: &Table<'_>, findings: &mut Findings<'_>) -> PoolDraft {
+    let name = pool.read(&fields::pool::NAME, findings);
+    let home_region = pool.read(&fields::pool::HOME_REGION, findings).map(|region| region.value);
+    let backends = pool.sections(&fields::backend::SECTION, findings);
+    let backends = backends.iter().map(|backend| BackendDraft {
+        address: backend.read(&fields::backend::ADDRESS, findings),
+        weight: backend.read(&fields::backend::WEIGHT, findings).map(|weight| weight.value),
+    });
+    let backends = backends.collect();
+    PoolDraft { place: pool.place.clone(), name, home_region, backends }
+}
+
+fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> VipDraft {
+    let name = vip.read(&fields::vip::NAME, findings);
+    let address = vip.read(&fields::vip::ADDRESS, findings);
+    let mut listeners =
+        vip.read_list(&fields::vip::LISTENERS, findings).map(|listeners| listeners.value).unwrap_or_default();
+    if let Some(address) = &address {
+        for listener in &mut listeners {
+            match in_family(listener.value, address.value) {
+                Ok(adapted) => listener.value = adapted,
+                Err(problem) => findings.refuse(&listener.place, problem),
+            }
+        }
+    }
+    let pool = vip.read(&fields::vip::POOL, findings);
+    let pool_is_given = vip.has(&fields::vip::POOL);
+    let place = vip.place.missing("pool");
+    match role {
+        Some(RoleName::Pop) if !pool_is_given => {
+            findings.refuse(&place, Problem::new("missing", "add `pool`, the name of a [[pool]], to [[vip]]"));
+        }
+        Some(RoleName::Gateway) if pool_is_given => {
+            let place = pool.as_ref().map_or(place, |pool| pool.place.clone());
+            let what = "a gateway's VIP has no pool: the packets are for this host";
+            findings.refuse(&place, Problem::new(what, "remove `pool`"));
+        }
+        _ => {}
+    }
+    VipDraft { place: vip.place.clone(), name, address, listeners, pool }
+}
+
+/// A listener as it is meant on a VIP of this family: ICMP over IPv6 is another protocol.
+fn in_family(listener: Listener, vip: IpAddr) -> Result<Listener, Problem> {
+    match (listener.protocol, vip) {
+        (protocol::ICMP, IpAddr::V6(_)) => Ok(Listener { protocol: protocol::ICMPV6, ..listener }),
+        (protocol::ICMPV6, IpAddr::V4(_)) => {
+            Err(Problem::new("ICMPv6 does not run over IPv4", "write \"icmp\", or give the VIP an IPv6 address"))
+        }
+        _ => Ok(listener),
+    }
+}
+
+impl ServicesDraft {
+    /// The desired form; `None` only if something was refused.
+    pub(super) fn finish(self) -> Option<Services> {
+        Some(Services {
+            vips: self.vips.into_iter().map(VipDraft::finish).collect::<Option<_>>()?,
+            pools: self.pools.into_iter().map(PoolDraft::finish).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl VipDraft {
+    fn finish(self) -> Option<Vip> {
+        Some(Vip {
+            name: self.name?.value.0,
+            address: self.address?.value,
+            listeners: self.listeners.into_iter().map(|listener| listener.value).collect(),
+            pool: self.pool.map(|pool| pool.value.0),
+        })
+    }
+}
+
+impl PoolDraft {
+    fn finish(self) -> Option<Pool> {
+        Some(Pool {
+            name: self.name?.value.0,
+            home_region: self.home_region?.0,
+            backends: self.backends.into_iter().map(BackendDraft::finish).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl BackendDraft {
+    fn finish(self) -> Option<Backend> {
+        Some(Backend { address: self.address?.value, weight: u16::try_from(self.weight?.0).ok()? })
+    }
+}

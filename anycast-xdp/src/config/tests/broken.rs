@@ -1,0 +1,93 @@
+//! Every rule that a file can break, and the report it gets. The report stands in the snapshot below its file.
+
+use super::{POP, SMALL_GATEWAY, SMALL_POP, changed, report};
+
+macro_rules! broken {
+    ($($name:ident: $text:expr;)+) => {
+        $(
+            #[test]
+            fn $name() {
+                let report = report($text);
+                assert!(!report.ends_with("accepted"), "{report}");
+                insta::assert_snapshot!(report);
+            }
+        )+
+    };
+}
+
+/// The small PoP with one replacement.
+fn pop(old: &str, new: &str) -> String {
+    changed(SMALL_POP, old, new)
+}
+
+/// The small gateway with one replacement.
+fn gateway(old: &str, new: &str) -> String {
+    changed(SMALL_GATEWAY, old, new)
+}
+
+/// The small PoP with text behind it; what has no header of its own belongs to `[[vip]]`.
+fn pop_and(more: &str) -> String {
+    format!("{SMALL_POP}{more}")
+}
+
+fn listeners(list: &str) -> String {
+    pop_and(&format!("listeners = {list}\n"))
+}
+
+broken! {
+    // Syntax
+    syntax_errors_are_told_all_at_once: "role = pop\n[host\npop = \"beijing\"\nname = 'x\n";
+    key_given_twice_is_refused: pop("name = \"web\"", "name = \"web\"\nname = \"other\"");
+
+    // Keys
+    empty_file_misses_every_required_key: "";
+    pop_role_alone_misses_its_sections: "role = \"pop\"\n";
+    gateway_role_alone_misses_its_sections: "role = \"gateway\"\n";
+    sections_without_keys_miss_them: "role = \"pop\"\n[host]\n[hash]\n[[interface]]\n[[pool]]\n[[vip]]\n";
+    unknown_keys_are_refused_with_the_nearest_known_one: pop("pool = \"home\"", "pool = \"home\"\nlistener = []\ncolour = 1\n\"a b\" = 2\n[limit]\nvips = 1");
+    wrong_types_are_named: "role = 1\ninstance = [\"x\"]\nhost = \"beijing\"\ninterface = { name = \"eth0\" }\nvip = [1]\n[hash]\nseed = 2020-01-01\n[tunnel]\nsource_ipv4 = 1.5\nallow_small_mtu = \"yes\"\n";
+    lists_of_wrong_types_are_named: pop("roles = [\"access\", \"backbone\"]", "roles = \"access\"").replace("pool = \"home\"", "pool = \"home\"\nlisteners = [80, \"tcp/80\"]");
+
+    // Values
+    bad_names_are_refused: pop("name = \"web\"", "name = \"w\"").replace("pop = \"beijing\"", "pop = \"bei jing\"").replace("\"home\"", "\"1home\"");
+    bad_seed_is_refused_without_repeating_it: pop("000102", "not hex ");
+    missing_seed_says_how_to_make_one: pop("seed = \"000102030405060708090a0b0c0d0e0f\"", "");
+    unknown_words_are_refused_with_the_nearest_known_one: pop("role = \"pop\"", "role = \"gatway\"").replace("[\"access\", \"backbone\"]", "[\"acces\", \"front\"]\nattach = \"offload\"");
+    bad_interface_name_is_refused: pop("eth0", "eth0/1");
+    weights_out_of_range_are_refused: pop("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nweight = 0\n[[pool.backend]]\naddress = \"10.4.0.3\"\nweight = 65536\n[[pool.backend]]\naddress = \"10.4.0.4\"\nweight = \"1\"");
+    limits_out_of_range_are_refused: pop_and("[limits]\nvips = 0\npools = -1\nslots = 4294967296\nnext_hops = 65536\nlinks = 1.0\n");
+
+    // Addresses
+    special_addresses_are_refused: pop_and(&["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1", "fe80::1", "::ffff:192.0.2.1", "192.0.2.1/32", "example.com"].map(|address| format!("[[pool.backend]]\naddress = \"{address}\"\n")).concat());
+    tunnel_source_of_the_other_family_is_refused: pop("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"fd00:3::2\"\nsource_ipv6 = \"10.3.0.2\"");
+    bad_prefixes_are_refused: gateway("[\"10.3.0.0/16\"]", "[\"10.3.0.1/16\", \"10.3.0.2\", \"fd00::/129\", \"\"]");
+
+    // Listeners
+    bad_listeners_are_refused: listeners(r#"["tpc/80", "tcp/0", "tcp/90-80", "udp/1-70000", "icmp/8", "256", "bogus", "icmpv6", ""]"#);
+    empty_list_of_listeners_is_refused: listeners("[]");
+
+    // Duplicates
+    duplicates_are_refused: pop_and("[[vip]]\nname = \"web\"\naddress = \"192.0.2.80\"\npool = \"home\"\nlisteners = [\"tcp/80\", \"6/80\"]\n[[pool]]\nname = \"home\"\nhome_region = \"guangzhou\"\n[[pool.backend]]\naddress = \"10.4.0.2\"\n[[pool.backend]]\naddress = \"10.4.0.2\"\n[[interface]]\nname = \"eth0\"\nroles = [\"access\", \"access\"]\n");
+    gateway_duplicates_are_refused: gateway("[\"10.4.0.2\"]", "[\"10.4.0.2\", \"10.4.0.2\"]").replace("[\"10.3.0.0/16\"]", "[\"10.3.0.0/16\", \"10.3.0.0/16\"]");
+
+    // References
+    binding_to_no_pool_is_refused_with_the_nearest_one: pop("pool = \"home\"", "pool = \"hone\"");
+    unbound_vip_of_a_pop_is_refused: pop("pool = \"home\"", "");
+    pool_without_backends_is_refused: pop("[[pool.backend]]\naddress = \"10.4.0.2\"", "");
+    backends_without_tunnel_source_are_refused_once_a_family: pop("source_ipv4 = \"10.3.0.2\"", "").replace("[[vip]]", "[[pool.backend]]\naddress = \"10.4.0.3\"\n[[pool.backend]]\naddress = \"fd00:4::2\"\n[[vip]]");
+    vip_that_ends_a_tunnel_is_refused: pop("192.0.2.80", "10.4.0.2") + "[[vip]]\nname = \"source\"\naddress = \"10.3.0.2\"\npool = \"home\"\n";
+    backend_that_is_the_tunnel_source_is_refused: pop("10.4.0.2", "10.3.0.2");
+    gateway_vip_that_ends_a_tunnel_is_refused: gateway("192.0.2.80", "10.4.0.2");
+
+    // Roles
+    pop_without_backbone_is_refused: pop("[\"access\", \"backbone\"]", "[\"access\"]");
+    pop_without_access_is_refused: pop("[\"access\", \"backbone\"]", "[\"backbone\"]");
+    gateway_with_access_interface_is_refused: gateway("[\"backbone\"]", "[\"access\"]");
+    gateway_with_the_sections_of_a_pop_is_refused: gateway("[[vip]]", "[hash]\nseed = \"x\"\n[tunnel]\n[[pool]]\nname = \"home\"\n[[vip]]\npool = \"home\"");
+    pop_with_the_section_of_a_gateway_is_refused: pop_and("[gateway]\ntunnel_addresses = []\n");
+
+    // Capacity
+    more_than_the_limits_is_refused: changed(POP, "vips = 4096", "vips = 2").replace("backends = 4096", "backends = 1").replace("listener_sets = 256", "listener_sets = 1");
+    more_pools_than_the_limit_is_refused: pop_and("[[pool]]\nname = \"spare\"\nhome_region = \"shanghai\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n[limits]\npools = 1\n");
+    slots_without_room_for_spare_tables_are_refused: pop_and("[limits]\nslots = 1000\n");
+}

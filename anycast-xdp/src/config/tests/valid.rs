@@ -1,0 +1,95 @@
+//! Files that are accepted, and what they become.
+
+use std::{net::IpAddr, path::Path};
+
+use anycast_common::maglev::table_size;
+
+use super::{GATEWAY, POP, SMALL_GATEWAY, SMALL_POP, changed, parse};
+use crate::desired::{AttachMode, Config, Interface, Limits, Role};
+
+fn accepted(text: &str) -> Config {
+    parse(text, Path::new("test.toml")).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+#[test]
+fn example_of_a_pop_becomes_this_desired_state() {
+    insta::assert_debug_snapshot!(accepted(POP));
+}
+
+#[test]
+fn example_of_a_gateway_becomes_this_desired_state() {
+    insta::assert_debug_snapshot!(accepted(GATEWAY));
+}
+
+#[test]
+fn what_is_left_out_has_the_defaults_of_the_code() {
+    let config = accepted(SMALL_POP);
+    assert_eq!(config.local.instance, "default");
+    assert_eq!(config.local.limits, Limits::default());
+    assert_eq!(
+        config.local.interfaces,
+        [Interface { name: "eth0".to_owned(), access: true, backbone: true, attach: AttachMode::Auto }]
+    );
+    assert_eq!(config.services.pools[0].backends[0].weight, 100);
+    assert_eq!(config.services.vips[0].listeners, []);
+    let Role::Pop(pop) = config.local.role else { panic!("not a pop") };
+    assert!(!pop.allow_small_mtu);
+}
+
+#[test]
+fn empty_limits_section_has_the_defaults_of_the_code() {
+    assert_eq!(accepted(&format!("{SMALL_POP}[limits]\n")).local.limits, Limits::default());
+}
+
+#[test]
+fn example_names_every_limit_with_its_default() {
+    assert_eq!(accepted(POP).local.limits, Limits::default());
+}
+
+#[test]
+fn icmp_on_an_ipv6_vip_is_icmpv6() {
+    let text = changed(SMALL_POP, "192.0.2.80", "2001:db8::80") + "listeners = [\"icmp\"]\n";
+    assert_eq!(accepted(&text).services.vips[0].listeners[0].protocol, 58);
+}
+
+#[test]
+fn vip_and_backend_families_mix() {
+    let text = changed(SMALL_POP, "192.0.2.80", "2001:db8::80");
+    assert_eq!(accepted(&text).services.vips[0].address, "2001:db8::80".parse::<IpAddr>().unwrap());
+}
+
+#[test]
+fn unused_pool_is_accepted() {
+    let text = format!(
+        "{SMALL_POP}[[pool]]\nname = \"spare\"\nhome_region = \"shanghai\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n"
+    );
+    assert_eq!(accepted(&text).services.pools.len(), 2);
+}
+
+#[test]
+fn slots_for_every_pool_and_two_spare_tables_are_just_enough() {
+    let needed = 3 * table_size(1).next_multiple_of(2);
+    let with_slots = |slots| format!("{SMALL_POP}[limits]\nslots = {slots}\n");
+    accepted(&with_slots(needed));
+    assert!(parse(&with_slots(needed - 1), Path::new("test.toml")).is_err());
+}
+
+#[test]
+fn pop_and_gateway_without_vips_are_accepted() {
+    for text in [SMALL_POP, SMALL_GATEWAY] {
+        let without = text.split("[[vip]]").next().unwrap();
+        assert_eq!(accepted(without).services.vips, []);
+    }
+}
+
+#[test]
+fn inline_tables_and_dotted_keys_mean_the_same() {
+    let text = changed(
+        SMALL_POP,
+        "[host]\npop = \"beijing\"\nname = \"beijing-1\"",
+        "host.pop = \"beijing\"\nhost.name = \"beijing-1\"",
+    );
+    assert_eq!(accepted(&text), accepted(SMALL_POP));
+    let text = changed(SMALL_POP, "[[pool.backend]]\naddress = \"10.4.0.2\"", "backend = [{ address = \"10.4.0.2\" }]");
+    assert_eq!(accepted(&text), accepted(SMALL_POP));
+}

@@ -1,0 +1,74 @@
+//! Values that are one of a few words.
+
+use std::fmt;
+
+use toml::de::DeValue;
+
+use super::{FieldType, text};
+use crate::{
+    config::{findings::Problem, schema::nearest},
+    desired::AttachMode,
+};
+
+/// A type whose values are words.
+trait Choice: Copy + 'static {
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+/// `role`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RoleName {
+    Pop,
+    Gateway,
+}
+
+/// One of an interface's `roles`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum InterfaceRole {
+    Access,
+    Backbone,
+}
+
+impl Choice for RoleName {
+    const WORDS: &'static [(&'static str, Self)] = &[("pop", Self::Pop), ("gateway", Self::Gateway)];
+}
+
+impl Choice for InterfaceRole {
+    const WORDS: &'static [(&'static str, Self)] = &[("access", Self::Access), ("backbone", Self::Backbone)];
+}
+
+impl Choice for AttachMode {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("native", Self::Native), ("generic", Self::Generic)];
+}
+
+impl<T: Choice> FieldType for T {
+    fn kind() -> String {
+        words::<T>()
+    }
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Problem> {
+        let found = text::<Self>(value)?;
+        if let Some((_, choice)) = T::WORDS.iter().find(|(word, _)| *word == found) {
+            return Ok(*choice);
+        }
+        let help = match nearest(found, T::WORDS.iter().map(|(word, _)| *word)) {
+            Some(word) => format!("did you mean `{word}`? write {}", words::<T>()),
+            None => format!("write {}", words::<T>()),
+        };
+        Err(Problem::new(format!("`{found}` is none of the words that may stand here"), help))
+    }
+}
+
+impl fmt::Display for InterfaceRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::WORDS.iter().find(|(_, choice)| choice == self).map_or("", |(word, _)| word))
+    }
+}
+
+/// `"a", "b" or "c"`.
+fn words<T: Choice>() -> String {
+    let mut quoted: Vec<String> = T::WORDS.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+    let last = quoted.pop().unwrap_or_default();
+    format!("{} or {last}", quoted.join(", "))
+}

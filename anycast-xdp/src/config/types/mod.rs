@@ -1,0 +1,68 @@
+//! Types of values: what each accepts, what it is called, and what an error tells to do.
+
+mod addresses;
+mod choices;
+mod names;
+mod numbers;
+
+use toml::de::DeValue;
+
+pub(super) use self::{
+    choices::{InterfaceRole, RoleName},
+    names::{InterfaceName, Name, check_name},
+    numbers::{Integer, Seed},
+};
+use super::findings::Problem;
+
+/// A type that a field or a list element may have.
+pub(super) trait FieldType: Sized {
+    /// What it is called in the reference and in errors, without article.
+    fn kind() -> String;
+
+    /// The value, or what is wrong with it.
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Problem>;
+}
+
+impl FieldType for bool {
+    fn kind() -> String {
+        "boolean".to_owned()
+    }
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Problem> {
+        match value.as_bool() {
+            Some(value) => Ok(value),
+            None => Err(wrong_type::<Self>(value, "write `true` or `false`, without quotes")),
+        }
+    }
+}
+
+/// The text of a string value of type `T`.
+pub(super) fn text<'v, T: FieldType>(value: &'v DeValue<'_>) -> Result<&'v str, Problem> {
+    value.as_str().ok_or_else(|| wrong_type::<T>(value, "write it as a string, in double quotes"))
+}
+
+fn wrong_type<T: FieldType>(value: &DeValue<'_>, help: &str) -> Problem {
+    Problem::new(format!("expected {}, found {}", article(&T::kind()), article(type_name(value))), help)
+}
+
+/// What a value is, in the words of TOML.
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "string",
+        DeValue::Integer(_) => "integer",
+        DeValue::Float(_) => "float",
+        DeValue::Boolean(_) => "boolean",
+        DeValue::Datetime(_) => "date",
+        DeValue::Array(_) => "list",
+        DeValue::Table(_) => "table",
+    }
+}
+
+/// `noun` with its article; words in quotes stand for themselves.
+pub(super) fn article(noun: &str) -> String {
+    match noun.chars().next() {
+        Some('"') => noun.to_owned(),
+        Some('a' | 'e' | 'i' | 'o' | 'I') => format!("an {noun}"),
+        _ => format!("a {noun}"),
+    }
+}

@@ -1,0 +1,147 @@
+//! `run`: load, take over or attach, follow the kernel, stay.
+
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+
+use anyhow::{Context as _, Result};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    dataplane::{
+        apply::{Plan, plan},
+        attach,
+        inventory::Inventory,
+        loader::{self, Loaded},
+        losses,
+        pins::Pins,
+        ways::Ways,
+    },
+    desired::{Config, Role},
+    netlink::{Follower, View},
+};
+
+/// How long a start waits for neighbours of backends before it goes on without them.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Runs until SIGTERM or SIGINT. Forwarding goes on after it: `detach` ends that.
+///
+/// # Errors
+///
+/// A start that fails changes nothing that forwards; a running daemon fails only if netlink does.
+pub async fn run(config: Config) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let pins = Pins::of(&config.local.instance);
+    pins.create()?;
+    let _lock = pins.lock()?;
+
+    let seed = match &config.local.role {
+        Role::Pop(role) => Some(&role.hash_seed),
+        Role::Gateway(_) => None,
+    };
+    let mut loaded = loader::load(Some(&pins.maps()), &config.local.limits, seed)?;
+    let mut running = Running::start(&mut loaded, &pins, &config).await?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(instance = config.local.instance, vips = config.services.vips.len(), "ready");
+
+    loop {
+        tokio::select! {
+            changed = running.follower.changed() => {
+                changed.context("lost the kernel's route and neighbour events")?;
+                running.update_ways(&mut loaded)?;
+            }
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping; forwarding goes on until `anycast-xdp detach`");
+    Ok(())
+}
+
+/// What a running daemon holds beside the maps.
+struct Running {
+    follower: Follower,
+    ways: Ways,
+    backends: Vec<(IpAddr, u32)>,
+}
+
+impl Running {
+    /// Brings maps and links to what the configuration asks for: from nothing, or from what another process left.
+    async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Self> {
+        // Programs are loaded before anything changes: what the verifier refuses changes nothing.
+        for interface in &config.local.interfaces {
+            loaded.xdp(attach::program_for(&config.local.role, interface))?;
+        }
+        let current = Inventory::read(pins.run())?.unwrap_or_default();
+        let mut plan = plan(&mut loaded.kernel, &current, config)?;
+        plan.during.write(pins.run())?;
+        plan.install_backends(&mut loaded.kernel)?;
+
+        let during = backends(&plan.during);
+        let mut running = Self {
+            follower: Follower::start(addresses(&during)).await?,
+            ways: Ways::new(&mut loaded.kernel),
+            backends: during,
+        };
+        running.resolve(&plan).await?;
+        running.update_ways(loaded)?;
+        plan.switch(&mut loaded.kernel)?;
+
+        let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
+        losses::follow(loaded, pins, &names)?;
+        plan.next.interfaces = attach::attach(loaded, pins, config)?;
+        plan.next.write(pins.run())?;
+
+        running.backends = backends(&plan.next);
+        running.follower.set_destinations(addresses(&running.backends)).await?;
+        running.update_ways(loaded)?;
+        Ok(running)
+    }
+
+    /// Waits until every next hop of the new backends is resolved, for a while.
+    async fn resolve(&mut self, plan: &Plan<'_>) -> Result<()> {
+        let deadline = Instant::now() + RESOLVE_TIMEOUT;
+        let wanted = addresses(&backends(&plan.next));
+        while !wanted.iter().all(|address| is_resolved(self.follower.view(), *address)) {
+            match timeout_at(deadline, self.follower.changed()).await {
+                Ok(changed) => changed?,
+                Err(_) => {
+                    let missing = wanted.iter().filter(|address| !is_resolved(self.follower.view(), **address));
+                    let missing: Vec<_> = missing.map(ToString::to_string).collect();
+                    tracing::warn!(backends = missing.join(" "), "not every next hop is resolved yet");
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn update_ways(&mut self, loaded: &mut Loaded) -> Result<()> {
+        let stores = self.ways.update(&mut loaded.kernel, self.follower.view(), &self.backends)?;
+        tracing::debug!(cells = stores.cells, entries = stores.entries, "ways updated");
+        Ok(())
+    }
+}
+
+/// Tunnel address and index of every backend.
+fn backends(inventory: &Inventory) -> Vec<(IpAddr, u32)> {
+    let backends = inventory.pools.iter().flat_map(|pool| &pool.backends);
+    backends.map(|backend| (backend.address, backend.index)).collect()
+}
+
+fn addresses(backends: &[(IpAddr, u32)]) -> BTreeSet<IpAddr> {
+    backends.iter().map(|(address, _)| *address).collect()
+}
+
+/// Has every hop toward this address a neighbour?
+fn is_resolved(view: &View, address: IpAddr) -> bool {
+    view.routes.get(&address).is_some_and(|route| {
+        route.hops.iter().all(|hop| {
+            let key = crate::netlink::NeighbourKey { ifindex: hop.ifindex, address: hop.via };
+            view.neighbours.contains_key(&key)
+        })
+    })
+}

@@ -1,0 +1,12 @@
+//! From services to tables: which index everything gets, and the order of writes that never shows packets a mix.
+//!
+//! Make before break: new backends are written (and resolved by [`super::ways`]) before a table names them, tables
+//! before a pool's descriptor leads to them, entries before a key leads to them; then a grace period; then what nothing
+//! refers to any more is cleared.
+
+mod plan;
+mod switch;
+#[cfg(test)]
+mod tests;
+
+pub use plan::{Plan, plan};

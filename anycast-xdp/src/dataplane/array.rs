@@ -1,0 +1,133 @@
+//! An array map, mapped into memory: entries are written, and cells stored, without a system call.
+
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd as _},
+    ptr::NonNull,
+    sync::atomic::{AtomicU64, Ordering, fence},
+};
+
+use anycast_common::map::MapValue;
+
+/// An array of `T`. The kernel rounds each value up to 8 bytes (`array_map_alloc`, kernel/bpf/arraymap.c).
+#[derive(Debug)]
+pub struct Array<T> {
+    start: NonNull<u8>,
+    bytes: usize,
+    len: u32,
+    _value: std::marker::PhantomData<T>,
+}
+
+// SAFETY: the mapping belongs to this value alone on the Rust side; the kernel's side is shared by design and accessed
+// through volatile and atomic operations only.
+unsafe impl<T: Send> Send for Array<T> {}
+
+impl<T: MapValue> Array<T> {
+    const STRIDE: usize = size_of::<T>().next_multiple_of(8);
+
+    /// Maps the array map behind `fd`, made with `BPF_F_MMAPABLE` and `len` entries.
+    pub fn map(fd: impl AsFd, len: u32) -> io::Result<Self> {
+        Self::mmap(libc::MAP_SHARED, fd.as_fd().as_raw_fd(), len)
+    }
+
+    /// An array without a kernel behind it.
+    pub fn in_memory(len: u32) -> io::Result<Self> {
+        Self::mmap(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, len)
+    }
+
+    fn mmap(flags: libc::c_int, fd: libc::c_int, len: u32) -> io::Result<Self> {
+        // SAFETY: no side effects.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let bytes = (Self::STRIDE * len as usize).next_multiple_of(page);
+        // SAFETY: a new mapping at an address of the kernel's choice.
+        let start =
+            unsafe { libc::mmap(std::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, fd, 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mmap returned address 0"))?;
+        Ok(Self { start, bytes, len, _value: std::marker::PhantomData })
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// No entries at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn at(&self, index: u32) -> *mut u8 {
+        assert!(index < self.len, "index {index} of an array of {}", self.len);
+        // SAFETY: within the mapping by the assertion.
+        unsafe { self.start.as_ptr().add(index as usize * Self::STRIDE) }
+    }
+
+    /// The entry at `index`.
+    pub fn get(&self, index: u32) -> T {
+        // SAFETY: in bounds; every bit pattern is valid for a MapValue; alignment is at most 8, that of the stride.
+        unsafe { self.at(index).cast::<T>().read_volatile() }
+    }
+
+    /// Writes an entry that no cell refers to yet, before any later store.
+    pub fn write(&mut self, index: u32, value: T) {
+        // SAFETY: as in `get`.
+        unsafe { self.at(index).cast::<T>().write_volatile(value) };
+        fence(Ordering::SeqCst);
+    }
+
+    /// Stores the cell at byte `offset` of entry `index`: readers see the old value or the new one.
+    pub fn store_cell(&mut self, index: u32, offset: usize, value: u64) {
+        assert!(offset % 8 == 0 && offset + 8 <= size_of::<T>(), "no cell at byte {offset}");
+        // SAFETY: in bounds and aligned to 8 by the assertion and the stride; atomics may be shared with the kernel.
+        let cell = unsafe { AtomicU64::from_ptr(self.at(index).add(offset).cast()) };
+        cell.store(value, Ordering::SeqCst);
+    }
+
+    /// Indexes of the entries that are not all zero.
+    pub fn used(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.len).filter(|index| {
+            let start = self.at(*index);
+            // SAFETY: the whole entry lies within the mapping, and strides are multiples of 8.
+            (0..Self::STRIDE / 8).any(|word| unsafe { start.cast::<u64>().add(word).read_volatile() } != 0)
+        })
+    }
+}
+
+impl<T> Drop for Array<T> {
+    fn drop(&mut self) {
+        // SAFETY: the mapping that `mmap` made, and nothing refers to it any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use anycast_common::map::{LinkEntry, VipEntry};
+
+    use super::*;
+
+    #[test]
+    fn entries_and_cells_do_not_touch_their_neighbours() -> io::Result<()> {
+        let mut vips = Array::<VipEntry>::in_memory(8)?;
+        vips.write(3, VipEntry { address: [7; 16], pool: 1, policy: 2 });
+        vips.store_cell(3, offset_of!(VipEntry, pool), 9);
+        assert_eq!(vips.get(3), VipEntry { address: [7; 16], pool: 9, policy: 2 });
+        assert_eq!(vips.used().collect::<Vec<_>>(), [3]);
+        Ok(())
+    }
+
+    #[test]
+    fn values_are_spaced_by_multiples_of_eight() -> io::Result<()> {
+        let mut links = Array::<LinkEntry>::in_memory(4)?;
+        links.write(1, LinkEntry { ifindex: 5, mac: [1; 6], vlan_tci: [0, 9] });
+        assert_eq!(links.get(0), LinkEntry::default());
+        assert_eq!(links.get(1).ifindex, 5);
+        assert_eq!(links.get(2), LinkEntry::default());
+        Ok(())
+    }
+}

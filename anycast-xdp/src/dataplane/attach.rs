@@ -1,0 +1,135 @@
+//! Attaching programs to interfaces by pinned links.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use aya::programs::{
+    ProgramError, Xdp, XdpMode,
+    links::{FdLink, LinkError, PinnedLink},
+    xdp::XdpLink,
+};
+
+use super::{
+    interfaces::{self, interface_index},
+    inventory::InterfaceRecord,
+    loader::Loaded,
+    pins::Pins,
+};
+use crate::desired::{AttachMode, Config, Interface, Role};
+
+/// The program for an interface.
+pub fn program_for(role: &Role, interface: &Interface) -> &'static str {
+    match role {
+        Role::Gateway(_) => "gateway",
+        Role::Pop(_) if interface.access => "pop",
+        Role::Pop(_) => "backbone",
+    }
+}
+
+/// Attaches every interface of the configuration: swaps the program under a link that is there, and makes those that
+/// are not. Then takes away the links of interfaces that the configuration no longer names.
+///
+/// # Errors
+///
+/// The first interface that refuses; those before it stay attached.
+pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<InterfaceRecord>> {
+    let mut records = Vec::new();
+    for interface in &config.local.interfaces {
+        let name = program_for(&config.local.role, interface);
+        let program = loaded.xdp(name)?;
+        let id = program.info()?.id();
+        let mode = one(program, &pins.links().join(&interface.name), interface)
+            .with_context(|| format!("cannot attach to {}", interface.name))?;
+        tracing::info!(interface = interface.name, program = name, mode, "attached");
+        loaded.kernel.counters.program_ids.insert(id, 1, 0)?;
+        records.push(InterfaceRecord {
+            name: interface.name.clone(),
+            program: name.to_owned(),
+            asked: interface.attach.to_string(),
+        });
+    }
+    for entry in fs::read_dir(pins.links())?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if config.local.interfaces.iter().all(|interface| interface.name != name) && !name.starts_with("trace-") {
+            fs::remove_file(entry.path()).with_context(|| format!("cannot detach from {name}"))?;
+            tracing::info!(interface = name, "detached");
+        }
+    }
+    Ok(records)
+}
+
+/// Attaches one interface, and tells the mode.
+fn one(program: &mut Xdp, pin: &Path, interface: &Interface) -> Result<&'static str> {
+    if let Some(link) = pinned(pin, interface)? {
+        program.attach_to_link(link)?;
+        return mode(&interface.name);
+    }
+    let modes: &[_] = match interface.attach {
+        AttachMode::Auto => &[XdpMode::Driver, XdpMode::Skb],
+        AttachMode::Native => &[XdpMode::Driver],
+        AttachMode::Generic => &[XdpMode::Skb],
+    };
+    for (attempt, mode) in modes.iter().enumerate() {
+        match program.attach(&interface.name, *mode) {
+            Ok(id) => {
+                let link: FdLink = program.take_link(id)?.try_into()?;
+                link.pin(pin)?;
+                return self::mode(&interface.name);
+            }
+            Err(error) if attempt + 1 < modes.len() => {
+                let error = anyhow::Error::new(error);
+                tracing::warn!(interface = interface.name, "the driver refuses native XDP, trying generic: {error:#}");
+            }
+            Err(error) => return Err(explain(error, interface)),
+        }
+    }
+    bail!("no mode left to try")
+}
+
+/// The pinned link of an interface, if it is attached as the configuration asks.
+fn pinned(pin: &Path, interface: &Interface) -> Result<Option<XdpLink>> {
+    let link = match PinnedLink::from_pin(pin) {
+        Ok(link) => link,
+        Err(LinkError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
+        Err(error) => return Err(error).context("cannot open the pinned link"),
+    };
+    let link = FdLink::from(link);
+    let state = match interface_index(&interface.name) {
+        Some(index) => interfaces::xdp(index)?,
+        None => None,
+    };
+    let here = state.as_ref().is_some_and(|state| link.info().is_ok_and(|info| info.program_id() == state.program_id));
+    let asked = match interface.attach {
+        AttachMode::Auto => true,
+        AttachMode::Native => state.is_some_and(|state| state.mode == "native"),
+        AttachMode::Generic => state.is_some_and(|state| state.mode == "generic"),
+    };
+    if here && asked {
+        return Ok(Some(XdpLink::try_from(link)?));
+    }
+    // The interface went away and came back, or another mode is asked for: the link cannot be used again.
+    drop(link);
+    fs::remove_file(pin).context("cannot remove the old link")?;
+    Ok(None)
+}
+
+/// The mode in which an interface runs XDP now.
+fn mode(interface: &str) -> Result<&'static str> {
+    let index = interface_index(interface).with_context(|| format!("there is no interface {interface}"))?;
+    Ok(interfaces::xdp(index)?.map_or("detached", |state| state.mode))
+}
+
+fn explain(error: ProgramError, interface: &Interface) -> anyhow::Error {
+    let hint = match (&error, interface.attach) {
+        (ProgramError::UnknownInterface { .. }, _) => "check the name with `ip link`",
+        (ProgramError::SyscallError(error), _) if error.io_error.raw_os_error() == Some(libc::EBUSY) => {
+            "another XDP program is attached; find it with `ip -d link show`, and take it away with `ip link set dev ... xdp off`"
+        }
+        (_, AttachMode::Native) => {
+            "attach = \"native\" does not fall back; use \"auto\" or \"generic\" where the driver has no native XDP, and see \
+             that the MTU of the interface is within what its driver takes for XDP"
+        }
+        (_, AttachMode::Auto | AttachMode::Generic) => "both modes were refused",
+    };
+    anyhow::Error::new(error).context(hint)
+}

@@ -1,0 +1,111 @@
+//! What the kernel says of interfaces: XDP mode and statistics, by netlink and ethtool.
+//!
+//! Not by `/sys/class/net`, which shows the namespace that sysfs was mounted in, and not the one this process is in.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use futures_util::TryStreamExt as _;
+use netlink_packet_route::link::{LinkAttribute, LinkMessage, LinkXdp, Stats64, XdpAttached};
+
+use super::ethtool;
+
+/// XDP on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct XdpState {
+    /// `native` or `generic` (`offloaded` programs are not ours).
+    pub mode: &'static str,
+    /// Id of the attached program.
+    pub program_id: u32,
+}
+
+/// The kernel index of an interface.
+pub fn interface_index(name: &str) -> Option<u32> {
+    let name = std::ffi::CString::new(name).ok()?;
+    // SAFETY: a terminated string.
+    match unsafe { libc::if_nametoindex(name.as_ptr()) } {
+        0 => None,
+        index => Some(index),
+    }
+}
+
+/// The name of an interface.
+pub fn interface_name(index: u32) -> Option<String> {
+    let mut name = [0u8; libc::IF_NAMESIZE];
+    // SAFETY: room for the longest name.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
+    if found.is_null() {
+        return None;
+    }
+    std::ffi::CStr::from_bytes_until_nul(&name).ok().map(|name| name.to_string_lossy().into_owned())
+}
+
+/// XDP on the interface with this index; `None`: no program.
+pub fn xdp(index: u32) -> Result<Option<XdpState>> {
+    let message = link(index)?;
+    let mut mode = None;
+    let mut program_id = 0;
+    for attribute in message.attributes.iter().filter_map(xdp_attributes).flatten() {
+        match attribute {
+            LinkXdp::Attached(XdpAttached::Driver) => mode = Some("native"),
+            LinkXdp::Attached(XdpAttached::SocketBuffer) => mode = Some("generic"),
+            LinkXdp::Attached(XdpAttached::Hardware) => mode = Some("offloaded"),
+            LinkXdp::ProgId(id) => program_id = *id,
+            _ => {}
+        }
+    }
+    Ok(mode.map(|mode| XdpState { mode, program_id }))
+}
+
+fn xdp_attributes(attribute: &LinkAttribute) -> Option<&Vec<LinkXdp>> {
+    if let LinkAttribute::Xdp(attributes) = attribute { Some(attributes) } else { None }
+}
+
+/// Counters of an interface that speak of loss: the kernel's own, and those of its driver. Zero ones are left out.
+pub fn losses(name: &str, index: u32) -> Result<BTreeMap<String, u64>> {
+    let message = link(index)?;
+    let stats = message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::Stats64(stats) => Some(*stats),
+        _ => None,
+    });
+    let mut counters = stats.map(kernel_losses).unwrap_or_default();
+    let speaks_of_loss =
+        |name: &str| ["drop", "err", "discard", "miss", "no_buf", "full"].iter().any(|word| name.contains(word));
+    // A driver without statistics of its own is no error.
+    let own = ethtool::statistics(name).unwrap_or_default();
+    counters.extend(own.into_iter().filter(|(name, _)| speaks_of_loss(name)));
+    counters.retain(|_, value| *value != 0);
+    Ok(counters)
+}
+
+fn kernel_losses(stats: Stats64) -> BTreeMap<String, u64> {
+    [
+        ("rx_errors", stats.rx_errors),
+        ("rx_dropped", stats.rx_dropped),
+        ("rx_missed_errors", stats.rx_missed_errors),
+        ("tx_errors", stats.tx_errors),
+        ("tx_dropped", stats.tx_dropped),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// Asks for one link, on a thread of its own: callers may or may not be inside a runtime.
+fn link(index: u32) -> Result<LinkMessage> {
+    let ask = move || -> Result<LinkMessage> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let (connection, handle, _) = rtnetlink::new_connection()?;
+            let connection = tokio::spawn(connection);
+            let answer = handle.link().get().match_index(index).execute().try_next().await;
+            connection.abort();
+            answer?.context("no answer")
+        })
+    };
+    // A new thread is in the network namespace of the one that makes it.
+    std::thread::spawn(ask)
+        .join()
+        .map_err(|_| anyhow::anyhow!("the netlink thread panicked"))?
+        .with_context(|| format!("cannot ask for interface {index}"))
+}

@@ -1,0 +1,133 @@
+//! Names and indexes of what the maps hold, in a file beside the pins, so that a new process knows what an old one did.
+//!
+//! The file is written before the maps are changed, with everything old and new that they may refer to during the
+//! change, and after it. It is replaced by a rename: a reader finds the old one or the new one, whole.
+
+use std::{
+    fs, io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+/// What the maps of an instance hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// ABI version of the maps.
+    pub abi_version: u32,
+    /// `pop` or `gateway`.
+    pub role: String,
+    /// Site name.
+    pub pop: String,
+    /// Host name within the site.
+    pub host: String,
+    /// Attached interfaces.
+    pub interfaces: Vec<InterfaceRecord>,
+    /// VIPs by index.
+    pub vips: Vec<VipRecord>,
+    /// Pools by index.
+    pub pools: Vec<PoolRecord>,
+}
+
+/// An attached interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceRecord {
+    /// Kernel name.
+    pub name: String,
+    /// Program: `pop`, `backbone` or `gateway`.
+    pub program: String,
+    /// Asked mode: `auto`, `native` or `generic`.
+    pub asked: String,
+}
+
+/// A VIP and its index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipRecord {
+    /// Index into `VIPS` and its counters.
+    pub index: u32,
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub address: IpAddr,
+    /// Listeners in the notation of the configuration.
+    pub listeners: Vec<String>,
+    /// Pool name.
+    pub pool: Option<String>,
+}
+
+/// A pool, its index, and its table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolRecord {
+    /// Index into `POOLS`.
+    pub index: u32,
+    /// Name.
+    pub name: String,
+    /// Home region.
+    pub home_region: String,
+    /// First slot.
+    pub offset: u32,
+    /// Number of slots; 0: no table yet.
+    pub size: u32,
+    /// Backends.
+    pub backends: Vec<BackendRecord>,
+}
+
+/// A backend and its index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendRecord {
+    /// Index into `BACKENDS` and its counters.
+    pub index: u32,
+    /// Tunnel address.
+    pub address: IpAddr,
+    /// Outer source toward it.
+    pub source: Option<IpAddr>,
+    /// Weight.
+    pub weight: u16,
+}
+
+impl Inventory {
+    fn path(directory: &Path) -> PathBuf {
+        directory.join("inventory.json")
+    }
+
+    /// The inventory in `directory`; `None`: there is none.
+    pub fn read(directory: &Path) -> Result<Option<Self>> {
+        let path = Self::path(directory);
+        match fs::read(&path) {
+            Ok(text) => Ok(Some(
+                serde_json::from_slice(&text).with_context(|| format!("{} is not an inventory", path.display()))?,
+            )),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+
+    /// Replaces the inventory in `directory`.
+    pub fn write(&self, directory: &Path) -> Result<()> {
+        let path = Self::path(directory);
+        let draft = path.with_extension("new");
+        fs::write(&draft, serde_json::to_vec_pretty(self)?)
+            .and_then(|()| fs::rename(&draft, &path))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Removes the inventory in `directory`.
+    pub fn remove(directory: &Path) -> io::Result<()> {
+        match fs::remove_file(Self::path(directory)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The pool with this name.
+    pub fn pool(&self, name: &str) -> Option<&PoolRecord> {
+        self.pools.iter().find(|pool| pool.name == name)
+    }
+
+    /// The VIP with this address.
+    pub fn vip(&self, address: IpAddr) -> Option<&VipRecord> {
+        self.vips.iter().find(|vip| vip.address == address)
+    }
+}

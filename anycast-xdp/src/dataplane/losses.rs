@@ -1,0 +1,71 @@
+//! Counting what drivers lose after a verdict: the tracepoint programs, and the keys of our interfaces.
+
+use std::{ffi::CString, fs, io, path::Path};
+
+use anycast_common::map::{DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT};
+use anyhow::{Context as _, Result};
+use aya::{
+    maps::PerCpuValues,
+    programs::{TracePoint, links::FdLink},
+};
+
+use super::{interfaces::interface_index, loader::Loaded, pins::Pins, tables::Raw};
+
+/// Program, tracepoint of the `xdp` category, number, and the label in CLI, JSON and metrics.
+pub const TRACEPOINTS: [(&str, &str, u32, &str); 4] = [
+    ("redirect_err", "xdp_redirect_err", LOSS_REDIRECT, "redirect"),
+    ("devmap_xmit", "xdp_devmap_xmit", LOSS_DEVMAP_XMIT, "devmap_xmit"),
+    ("exception", "xdp_exception", LOSS_EXCEPTION, "exception"),
+    ("bulk_tx", "xdp_bulk_tx", LOSS_BULK_TX, "bulk_tx"),
+];
+
+/// Starts counting on these interfaces. Counting goes on without the daemon.
+///
+/// # Errors
+///
+/// A refused map. A tracepoint that cannot be had is a warning: forwarding does not depend on it.
+pub fn follow(loaded: &mut Loaded, pins: &Pins, interfaces: &[&str]) -> Result<()> {
+    let cpus = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("{path}: {error}"))?;
+    for ifindex in interfaces.iter().filter_map(|name| interface_index(name)) {
+        for (_, _, kind, _) in TRACEPOINTS {
+            let zero = PerCpuValues::try_from(vec![0u64; cpus])?;
+            // NOEXIST: counters are kept over a restart.
+            let _ = loaded.kernel.counters.losses.insert(Raw(DriverLossKey { ifindex, kind }), zero, 1);
+        }
+    }
+    mount_tracefs();
+    for (name, tracepoint, _, _) in TRACEPOINTS {
+        let pin = pins.links().join(format!("trace-{name}"));
+        if let Err(error) = attach(loaded, name, tracepoint, &pin) {
+            tracing::warn!("losses after the verdict are not counted by xdp:{tracepoint}: {error:#}");
+        }
+    }
+    Ok(())
+}
+
+fn attach(loaded: &mut Loaded, name: &str, tracepoint: &str, pin: &Path) -> Result<()> {
+    let program = loaded.ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
+    let program: &mut TracePoint = program.try_into()?;
+    program.load()?;
+    match fs::remove_file(pin) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let id = program.attach("xdp", tracepoint)?;
+    let link: FdLink = program.take_link(id)?.try_into()?;
+    link.pin(pin)?;
+    Ok(())
+}
+
+/// Tracepoints are found by tracefs. Where it cannot be mounted, attaching says so.
+fn mount_tracefs() {
+    const TRACEFS: &str = "/sys/kernel/tracing";
+    if Path::new(TRACEFS).join("events").exists() {
+        return;
+    }
+    let (Ok(kind), Ok(target)) = (CString::new("tracefs"), CString::new(TRACEFS)) else {
+        return;
+    };
+    // SAFETY: terminated strings, no data.
+    unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, std::ptr::null()) };
+}

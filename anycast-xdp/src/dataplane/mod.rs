@@ -1,0 +1,21 @@
+//! The kernel's side of the state: pinned maps, programs and links, and the code that changes them while packets flow.
+//!
+//! Rules (docs/ARCHITECTURE.md tells why): every live change is one aligned 8-byte store into a cell; entries are
+//! written once, at an index that nothing refers to; an index is reused only after a grace period.
+
+pub mod apply;
+pub mod array;
+pub mod attach;
+mod ethtool;
+pub mod grace;
+pub mod inspect;
+pub mod interfaces;
+pub mod inventory;
+pub mod loader;
+pub mod losses;
+pub mod pins;
+pub mod ranges;
+pub mod tables;
+pub mod ways;
+
+pub use pins::detach;

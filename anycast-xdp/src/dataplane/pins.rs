@@ -1,0 +1,171 @@
+//! Where things are: pins in bpffs, the inventory and the daemon's lock in the runtime directory.
+
+use std::{
+    ffi::CString,
+    fs, io,
+    os::fd::{AsRawFd as _, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use anycast_common::ABI_VERSION;
+use anyhow::{Context as _, Result, bail};
+
+use super::inventory::Inventory;
+
+const BPFFS: &str = "/sys/fs/bpf";
+/// `BPF_FS_MAGIC` (include/uapi/linux/magic.h).
+const BPF_FS_MAGIC: libc::c_long = 0xcafe_4a11;
+
+/// The directories of one instance.
+#[derive(Clone, Debug)]
+pub struct Pins {
+    root: PathBuf,
+    run: PathBuf,
+}
+
+impl Pins {
+    /// Of the instance with this name; nothing is made yet.
+    pub fn of(instance: &str) -> Self {
+        Self {
+            root: Path::new(BPFFS).join("anycast-xdp").join(instance),
+            run: Path::new("/run/anycast-xdp").join(instance),
+        }
+    }
+
+    /// Pinned maps, of this program's ABI.
+    pub fn maps(&self) -> PathBuf {
+        self.root.join(format!("maps-abi-{ABI_VERSION}"))
+    }
+
+    /// Pinned links. They outlive maps: an upgrade swaps the program under a link.
+    pub fn links(&self) -> PathBuf {
+        self.root.join("links")
+    }
+
+    /// Inventory and lock.
+    pub fn run(&self) -> &Path {
+        &self.run
+    }
+
+    /// Is anything pinned?
+    pub fn exist(&self) -> bool {
+        self.root.exists()
+    }
+
+    /// Makes the directories, and mounts bpffs where the machine has not.
+    pub fn create(&self) -> Result<()> {
+        mount_bpffs()?;
+        let others: Vec<_> = self.foreign_maps();
+        if !others.is_empty() && !self.maps().exists() {
+            bail!(
+                "{} holds maps of another ABI ({}); this build makes ABI {ABI_VERSION}. Run `anycast-xdp detach` of the \
+                 build that made them, or of this one, and start again",
+                self.root.display(),
+                others.join(", ")
+            );
+        }
+        for directory in [self.maps(), self.links(), self.run.clone()] {
+            fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        }
+        Ok(())
+    }
+
+    fn foreign_maps(&self) -> Vec<String> {
+        let own = self.maps();
+        let Ok(entries) = fs::read_dir(&self.root) else {
+            return Vec::new();
+        };
+        entries
+            .flatten()
+            .filter(|entry| entry.path() != own)
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.starts_with("maps-"))
+            .collect()
+    }
+
+    /// Takes the daemon's lock; it is held until the returned descriptor is closed, and by no dead process.
+    pub fn lock(&self) -> Result<OwnedFd> {
+        let path = self.lock_path();
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.with_context(|| format!("cannot open {}", path.display()))?;
+        // SAFETY: a valid descriptor.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+            match self.daemon_pid() {
+                Some(pid) => bail!("another daemon of this instance is running (process {pid})"),
+                None => bail!("another process holds {}", path.display()),
+            }
+        }
+        file.set_len(0)?;
+        fs::write(&path, std::process::id().to_string())?;
+        Ok(file.into())
+    }
+
+    /// Process id of the running daemon: whoever holds the lock.
+    pub fn daemon_pid(&self) -> Option<u32> {
+        let path = self.lock_path();
+        let file = fs::File::open(&path).ok()?;
+        // SAFETY: a valid descriptor; a lock that was free is given back when the file is closed.
+        let free = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) } == 0;
+        if free { None } else { fs::read_to_string(&path).ok()?.trim().parse().ok() }
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.run.join("daemon.lock")
+    }
+}
+
+/// Takes away everything of an instance: links (which detaches the programs), maps, inventory. `false`: there was nothing.
+///
+/// # Errors
+///
+/// A running daemon, or a file system that refuses.
+pub fn detach(instance: &str) -> Result<bool> {
+    let pins = Pins::of(instance);
+    if let Some(pid) = pins.daemon_pid() {
+        bail!("the daemon of instance {instance} is running (process {pid}); stop it first");
+    }
+    let existed = pins.exist();
+    // Links first: no program may run on maps whose names are gone.
+    for directory in [pins.links(), pins.root.clone()] {
+        remove_tree(&directory)?;
+    }
+    Inventory::remove(&pins.run).context("cannot remove the inventory")?;
+    remove_tree(&pins.run)?;
+    Ok(existed)
+}
+
+/// `fs::remove_dir_all` asks for file types that bpffs does not tell.
+fn remove_tree(path: &Path) -> Result<()> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            remove_tree(&path)?;
+        } else {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    fs::remove_dir(path).with_context(|| format!("cannot remove {}", path.display()))
+}
+
+fn mount_bpffs() -> Result<()> {
+    let target = CString::new(BPFFS)?;
+    let mut info = std::mem::MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: a terminated path and room for the answer.
+    let known = unsafe { libc::statfs(target.as_ptr(), info.as_mut_ptr()) } == 0;
+    // SAFETY: filled in by the call that succeeded.
+    if known && unsafe { info.assume_init() }.f_type == BPF_FS_MAGIC {
+        return Ok(());
+    }
+    let kind = CString::new("bpf")?;
+    // SAFETY: terminated strings, no data.
+    let failed = unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, std::ptr::null()) } != 0;
+    if failed {
+        return Err(io::Error::last_os_error()).with_context(|| format!("cannot mount bpffs at {BPFFS}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! From what the kernel knows of routes and neighbours to next-hop cells.
+//!
+//! A group belongs to a route: all backends behind it share one, so a lost router is one store into its picks cell.
+//! A next hop belongs to a neighbour, so a new MAC is one store too.
+
+mod groups;
+mod picks;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem::offset_of,
+    net::IpAddr,
+};
+
+use anycast_common::map::{BackendEntry, BackendRoute, LinkEntry, NextHop};
+use anyhow::{Context as _, Result};
+use groups::Groups;
+
+use super::{ranges::Indexes, tables::Dataplane};
+use crate::netlink::{Link, NeighbourKey, View};
+
+/// What a link entry is made of: egress interface, MAC, VLAN.
+type LinkKey = (u32, [u8; 6], Option<u16>);
+
+/// Indexes of links, next hops and groups, owned by the running daemon.
+///
+/// A new daemon takes fresh indexes beside those of the one before it, switches every backend over, and clears the old
+/// ones after a grace period: nothing of this has to be remembered.
+#[derive(Debug)]
+pub struct Ways {
+    links: BTreeMap<LinkKey, u32>,
+    link_indexes: Indexes,
+    next_hops: BTreeMap<NeighbourKey, u32>,
+    next_hop_indexes: Indexes,
+    groups: Groups,
+}
+
+/// What one update did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stores {
+    /// Cells that packets were being forwarded by, stored anew.
+    pub cells: usize,
+    /// Entries written at fresh indexes.
+    pub entries: usize,
+}
+
+impl Ways {
+    /// Beside whatever the maps hold already.
+    pub fn new<D: Dataplane>(dataplane: &mut D) -> Self {
+        let arrays = dataplane.arrays();
+        Self {
+            links: BTreeMap::new(),
+            link_indexes: Indexes::new(arrays.links.len(), arrays.links.used()),
+            next_hops: BTreeMap::new(),
+            next_hop_indexes: Indexes::new(arrays.next_hops.len(), arrays.next_hops.used()),
+            groups: Groups::new(arrays),
+        }
+    }
+
+    /// Makes the tables say what `view` says, for these backends (tunnel address, index).
+    ///
+    /// # Errors
+    ///
+    /// A full table, or a refused system call.
+    pub fn update<D: Dataplane>(
+        &mut self,
+        dataplane: &mut D,
+        view: &View,
+        backends: &[(IpAddr, u32)],
+    ) -> Result<Stores> {
+        let mut stores = Stores::default();
+        let hops: BTreeSet<_> = view
+            .routes
+            .values()
+            .flat_map(|route| &route.hops)
+            .map(|hop| NeighbourKey { ifindex: hop.ifindex, address: hop.via })
+            .collect();
+        let mut usable = BTreeSet::new();
+        for key in &hops {
+            let link = view.links.get(&key.ifindex).filter(|link| link.up);
+            let (Some(mac), Some(link)) = (view.neighbours.get(key), link) else {
+                continue;
+            };
+            match self.next_hop(dataplane, *key, *mac, link, &mut stores) {
+                Ok(()) => {
+                    usable.insert(*key);
+                }
+                Err(error) => tracing::error!(interface = link.name, via = %key.address, "next hop left out: {error:#}"),
+            }
+        }
+        let index_of = |key: &NeighbourKey| self.next_hops.get(key).copied();
+        let arrays = dataplane.arrays();
+        for (destination, route) in &view.routes {
+            self.groups.update(arrays, *destination, route, &usable, index_of, &mut stores)?;
+        }
+        for (address, index) in backends {
+            let cell = match (view.routes.get(address), self.groups.of(*address)) {
+                (Some(route), Some(group_index)) => BackendRoute { group_index, mtu_bytes: route.mtu_bytes }.to_cell(),
+                _ => 0,
+            };
+            if arrays.backends.get(*index).route != cell {
+                arrays.backends.store_cell(*index, offset_of!(BackendEntry, route), cell);
+                stores.cells += 1;
+            }
+        }
+        self.clear_unused(dataplane, view, &hops)?;
+        Ok(stores)
+    }
+
+    /// Makes sure of a next hop's cell.
+    fn next_hop<D: Dataplane>(
+        &mut self,
+        dataplane: &mut D,
+        key: NeighbourKey,
+        mac: [u8; 6],
+        link: &Link,
+        stores: &mut Stores,
+    ) -> Result<()> {
+        let link_key = (link.egress_ifindex, link.mac, link.vlan_id);
+        let link_index = match self.links.get(&link_key) {
+            Some(index) => *index,
+            None => {
+                let index = self.link_indexes.take().context("links (limits.links)")?;
+                let vlan_tci = link.vlan_id.unwrap_or(0).to_be_bytes();
+                dataplane.set_device(index, link.egress_ifindex).inspect_err(|_| self.link_indexes.give_back(index))?;
+                dataplane.arrays().links.write(index, LinkEntry { ifindex: link.egress_ifindex, mac: link.mac, vlan_tci });
+                stores.entries += 1;
+                self.links.insert(link_key, index);
+                index
+            }
+        };
+        let cell = NextHop { mac, link_index: link_index as u16 }.to_cell();
+        let next_hops = &mut dataplane.arrays().next_hops;
+        match self.next_hops.get(&key) {
+            Some(index) if next_hops.get(*index) == cell => {}
+            Some(index) => {
+                next_hops.store_cell(*index, 0, cell);
+                stores.cells += 1;
+            }
+            None => {
+                let index = self.next_hop_indexes.take().context("next hops (limits.next_hops)")?;
+                next_hops.store_cell(index, 0, cell);
+                stores.entries += 1;
+                self.next_hops.insert(key, index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears what nothing refers to any more, after a grace period: entries of this daemon, and of one before it.
+    fn clear_unused<D: Dataplane>(
+        &mut self,
+        dataplane: &mut D,
+        view: &View,
+        hops: &BTreeSet<NeighbourKey>,
+    ) -> Result<()> {
+        self.groups.forget(view);
+        self.next_hops.retain(|key, _| hops.contains(key));
+        let links_in_use: BTreeSet<_> = self
+            .next_hops
+            .values()
+            .map(|index| NextHop::from_cell(dataplane.arrays().next_hops.get(*index)).link_index as u32)
+            .collect();
+        self.links.retain(|_, index| links_in_use.contains(index));
+
+        let arrays = dataplane.arrays();
+        let groups: Vec<_> = arrays.groups.used().filter(|index| !self.groups.owns(*index)).collect();
+        let next_hops: Vec<_> =
+            arrays.next_hops.used().filter(|index| !self.next_hops.values().any(|own| own == index)).collect();
+        let links: Vec<_> = arrays.links.used().filter(|index| !links_in_use.contains(index)).collect();
+        if groups.is_empty() && next_hops.is_empty() && links.is_empty() {
+            return Ok(());
+        }
+        dataplane.wait_for_readers()?;
+        let arrays = dataplane.arrays();
+        for index in groups {
+            self.groups.clear(arrays, index);
+        }
+        for index in next_hops {
+            arrays.next_hops.write(index, 0);
+            self.next_hop_indexes.give_back(index);
+        }
+        for index in links {
+            arrays.links.write(index, LinkEntry::default());
+            self.link_indexes.give_back(index);
+        }
+        Ok(())
+    }
+}

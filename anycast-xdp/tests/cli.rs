@@ -1,0 +1,167 @@
+//! The command as its users meet it: exit codes, what goes to stdout and what to stderr.
+
+use std::{
+    fs::File,
+    io::pipe,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// An instance that no test starts.
+const NO_INSTANCE: &str = "cli-test-nothing-here";
+
+fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_anycast-xdp"));
+    command.args(args).env_remove("ANYCAST_XDP_INSTANCE").env_remove("ANYCAST_XDP_LOG");
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    command(args).output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    str::from_utf8(&output.stderr).unwrap()
+}
+
+fn docs(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(path)
+}
+
+fn broken_file() -> tempfile::NamedTempFile {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    let valid = std::fs::read_to_string(docs("examples/pop.toml")).unwrap();
+    let broken = valid.replace("address = \"192.0.2.80\"", "adress = \"192.0.2.80\"");
+    std::fs::write(file.path(), broken.replace("\"tcp/80\"", "\"tpc/80\"")).unwrap();
+    file
+}
+
+#[test]
+fn examples_are_valid_and_summed_up_on_stdout() {
+    for (file, summary) in [
+        ("examples/pop.toml", "valid: pop beijing/beijing-1, 3 VIPs, 1 pool, 2 backends\n"),
+        ("examples/gateway.toml", "valid: gateway guangzhou/gateway-1, 3 VIPs\n"),
+    ] {
+        let output = run(&["check", "--offline", docs(file).to_str().unwrap()]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        assert!(stdout(&output).ends_with(summary), "{}", stdout(&output));
+        assert_eq!(stderr(&output), "");
+    }
+}
+
+#[test]
+fn check_of_a_broken_file_tells_all_errors_on_stderr_and_exits_2() {
+    let file = broken_file();
+    let output = run(&["check", "--offline", file.path().to_str().unwrap()]);
+    assert_eq!(code(&output), 2);
+    assert_eq!(stdout(&output), "");
+    insta::assert_snapshot!(stderr(&output).replace(file.path().to_str().unwrap(), "pop.toml"));
+}
+
+#[test]
+fn check_in_json_has_the_errors_on_stdout() {
+    let file = broken_file();
+    let output = run(&["check", "--offline", "--output", "json", file.path().to_str().unwrap()]);
+    assert_eq!(code(&output), 2);
+    insta::assert_snapshot!(stdout(&output).replace(file.path().to_str().unwrap(), "pop.toml"));
+}
+
+#[test]
+fn check_of_this_host_refuses_a_file_for_another() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let example = std::fs::read_to_string(docs("examples/pop.toml")).unwrap();
+    std::fs::write(file.path(), example.replace("\"in0\"", "\"cli-test-none\"")).unwrap();
+    let path = file.path().to_str().unwrap();
+    for args in [&["check", path][..], &["run", "--config", path]] {
+        let output = run(args);
+        assert_eq!(code(&output), 2, "{args:?}");
+        assert!(stderr(&output).contains("interface[0].name: this host has no interface `cli-test-none`"), "{args:?}");
+    }
+}
+
+#[test]
+fn run_refuses_what_check_refuses() {
+    let file = broken_file();
+    let path = file.path().to_str().unwrap();
+    let output = run(&["run", "--config", path]);
+    assert_eq!(code(&output), 2);
+    assert_eq!(stderr(&output), stderr(&run(&["check", "--offline", path])));
+}
+
+#[test]
+fn file_that_cannot_be_read_exits_2() {
+    for args in [&["check", "/nonexistent/pop.toml"][..], &["run", "--config", "/nonexistent/pop.toml"]] {
+        let output = run(args);
+        assert_eq!(code(&output), 2, "{args:?}");
+        assert_eq!(stderr(&output), "cannot read /nonexistent/pop.toml: No such file or directory (os error 2)\n");
+    }
+}
+
+#[test]
+fn verbs_on_an_instance_that_is_not_there_exit_3() {
+    for verb in [&["status"][..], &["vips"], &["stats"], &["stats", "--watch"], &["detach"]] {
+        let output = run(&[verb, &["--instance", NO_INSTANCE]].concat());
+        assert_eq!(code(&output), 3, "{verb:?}: {}", stderr(&output));
+        assert_eq!(stdout(&output), "", "{verb:?}");
+        assert!(stderr(&output).contains(NO_INSTANCE), "{verb:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn instance_comes_from_the_environment() {
+    let output = command(&["status"]).env("ANYCAST_XDP_INSTANCE", NO_INSTANCE).output().unwrap();
+    assert_eq!(code(&output), 3);
+    assert!(stderr(&output).contains(NO_INSTANCE), "{}", stderr(&output));
+}
+
+#[test]
+fn wrong_usage_exits_2() {
+    let wrong = [
+        &[][..],
+        &["bogus"],
+        &["status", "--output", "xml"],
+        &["status", "--instance", "../../etc"],
+        &["stats", "--watch", "0"],
+        &["run"],
+    ];
+    for args in wrong {
+        let output = run(args);
+        assert_eq!(code(&output), 2, "{args:?}");
+        assert_eq!(stdout(&output), "", "{args:?}");
+    }
+}
+
+#[test]
+fn reader_that_has_gone_is_no_failure() {
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    let output = command(&["docs", "config"]).stdout(writer).output().unwrap();
+    assert_eq!(code(&output), 0);
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn output_that_cannot_be_written_exits_1() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = command(&["docs", "config"]).stdout(full).output().unwrap();
+    assert_eq!(code(&output), 1);
+    assert_eq!(stderr(&output), "error: No space left on device (os error 28)\n");
+}
+
+#[test]
+fn reference_pages_are_fresh() {
+    for page in ["cli", "config", "outcomes"] {
+        let output = run(&["docs", page]);
+        assert_eq!(code(&output), 0, "{page}");
+        let kept = std::fs::read_to_string(docs(&format!("reference/{page}.md"))).unwrap_or_default();
+        assert!(stdout(&output) == kept, "stale: anycast-xdp docs {page} > docs/reference/{page}.md");
+    }
+}

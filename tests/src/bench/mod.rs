@@ -1,0 +1,39 @@
+//! `cargo xtask bench`: what a packet costs, beside floor programs in the same run. `docs/bench.md` tells the method.
+
+mod addresses;
+mod bar;
+mod feed;
+mod floors;
+mod live;
+mod machine;
+mod maps;
+mod measure;
+mod options;
+mod production;
+mod report;
+mod scenario;
+mod services;
+mod statistics;
+mod table;
+mod target;
+mod world;
+mod wrapper;
+
+use anyhow::Result;
+
+pub use self::{
+    options::{Options, Output},
+    report::Report,
+    table::table,
+};
+
+/// Measures everything that the options ask for. Fails if a program did not do its job on every packet.
+pub fn run(options: &Options) -> Result<Report> {
+    let cpu = machine::pin(options.cpu)?;
+    let world = world::World::enter()?;
+    let floors = floors::Floors::load(&world)?;
+    let programs = production::Programs::load(&world)?;
+    let rows = measure::scenarios(scenario::all(&floors, &programs)?, &world, options)?;
+    let live = live::measure(scenario::live(&floors, &programs)?, &floors, &world, options)?;
+    Ok(Report::new(cpu, rows, live))
+}

@@ -1,0 +1,180 @@
+//! The programs under test, loaded and filled by the code that does it in operation. Only the routes are ours: they lead
+//! to a neighbour on one of the bench's own wires.
+
+use std::{collections::BTreeMap, net::IpAddr, rc::Rc};
+
+use anycast_common::{
+    bench::ADDRESSES,
+    map::Counter,
+    outcome::{Class, Outcome},
+};
+use anycast_xdp::{
+    dataplane::{
+        apply::plan,
+        inventory::Inventory,
+        loader::{self, Loaded},
+        tables::{Kernel, Raw},
+        ways::Ways,
+    },
+    desired::{Config, GatewayRole, Limits, Local, PopRole, Role, Services},
+    netlink::{Hop, Link, NeighbourKey, Route, View},
+};
+use anyhow::{Context as _, Result};
+use aya::{maps::PerCpuValues, programs::ProgramFd};
+
+use super::{
+    addresses as at, services,
+    target::{Action, Handled, Target},
+    world::{Interface, World},
+};
+
+/// Every program of ours that is measured.
+pub struct Programs {
+    /// An ordinary PoP, whose packets leave by the interface that they came in by.
+    pub pop: Production,
+    /// The same, whose packets leave by another.
+    pub redirecting_pop: Production,
+    /// A PoP with a hundred thousand VIPs.
+    pub many_vips: Production,
+    /// A gateway.
+    pub gateway: Production,
+}
+
+impl Programs {
+    /// Loads all of them.
+    pub fn load(world: &World) -> Result<Self> {
+        let (access, backbone) = (&world.access.near, &world.backbone.near);
+        let many = Limits { vips: ADDRESSES, ..Limits::default() };
+        Ok(Self {
+            pop: Production::pop(world, access, services::ordinary()?, Limits::default())?,
+            redirecting_pop: Production::pop(world, backbone, services::ordinary()?, Limits::default())?,
+            many_vips: Production::pop(world, access, services::many_vips(), many)?,
+            gateway: Production::gateway(services::gateway()?)?,
+        })
+    }
+}
+
+/// A program of ours with its tables.
+pub struct Production {
+    state: Rc<Loaded>,
+    program: Rc<ProgramFd>,
+    inventory: Inventory,
+    /// What it does with a packet that it forwards.
+    verdict: Action,
+}
+
+impl Production {
+    /// The PoP program, whose packets leave by `egress`.
+    pub fn pop(world: &World, egress: &Interface, services: Services, limits: Limits) -> Result<Self> {
+        let role = Role::Pop(PopRole {
+            tunnel_source_ipv4: Some(at::TUNNEL_SOURCE_V4),
+            tunnel_source_ipv6: Some(at::TUNNEL_SOURCE_V6),
+            hash_seed: *b"bench of anycast",
+            allow_small_mtu: true,
+        });
+        // In the bench frames come in at the near end of the access wire.
+        let verdict = if egress.ifindex == world.access.near.ifindex { Action::Tx } else { Action::Redirect };
+        Self::load(config(role, services, limits), "pop", Some(egress), verdict)
+    }
+
+    /// The gateway program.
+    pub fn gateway(services: Services) -> Result<Self> {
+        let role = Role::Gateway(GatewayRole {
+            tunnel_addresses: vec![at::BACKEND_V4.into(), at::BACKEND_V6.into()],
+            allowed_sources: vec![IpAddr::from(at::TUNNEL_SOURCE_V4).into(), IpAddr::from(at::TUNNEL_SOURCE_V6).into()],
+        });
+        Self::load(config(role, services, Limits::default()), "gateway", None, Action::Pass)
+    }
+
+    fn load(config: Config, program: &str, egress: Option<&Interface>, verdict: Action) -> Result<Self> {
+        let seed = match &config.local.role {
+            Role::Pop(role) => Some(role.hash_seed),
+            Role::Gateway(_) => None,
+        };
+        let mut loaded = loader::load(None, &config.local.limits, seed.as_ref())?;
+        let kernel = &mut loaded.kernel;
+        let mut plan = plan(kernel, &Inventory::default(), &config)?;
+        plan.install_backends(kernel)?;
+        if let Some(egress) = egress {
+            let backends: Vec<_> =
+                plan.next.pools.iter().flat_map(|pool| &pool.backends).map(|one| (one.address, one.index)).collect();
+            Ways::new(kernel).update(kernel, &view(egress, &backends), &backends)?;
+        }
+        plan.switch(kernel)?;
+        let inventory = plan.next;
+        let program = Rc::new(loaded.xdp(program)?.fd()?.try_clone()?);
+        Ok(Self { state: Rc::new(loaded), program, inventory, verdict })
+    }
+
+    /// As it must treat packets for a VIP of `pool`.
+    pub fn forwarding(&self, name: &'static str, pool: &str, growth: i32) -> Result<Target> {
+        let pool = self.inventory.pool(pool).with_context(|| format!("no pool {pool}"))?;
+        let indexes: Vec<u32> = pool.backends.iter().map(|backend| backend.index).collect();
+        let handled = self.counting(move |kernel| {
+            indexes.iter().map(|index| Ok(packets(&kernel.counters.backends.get(index, 0)?))).sum()
+        });
+        Ok(self.target(name, self.verdict, growth, handled))
+    }
+
+    /// As it must treat packets that are for no VIP.
+    pub fn passing(&self, name: &'static str) -> Target {
+        let handled = self.counting(|kernel| Ok(packets(&kernel.counters.outcomes.get(&(Outcome::NotVip as u32), 0)?)));
+        self.target(name, Action::Pass, 0, handled)
+    }
+
+    /// As it must treat tunnel packets with a packet for `vip` inside.
+    pub fn decapsulating(&self, name: &'static str, vip: IpAddr, growth: i32) -> Result<Target> {
+        let index = self.inventory.vip(vip).with_context(|| format!("no VIP {vip}"))?.index;
+        let handled = self.counting(move |kernel| {
+            let counters = kernel.counters.vips.get(&index, 0)?;
+            Ok(counters.iter().map(|classes| classes[Class::Forwarded as usize].0.packets).sum())
+        });
+        Ok(self.target(name, self.verdict, growth, handled))
+    }
+
+    fn target(&self, name: &'static str, verdict: Action, growth: i32, handled: Handled) -> Target {
+        Target { name, program: Rc::clone(&self.program), verdict, growth, handled: Some(handled) }
+    }
+
+    fn counting(&self, count: impl Fn(&Kernel) -> Result<u64> + 'static) -> Handled {
+        let state = Rc::clone(&self.state);
+        Rc::new(move || count(&state.kernel))
+    }
+}
+
+fn packets(values: &PerCpuValues<Raw<Counter>>) -> u64 {
+    values.iter().map(|counter| counter.0.packets).sum()
+}
+
+fn config(role: Role, services: Services, limits: Limits) -> Config {
+    let local = Local {
+        instance: "bench".into(),
+        role,
+        pop: "bench".into(),
+        host: "bench".into(),
+        interfaces: Vec::new(),
+        limits,
+    };
+    Config { local, services }
+}
+
+/// One route to all backends, by a neighbour on `egress`.
+fn view(egress: &Interface, backends: &[(IpAddr, u32)]) -> View {
+    let hop = |via| Hop { ifindex: egress.ifindex, via, weight: 1 };
+    let key = |address| NeighbourKey { ifindex: egress.ifindex, address };
+    let routes = backends.iter().map(|(address, _)| {
+        let route = Route { prefix: at::backbone(*address), mtu_bytes: 1500, hops: vec![hop(at::next_hop(*address))] };
+        (*address, route)
+    });
+    let neighbours =
+        backends.iter().map(|(address, _)| (key(at::next_hop(*address)), at::NEXT_HOP_MAC)).collect::<BTreeMap<_, _>>();
+    let link = Link {
+        name: egress.name.clone(),
+        egress_ifindex: egress.ifindex,
+        mac: at::EGRESS_MAC,
+        vlan_id: None,
+        mtu_bytes: 1500,
+        up: true,
+    };
+    View { routes: routes.collect(), neighbours, links: BTreeMap::from([(egress.ifindex, link)]) }
+}

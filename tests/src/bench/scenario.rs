@@ -1,0 +1,177 @@
+//! The scenarios: which programs are fed what, and what is promised about them.
+
+use anycast_common::{bench::ADDRESSES, header::ETHERNET_BYTES};
+use anyhow::Result;
+
+use super::{
+    addresses as at,
+    bar::{Against, Bar, RowName},
+    feed::{Feed, Flows},
+    floors::Floors,
+    live::LiveScenario,
+    production::{Production, Programs},
+    services::{POOL_HUNDRED, POOL_ONE, POOL_ONE_V6},
+    target::Target,
+};
+use crate::packet::Packet;
+
+/// A VIP that takes everything, one backend.
+const WHOLE_IP: &str = "whole_ip";
+/// A VIP that takes everything, a hundred backends.
+const MAGLEV: &str = "maglev_100";
+/// A VIP with a listener, one backend.
+const LISTENERS: &str = "listeners";
+/// A VIP with a listener, a hundred backends: picked by the 5-tuple.
+const MAGLEV_LISTENERS: &str = "maglev_100_listeners";
+
+/// Length of an IPv4 frame: the shortest that Ethernet knows, without its checksum and four bytes of padding over.
+const FRAME_BYTES_V4: usize = 64;
+/// Length of an IPv6 frame.
+const FRAME_BYTES_V6: usize = 78;
+
+/// Programs that are fed alike.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Name in the report.
+    pub name: &'static str,
+    /// What the floors are fed.
+    pub feed: Feed,
+    /// Floors first.
+    pub rows: Vec<Planned>,
+}
+
+/// One program in a scenario.
+#[derive(Debug)]
+pub struct Planned {
+    /// The program.
+    pub target: Target,
+    /// What it is fed.
+    pub feed: Feed,
+    /// What is promised.
+    pub bar: Option<Bar>,
+}
+
+/// Every scenario.
+pub fn all(floors: &Floors, programs: &Programs) -> Result<Vec<Scenario>> {
+    Ok(vec![
+        one_flow_v4(floors, &programs.pop)?,
+        one_flow_v6(floors, &programs.pop)?,
+        no_vip("v4_no_vip", tcp_v4(at::NO_VIP_V4), floors, &programs.pop)?,
+        no_vip("v6_no_vip", tcp_v6(at::NO_VIP_V6), floors, &programs.pop)?,
+        many_flows("v4_new_flows", Flows::New, floors, &programs.pop)?,
+        many_flows("v4_million_flows", Flows::Many(1 << 20), floors, &programs.pop)?,
+        many_vips(floors, &programs.many_vips)?,
+        decapsulation("v4_gateway", tcp_v4(at::VIP_V4), floors, &programs.gateway)?,
+        decapsulation("v6_gateway", tcp_v6(at::VIP_V6), floors, &programs.gateway)?,
+    ])
+}
+
+fn one_flow_v4(floors: &Floors, pop: &Production) -> Result<Scenario> {
+    let mut scenario = Scenario::new("v4", Feed::new(tcp_v4(at::VIP_V4)));
+    scenario.floors([floors.pass()?, floors.ipip_min()?, floors.encap(20)?]);
+    scenario.add(pop.forwarding(WHOLE_IP, POOL_ONE, 20)?, at::VIP_V4, Some(Bar::floor(1.2)));
+    scenario.add(pop.forwarding(MAGLEV, POOL_HUNDRED, 20)?, at::VIP_MAGLEV_V4, Some(Bar::floor(1.4)));
+    let over = |target| Some(Bar { against: Against::RatioAbove(RowName { scenario: "v4", target }), most: 0.5 });
+    scenario.add(pop.forwarding(LISTENERS, POOL_ONE, 20)?, at::VIP_LISTENERS_V4, over(WHOLE_IP));
+    let target = pop.forwarding(MAGLEV_LISTENERS, POOL_HUNDRED, 20)?;
+    scenario.add(target, at::VIP_MAGLEV_LISTENERS_V4, over(MAGLEV));
+    Ok(scenario)
+}
+
+fn one_flow_v6(floors: &Floors, pop: &Production) -> Result<Scenario> {
+    let mut scenario = Scenario::new("v6", Feed::new(tcp_v6(at::VIP_V6)));
+    scenario.floors([floors.pass()?, floors.encap(40)?]);
+    scenario.add(pop.forwarding(WHOLE_IP, POOL_ONE_V6, 40)?, at::VIP_V6, Some(Bar::floor(1.3)));
+    let over = Bar { against: Against::RatioAbove(RowName { scenario: "v6", target: WHOLE_IP }), most: 0.5 };
+    scenario.add(pop.forwarding(LISTENERS, POOL_ONE_V6, 40)?, at::VIP_LISTENERS_V6, Some(over));
+    Ok(scenario)
+}
+
+fn no_vip(name: &'static str, frame: Vec<u8>, floors: &Floors, pop: &Production) -> Result<Scenario> {
+    let mut scenario = Scenario::new(name, Feed::new(frame));
+    scenario.floors([floors.pass()?, floors.encap_nothing()?]);
+    scenario.add_as_is(pop.passing("pop"), Some(Bar::floor(0.65)));
+    Ok(scenario)
+}
+
+fn many_flows(name: &'static str, flows: Flows, floors: &Floors, pop: &Production) -> Result<Scenario> {
+    let mut scenario = Scenario::new(name, Feed::new(tcp_v4(at::VIP_V4)).flows(flows));
+    scenario.floors([floors.pass()?, floors.encap(20)?]);
+    for (target, pool, vip) in [
+        (WHOLE_IP, POOL_ONE, at::VIP_V4),
+        (MAGLEV, POOL_HUNDRED, at::VIP_MAGLEV_V4),
+        (MAGLEV_LISTENERS, POOL_HUNDRED, at::VIP_MAGLEV_LISTENERS_V4),
+    ] {
+        let bar = Bar { against: Against::NetOf(RowName { scenario: "v4", target }), most: 1.15 };
+        scenario.add(pop.forwarding(target, pool, 20)?, vip, Some(bar));
+    }
+    Ok(scenario)
+}
+
+fn many_vips(floors: &Floors, pop: &Production) -> Result<Scenario> {
+    let name = "v4_100k_vips";
+    let first = at::MANY_FIRST_V4.to_string();
+    let mut scenario = Scenario::new(name, Feed::new(tcp_v4(&first)).destinations(ADDRESSES));
+    let lookup = floors.lookup()?;
+    let over = Bar { against: Against::NsAbove(RowName { scenario: name, target: lookup.name }), most: 10.0 };
+    scenario.floors([floors.pass()?, lookup]);
+    scenario.add_as_is(pop.forwarding(WHOLE_IP, POOL_ONE, 20)?, Some(over));
+    Ok(scenario)
+}
+
+fn decapsulation(name: &'static str, inner: Vec<u8>, floors: &Floors, gateway: &Production) -> Result<Scenario> {
+    let inner = &inner[ETHERNET_BYTES..];
+    let (outer, vip, growth) = if name.starts_with("v4") {
+        (Packet::v4(at::TUNNEL_SOURCE_V4, at::BACKEND_V4), at::VIP_V4.parse()?, -20)
+    } else {
+        (Packet::v6(at::TUNNEL_SOURCE_V6, at::BACKEND_V6), at::VIP_V6.parse()?, -40)
+    };
+    let mut scenario = Scenario::new(name, Feed::new(outer.as_outer().encapsulating(inner).build()));
+    scenario.floors([floors.pass()?]);
+    scenario.add_as_is(gateway.decapsulating("gateway", vip, growth)?, None);
+    Ok(scenario)
+}
+
+impl Scenario {
+    fn new(name: &'static str, feed: Feed) -> Self {
+        Self { name, feed, rows: Vec::new() }
+    }
+
+    /// Adds floors, which nothing is promised about.
+    fn floors(&mut self, targets: impl IntoIterator<Item = Target>) {
+        for target in targets {
+            self.add_as_is(target, None);
+        }
+    }
+
+    /// Adds a program that is fed the same.
+    fn add_as_is(&mut self, target: Target, bar: Option<Bar>) {
+        self.rows.push(Planned { target, feed: self.feed.clone(), bar });
+    }
+
+    /// Adds a program that is fed the same to another VIP.
+    fn add(&mut self, target: Target, vip: &str, bar: Option<Bar>) {
+        let frame = if vip.contains(':') { tcp_v6(vip) } else { tcp_v4(vip) };
+        self.rows.push(Planned { target, feed: Feed { frame, ..self.feed.clone() }, bar });
+    }
+}
+
+/// The acknowledgement of a TCP flow: the commonest packet there is, and the shortest.
+fn tcp_v4(destination: &str) -> Vec<u8> {
+    Packet::from_to(at::CLIENT_V4, destination).tcp(31337, at::PORT).pad_to(FRAME_BYTES_V4).build()
+}
+
+fn tcp_v6(destination: &str) -> Vec<u8> {
+    Packet::from_to(at::CLIENT_V6, destination).tcp(31337, at::PORT).pad_to(FRAME_BYTES_V6).build()
+}
+
+/// Every scenario with live frames.
+pub fn live(floors: &Floors, programs: &Programs) -> Result<Vec<LiveScenario>> {
+    let feed = || Feed::new(tcp_v4(at::VIP_V4));
+    let transmit = programs.pop.forwarding(WHOLE_IP, POOL_ONE, 20)?;
+    let redirect = programs.redirecting_pop.forwarding(WHOLE_IP, POOL_ONE, 20)?;
+    Ok(vec![
+        LiveScenario { name: "live_tx", rows: vec![(floors.encap(20)?, feed()), (transmit, feed())] },
+        LiveScenario { name: "live_redirect", rows: vec![(floors.encap_redirect(20)?, feed()), (redirect, feed())] },
+    ])
+}

@@ -1,0 +1,69 @@
+//! The configurations that the programs under test carry.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use anycast_common::{bench::ADDRESSES, header::protocol};
+use anycast_xdp::desired::{Backend, Listener, Pool, Services, Vip};
+use anyhow::Result;
+
+use super::addresses as at;
+
+/// Pool with one IPv4 backend.
+pub const POOL_ONE: &str = "one";
+/// Pool with one IPv6 backend.
+pub const POOL_ONE_V6: &str = "one_v6";
+/// Pool with a hundred IPv4 backends.
+pub const POOL_HUNDRED: &str = "hundred";
+
+/// VIPs of every kind, a few of each.
+pub fn ordinary() -> Result<Services> {
+    Ok(Services {
+        vips: vec![
+            vip("whole_ip", at::VIP_V4.parse()?, false, POOL_ONE),
+            vip("whole_ip_v6", at::VIP_V6.parse()?, false, POOL_ONE_V6),
+            vip("maglev", at::VIP_MAGLEV_V4.parse()?, false, POOL_HUNDRED),
+            vip("listeners", at::VIP_LISTENERS_V4.parse()?, true, POOL_ONE),
+            vip("listeners_v6", at::VIP_LISTENERS_V6.parse()?, true, POOL_ONE_V6),
+            vip("maglev_listeners", at::VIP_MAGLEV_LISTENERS_V4.parse()?, true, POOL_HUNDRED),
+        ],
+        pools: vec![
+            pool(POOL_ONE, [at::BACKEND_V4.into()]),
+            pool(POOL_ONE_V6, [at::BACKEND_V6.into()]),
+            pool(POOL_HUNDRED, hundred()),
+        ],
+    })
+}
+
+/// As many VIPs as the map of the bare look-up has addresses, and the same ones.
+pub fn many_vips() -> Services {
+    let vips = (0..ADDRESSES).map(|nth| {
+        let address = Ipv4Addr::from_bits(at::MANY_FIRST_V4.to_bits() + nth);
+        vip(&format!("vip{nth}"), address.into(), false, POOL_ONE)
+    });
+    Services { vips: vips.collect(), pools: vec![pool(POOL_ONE, [at::BACKEND_V4.into()])] }
+}
+
+/// What a gateway serves: VIPs without pools.
+pub fn gateway() -> Result<Services> {
+    let vips = [("v4", at::VIP_V4), ("v6", at::VIP_V6)];
+    let vips = vips.map(|(name, address)| {
+        Ok(Vip { name: name.into(), address: address.parse()?, listeners: Vec::new(), pool: None })
+    });
+    Ok(Services { vips: vips.into_iter().collect::<Result<_>>()?, pools: Vec::new() })
+}
+
+/// A hundred backends.
+fn hundred() -> impl Iterator<Item = IpAddr> {
+    (1..=100).map(|nth| Ipv4Addr::from_bits(at::BACKENDS_FIRST_V4.to_bits() + nth).into())
+}
+
+fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
+    let listener = Listener { protocol: protocol::TCP, ports: Some((at::PORT, at::PORT)) };
+    let listeners = if listens { vec![listener] } else { Vec::new() };
+    Vip { name: name.into(), address, listeners, pool: Some(pool.into()) }
+}
+
+fn pool(name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Pool {
+    let backends = addresses.into_iter().map(|address| Backend { address, weight: 1 }).collect();
+    Pool { name: name.into(), home_region: "home".into(), backends }
+}

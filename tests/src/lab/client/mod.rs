@@ -1,0 +1,21 @@
+//! Real clients in a namespace.
+
+mod curl;
+mod iperf3;
+mod ping;
+mod udp;
+
+use std::net::IpAddr;
+
+pub use curl::{Curl, Transfer, download, upload};
+pub use iperf3::{Iperf3, Iperf3Report};
+pub use ping::{PingReport, ping};
+pub use udp::udp_round_trip;
+
+/// `192.0.2.1`, `[2001:db8::1]`.
+fn in_url(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}

@@ -1,0 +1,16 @@
+//! Where the daemon's executable is.
+
+use std::{env, path::PathBuf};
+
+/// What `ANYCAST_XDP_BIN` names, else `anycast-xdp` of the same build: beside the running program, or beside the
+/// directory `deps` that tests run from.
+pub fn daemon_binary() -> PathBuf {
+    if let Some(path) = env::var_os("ANYCAST_XDP_BIN") {
+        return path.into();
+    }
+    let program = env::current_exe().unwrap_or_default();
+    let directories = program.ancestors().skip(1).take(2);
+    let candidates: Vec<PathBuf> = directories.map(|directory| directory.join("anycast-xdp")).collect();
+    let built = candidates.iter().find(|path| path.is_file());
+    built.or(candidates.first()).cloned().unwrap_or_else(|| "anycast-xdp".into())
+}

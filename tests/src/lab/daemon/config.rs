@@ -1,0 +1,144 @@
+//! Configuration files for the hosts of a lab.
+
+use std::{fmt::Write as _, net::IpAddr};
+
+use ipnet::IpNet;
+
+use super::super::{
+    Lab, Namespace,
+    topology::{FAMILIES, Family, Site},
+};
+
+/// The configuration of a PoP host of a lab.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct PopConfig {
+    instance: String,
+    text: String,
+}
+
+impl PopConfig {
+    /// The host's own facts, without services.
+    pub fn new(lab: &Lab, site: &Site, name: &str) -> Self {
+        let instance = instance(&site.pop);
+        let mut text = format!(
+            "role = \"pop\"
+instance = \"{instance}\"
+
+[host]
+pop = \"{name}\"
+name = \"{name}-1\"
+
+[hash]
+seed = \"000102030405060708090a0b0c0d0e0f\"
+
+[tunnel]
+source_ipv4 = \"{}\"
+source_ipv6 = \"{}\"
+",
+            site.tunnel_source(Family::V4),
+            site.tunnel_source(Family::V6),
+        );
+        // The one NIC has room for tunnels, so nothing that a client sends is too big; but its access MTU is the
+        // backbone's, which the check must be told to accept.
+        if lab.is_one_armed() {
+            text.push_str("allow_small_mtu = true\n");
+            lab.access_interfaces().iter().for_each(|name| interface(&mut text, name, "\"access\", \"backbone\""));
+        } else {
+            lab.access_interfaces().iter().for_each(|name| interface(&mut text, name, "\"access\""));
+            lab.backbone_interfaces().iter().for_each(|name| interface(&mut text, name, "\"backbone\""));
+        }
+        Self { instance, text }
+    }
+
+    /// Adds a pool of backends of equal weight.
+    pub fn pool(mut self, name: &str, backends: &[IpAddr]) -> Self {
+        let _ = write!(self.text, "\n[[pool]]\nname = \"{name}\"\nhome_region = \"guangzhou\"\n");
+        for address in backends {
+            let _ = write!(self.text, "\n[[pool.backend]]\naddress = \"{address}\"\nweight = 100\n");
+        }
+        self
+    }
+
+    /// Adds a VIP that takes everything.
+    pub fn vip(mut self, name: &str, address: IpAddr, pool: &str) -> Self {
+        let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\npool = \"{pool}\"\n");
+        self
+    }
+
+    /// Adds a VIP that takes these listeners.
+    pub fn vip_with_listeners(self, name: &str, address: IpAddr, listeners: &[&str], pool: &str) -> Self {
+        let mut config = self.vip(name, address, pool);
+        let _ = writeln!(config.text, "listeners = {listeners:?}");
+        config
+    }
+
+    /// Name of the instance, unique on this machine.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The file.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The configuration of the home host of a lab as a gateway.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct GatewayConfig {
+    instance: String,
+    text: String,
+}
+
+impl GatewayConfig {
+    /// The host's own facts: it believes all PoPs of the lab.
+    pub fn new(lab: &Lab) -> Self {
+        let instance = instance(&lab.home);
+        let sources = lab.sites.iter().flat_map(|site| FAMILIES.map(|family| site.tunnel_source(family)));
+        let allowed: Vec<String> = sources.map(|address| IpNet::from(address).to_string()).collect();
+        let mut text = format!(
+            "role = \"gateway\"
+instance = \"{instance}\"
+
+[host]
+pop = \"guangzhou\"
+name = \"guangzhou-1\"
+
+[gateway]
+tunnel_addresses = {:?}
+allowed_sources = {:?}
+",
+            FAMILIES.map(|family| lab.home_address(family).to_string()),
+            allowed,
+        );
+        lab.home_interfaces().iter().for_each(|name| interface(&mut text, name, "\"backbone\""));
+        Self { instance, text }
+    }
+
+    /// Adds a VIP.
+    pub fn vip(mut self, name: &str, address: IpAddr) -> Self {
+        let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+        self
+    }
+
+    /// Name of the instance, unique on this machine.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// The file.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+fn interface(text: &mut String, name: &str, roles: &str) {
+    let _ = write!(text, "\n[[interface]]\nname = \"{name}\"\nroles = [{roles}]\nattach = \"native\"\n");
+}
+
+/// Named after the namespace, whose name no other lab has and tells whose it is.
+fn instance(namespace: &Namespace) -> String {
+    namespace.name().to_owned()
+}

@@ -1,0 +1,147 @@
+//! The real daemon in a namespace.
+
+mod binary;
+mod config;
+mod ready;
+mod stats;
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+pub use binary::daemon_binary;
+pub use config::{GatewayConfig, PopConfig};
+pub use stats::Stats;
+
+use self::ready::ReadySocket;
+use super::{
+    Namespace,
+    command::{output_within, run_within},
+    process::Process,
+    scratch::Scratch,
+};
+
+/// How long a daemon may take to say READY: it waits for neighbours.
+const READY_LIMIT: Duration = Duration::from_secs(20);
+/// How long a command on the pinned state may take.
+const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+
+/// A daemon and what it has pinned: killed and detached on drop.
+#[derive(Debug)]
+pub struct Daemon {
+    namespace: Arc<Namespace>,
+    instance: String,
+    config: PathBuf,
+    log: PathBuf,
+    process: Option<Process>,
+}
+
+impl Daemon {
+    /// Writes the configuration to `scratch`, starts the daemon and waits until it is ready.
+    pub fn start(namespace: &Arc<Namespace>, scratch: &Scratch, instance: &str, config: &str) -> Result<Self> {
+        let mut daemon = Self {
+            namespace: Arc::clone(namespace),
+            instance: instance.to_owned(),
+            config: scratch.write(&format!("{instance}.toml"), config)?,
+            log: scratch.path().join(format!("{instance}.log")),
+            process: None,
+        };
+        daemon.resume()?;
+        Ok(daemon)
+    }
+
+    /// Starts the daemon again, after [`Daemon::kill`] or [`Daemon::stop`]; how long it took to be ready.
+    pub fn resume(&mut self) -> Result<Duration> {
+        ensure!(self.process.is_none(), "the daemon of {} is running", self.instance);
+        let socket = ReadySocket::bind(&self.config.with_extension("notify"))?;
+        let mut command = self.cli();
+        command.arg("run").arg("--config").arg(&self.config).env("NOTIFY_SOCKET", socket.path());
+        // Colours and the journal's format are for other readers.
+        command.env("NO_COLOR", "1").env_remove("JOURNAL_STREAM");
+        let began = Instant::now();
+        let mut process = Process::start(&format!("daemon {}", self.instance), command, &self.log)?;
+        process.wait_until(READY_LIMIT, |_| socket.is_ready())?;
+        self.process = Some(process);
+        Ok(began.elapsed())
+    }
+
+    /// Changes the configuration file; a running daemon does not notice.
+    pub fn write_config(&self, config: &str) -> Result<()> {
+        std::fs::write(&self.config, config).with_context(|| self.config.display().to_string())
+    }
+
+    /// SIGKILL: what is pinned goes on forwarding.
+    pub fn kill(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("the daemon is not running")?;
+        process.kill().map(drop)
+    }
+
+    /// SIGTERM, as systemd stops it.
+    pub fn stop(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("the daemon is not running")?;
+        let status = process.stop(libc::SIGTERM, COMMAND_LIMIT)?;
+        ensure!(status.success(), "the daemon ended with {status}:\n{}", process.log());
+        Ok(())
+    }
+
+    /// Stops the daemon if it runs, and takes everything away that it pinned.
+    pub fn detach(mut self) -> Result<()> {
+        if self.process.is_some() {
+            self.stop()?;
+        }
+        self.run_cli(&["detach"]).map(drop)
+    }
+
+    /// Name of the instance.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
+    /// Process id of the running daemon.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// What all starts of this daemon have logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// `anycast-xdp stats`.
+    pub fn stats(&self) -> Result<Stats> {
+        self.json("stats").map(Stats)
+    }
+
+    /// `anycast-xdp status`.
+    pub fn status(&self) -> Result<Value> {
+        self.json("status")
+    }
+
+    /// Output of a command on this instance, in text: `daemon.run_cli(&["stats"])`.
+    pub fn run_cli(&self, words: &[&str]) -> Result<String> {
+        run_within(self.cli().args(words).args(["--instance", &self.instance]), COMMAND_LIMIT)
+    }
+
+    fn json(&self, command: &str) -> Result<Value> {
+        let text = self.run_cli(&[command, "--output", "json"])?;
+        serde_json::from_str(&text).with_context(|| format!("output of {command}: {text}"))
+    }
+
+    fn cli(&self) -> Command {
+        self.namespace.command(daemon_binary())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.process.take());
+        // After `detach` there is nothing left, which the command tells by failing.
+        let _ = output_within(self.cli().args(["detach", "--instance", &self.instance]), COMMAND_LIMIT);
+    }
+}

@@ -1,0 +1,59 @@
+//! A network of namespaces on one machine: clients, PoPs, a backbone and a home region, with real servers and real
+//! clients, in which the programs under test forward real traffic.
+//!
+//! Everything is owned: namespaces, links, processes and files go when their value is dropped, also while a panic
+//! unwinds. Names carry the process id, so two runs never meet, and what a killed run left is swept by the next one.
+//!
+//! Functions return errors that name the command and what it wrote; tests unwrap them.
+
+pub mod capture;
+pub mod client;
+pub mod command;
+pub mod counters;
+pub mod daemon;
+pub mod deployment;
+pub mod link;
+pub mod namespace;
+pub mod process;
+pub mod scratch;
+pub mod server;
+pub mod stream;
+mod sweep;
+pub mod topology;
+pub mod wait;
+mod xdp_pass;
+
+pub use namespace::Namespace;
+pub use sweep::sweep;
+pub use topology::{Lab, Topology};
+
+/// First part of the name of everything that a lab makes outside its namespaces.
+pub(crate) const PREFIX: &str = "anylab-";
+
+/// True if this process may build a lab; otherwise says that `name` is skipped.
+#[must_use = "without root, return"]
+pub fn has_root(name: &str) -> bool {
+    // SAFETY: geteuid has no preconditions and cannot fail.
+    let root = unsafe { libc::geteuid() } == 0;
+    if !root {
+        eprintln!("SKIPPED {name}: needs root");
+    }
+    root
+}
+
+/// Returns from a test that needs root when there is none, and says so.
+#[macro_export]
+macro_rules! require_root {
+    () => {
+        if !$crate::lab::has_root(std::thread::current().name().unwrap_or("test")) {
+            return;
+        }
+    };
+}
+
+/// A name that no other lab on this machine has: prefix, process id, counter and what it is.
+pub(crate) fn unique_name(what: &str) -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{PREFIX}{}-{}-{what}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,192 @@
+//! Tables: mostly ordinary, with every oddity that a reader of half-written tables can meet.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anycast_common::maglev::{Candidate, NOBODY, build, refill};
+use fastrand::Rng;
+use ipnet::IpNet;
+
+use super::{Interface, address, bytes, one_in, pick};
+use crate::oracle::{
+    model::Family,
+    tables::{Backend, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip},
+};
+
+/// Both roles.
+pub(super) fn random(rng: &mut Rng, interfaces: &[Interface]) -> Tables {
+    Tables { pop: pop(rng, interfaces), gateway: gateway(rng) }
+}
+
+fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
+    let seed = std::array::from_fn(|_| rng.u8(..));
+    let links: Vec<Link> = (0..rng.usize(1..=6)).map(|_| link(rng, interfaces)).collect();
+    let next_hops: Vec<NextHop> = (0..rng.usize(1..=12)).map(|_| next_hop(rng, links.len())).collect();
+    let pools: Vec<Pool> = (0..rng.usize(1..=6)).map(|_| pool(rng, &seed, next_hops.len())).collect();
+    let mut vips: Vec<Vip> = Vec::new();
+    for _ in 0..rng.usize(4..=24) {
+        let vip = vip(rng, &vips, pools.len());
+        if vips.iter().all(|other| other.address != vip.address) {
+            vips.push(vip);
+        }
+    }
+    let source_ipv4 = Some(tunnel_ipv4(rng));
+    let source_ipv6 = Some(tunnel_ipv6(rng));
+    PopTables { seed, source_ipv4, source_ipv6, vips, pools, next_hops, links }
+}
+
+fn link(rng: &mut Rng, interfaces: &[Interface]) -> Link {
+    let interface = pick(rng, interfaces);
+    // 1..=4094 with any priority; all zero would be "untagged".
+    let vlan_tci = one_in(rng, 3).then(|| rng.u16(1..=4094) | rng.u16(..8) << 13);
+    Link { ifindex: interface.ifindex, mac: interface.mac, vlan_tci, in_device_map: !one_in(rng, 8) }
+}
+
+fn next_hop(rng: &mut Rng, link_count: usize) -> NextHop {
+    let mac = (!one_in(rng, 8)).then(|| std::array::from_fn(|_| rng.u8(..)));
+    NextHop { mac, link: rng.usize(..link_count) }
+}
+
+fn pool(rng: &mut Rng, seed: &[u8; 16], next_hop_count: usize) -> Pool {
+    let backend_count = if rng.bool() { rng.usize(1..=3) } else { rng.usize(1..=40) };
+    let mut backends: Vec<Backend> = Vec::new();
+    while backends.len() < backend_count {
+        let backend = backend(rng, next_hop_count);
+        if backends.iter().all(|other| other.address != backend.address) {
+            backends.push(backend);
+        }
+    }
+    let has_down = one_in(rng, 3);
+    let down: Vec<bool> = backends.iter().map(|_| has_down && one_in(rng, 4)).collect();
+    let mut slots = slots(seed, &backends, &down);
+    let mut is_odd = has_down;
+    match rng.u8(..16) {
+        0 => slots.clear(),
+        1 => {
+            for slot in &mut slots {
+                *slot = slot.filter(|_| rng.bool());
+            }
+            is_odd = true;
+        }
+        _ => {}
+    }
+    Pool { backends, slots, is_odd }
+}
+
+/// The contract's table: built over the configured backends, then the slots of those that are down refilled.
+fn slots(seed: &[u8; 16], backends: &[Backend], down: &[bool]) -> Vec<Option<usize>> {
+    let candidates: Vec<Candidate> = backends
+        .iter()
+        .map(|backend| Candidate { address: v4_mapped(backend.address), weight: backend.weight })
+        .collect();
+    let built = build(seed, &candidates).expect("addresses are unique");
+    let table = refill(seed, &candidates, &built, down).expect("the table is of these candidates");
+    if table.contains(&NOBODY) {
+        return Vec::new();
+    }
+    table.into_iter().map(|position| Some(position as usize)).collect()
+}
+
+fn v4_mapped(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    }
+}
+
+fn backend(rng: &mut Rng, next_hop_count: usize) -> Backend {
+    let weight = match rng.u8(..10) {
+        0 => u16::MAX,
+        1..4 => rng.u16(1..=10),
+        _ => 1,
+    };
+    let address = if rng.bool() { tunnel_ipv4(rng).into() } else { tunnel_ipv6(rng).into() };
+    let route = (!one_in(rng, 16)).then(|| route(rng, next_hop_count));
+    Backend { address, weight, route }
+}
+
+/// The end of a tunnel: unicast and not of the loop, or the production code refuses it.
+fn tunnel_ipv4(rng: &mut Rng) -> Ipv4Addr {
+    Ipv4Addr::from(10 << 24 | rng.u32(..1 << 24))
+}
+
+/// The same for IPv6.
+fn tunnel_ipv6(rng: &mut Rng) -> Ipv6Addr {
+    Ipv6Addr::from(0xfd << 120 | rng.u128(..1 << 120))
+}
+
+fn route(rng: &mut Rng, next_hop_count: usize) -> Route {
+    let mtu_bytes = match rng.u8(..10) {
+        0..5 => pick(rng, &[1500, 1520, 1540, 1600, 9000]),
+        5..9 => pick(rng, &[576, 600, 1280, 1300, 1480]),
+        _ => rng.u16(68..1600),
+    };
+    let members: Vec<usize> = (0..rng.usize(1..=4)).map(|_| rng.usize(..next_hop_count)).collect();
+    let has_gaps = one_in(rng, 8);
+    let picks: [Option<usize>; PICKS] = std::array::from_fn(|_| {
+        let member = pick(rng, &members);
+        (!(has_gaps && rng.bool())).then_some(member)
+    });
+    Route { mtu_bytes, picks }
+}
+
+fn vip(rng: &mut Rng, others: &[Vip], pool_count: usize) -> Vip {
+    let family = address::family(rng);
+    let address = match others {
+        [] => address::any(rng, family),
+        others if one_in(rng, 3) => {
+            let neighbour = others[rng.usize(..others.len())].address;
+            let address = address::confusable(rng, neighbour);
+            // No VIP is an IPv4-mapped address: no such packet is on any wire (RFC 6890).
+            if address.to_canonical() == address { address } else { address::any(rng, family) }
+        }
+        _ => address::any(rng, family),
+    };
+    let listener_count = if rng.bool() { 0 } else { rng.usize(1..=6) };
+    let listeners = (0..listener_count).map(|_| listener(rng)).collect();
+    let pool = (!one_in(rng, 16)).then(|| rng.usize(..pool_count));
+    Vip { address, listeners, pool, stale: one_in(rng, 24) }
+}
+
+fn listener(rng: &mut Rng) -> Listener {
+    let protocol = match rng.u8(..10) {
+        0..7 => pick(rng, &[6, 17, 132]),
+        _ => pick(rng, &[1, 58, 50, 51, 47, 4, 41, 59, 0, 44, 253, 255]),
+    };
+    if !matches!(protocol, 6 | 17 | 132) || one_in(rng, 8) {
+        return Listener { protocol, ports: None };
+    }
+    let first = match rng.u8(..4) {
+        0 => pick(rng, &[0, 1, 53, 80, 255, 256, 443, 511, 65_280, 65_535]),
+        _ => rng.u16(..),
+    };
+    let last = match rng.u8(..4) {
+        0 => u16::MAX,
+        1 => first.saturating_add(pick(rng, &[1, 63, 64, 255, 256, 1000])),
+        _ => first,
+    };
+    Listener { protocol, ports: Some((first, last)) }
+}
+
+fn gateway(rng: &mut Rng) -> GatewayTables {
+    let tunnel_addresses: Vec<IpAddr> = (0..rng.usize(1..=4)).map(|_| any_family(rng)).collect();
+    let allowed_sources: Vec<IpNet> = (0..rng.usize(1..=6)).map(|_| prefix(rng)).collect();
+    let allowed_sources = allowed_sources.into_iter().map(|p| if p.contains(&"::ffff:1.2.3.4".parse::<IpAddr>().unwrap()) { "fd00::/8".parse().unwrap() } else { p }).collect();
+    let mut vips: Vec<IpAddr> = (0..rng.usize(1..=8)).map(|_| any_family(rng)).collect();
+    vips.retain(|vip| !tunnel_addresses.contains(vip));
+    GatewayTables { tunnel_addresses, allowed_sources, vips }
+}
+
+fn any_family(rng: &mut Rng) -> IpAddr {
+    let family = address::family(rng);
+    address::any(rng, family)
+}
+
+fn prefix(rng: &mut Rng) -> IpNet {
+    let address = any_family(rng);
+    let length = match Family::of(address) {
+        Family::V4 => pick(rng, &[32, 32, 31, 24, 16, 8, 1, 0]),
+        Family::V6 => pick(rng, &[128, 128, 127, 64, 48, 32, 1, 0]),
+    };
+    let length = if one_in(rng, 6) { bytes(rng, 1)[0] % (length + 1) } else { length };
+    IpNet::new(address, length).expect("the length is within the family's").trunc()
+}

@@ -1,0 +1,102 @@
+//! Reading counters back.
+
+use anycast_common::{
+    map::{Counter, VipDropKey},
+    outcome::{Class, Outcome},
+};
+use anycast_xdp::dataplane::tables::Raw;
+use anyhow::{Context as _, Result};
+use aya::maps::{MapError, PerCpuValues};
+
+use super::instance::Instance;
+use crate::oracle::{
+    model::{CounterKey, Program},
+    subject::Counters,
+};
+
+/// The sum over all processors.
+fn sum(values: &PerCpuValues<Raw<Counter>>) -> Counter {
+    values.iter().map(|value| value.0).sum()
+}
+
+impl Instance {
+    /// One counter, by its place in the model's tables.
+    pub(super) fn counter(&self, key: CounterKey) -> Result<Counter> {
+        match key {
+            CounterKey::Outcome(_, outcome) => self.outcome(outcome),
+            CounterKey::Vip(_, vip, class) => Ok(self.vip(self.vips[vip])?[class as usize]),
+            CounterKey::VipDrop(_, vip, outcome) => self.vip_drop(VipDropKey { vip_index: self.vips[vip], outcome }),
+            CounterKey::Backend(pool, backend) => self.backend(self.backends[pool][backend]),
+            CounterKey::Stray(..) => Ok(Counter::default()),
+        }
+    }
+
+    /// Every counter that is not zero, those of indexes that belong to nothing as well.
+    pub(super) fn counters(&self, program: Program) -> Result<Counters> {
+        let mut counters = Counters::new();
+        for outcome in 0..Outcome::COUNT as u32 {
+            counters.insert(CounterKey::Outcome(program, outcome), self.outcome(outcome)?);
+        }
+        let position_of = |index: u32| self.vips.iter().position(|vip| *vip == index);
+        for index in 0..self.loaded.kernel.counters.vips.len() {
+            for (class, counter) in (0..).zip(self.vip(index)?) {
+                let key = match position_of(index) {
+                    Some(position) => CounterKey::Vip(program, position, class),
+                    None => CounterKey::Stray(program, "VIP_COUNTERS", index),
+                };
+                add(&mut counters, key, counter);
+            }
+        }
+        for key in self.loaded.kernel.counters.vip_drops.keys() {
+            let key = key?.0;
+            let counter = self.vip_drop(key)?;
+            let key = match position_of(key.vip_index) {
+                Some(position) => CounterKey::VipDrop(program, position, key.outcome),
+                None => CounterKey::Stray(program, "VIP_DROPS", key.vip_index),
+            };
+            add(&mut counters, key, counter);
+        }
+        for index in 0..self.loaded.kernel.counters.backends.len() {
+            let backend = self
+                .backends
+                .iter()
+                .enumerate()
+                .find_map(|(pool, backends)| Some((pool, backends.iter().position(|backend| *backend == index)?)));
+            let key = match backend {
+                Some((pool, backend)) => CounterKey::Backend(pool, backend),
+                None => CounterKey::Stray(program, "BACKEND_COUNTERS", index),
+            };
+            add(&mut counters, key, self.backend(index)?);
+        }
+        counters.retain(|_, counter| *counter != Counter::default());
+        Ok(counters)
+    }
+
+    fn outcome(&self, outcome: u32) -> Result<Counter> {
+        let values = self.loaded.kernel.counters.outcomes.get(&outcome, 0).context("OUTCOMES")?;
+        Ok(sum(&values))
+    }
+
+    fn vip(&self, index: u32) -> Result<[Counter; Class::ALL.len()]> {
+        let values = self.loaded.kernel.counters.vips.get(&index, 0).context("VIP_COUNTERS")?;
+        Ok(std::array::from_fn(|class| values.iter().map(|classes| classes[class].0).sum()))
+    }
+
+    fn vip_drop(&self, key: VipDropKey) -> Result<Counter> {
+        match self.loaded.kernel.counters.vip_drops.get(&Raw(key), 0) {
+            Ok(values) => Ok(sum(&values)),
+            Err(MapError::KeyNotFound) => Ok(Counter::default()),
+            Err(error) => Err(error).context("VIP_DROPS"),
+        }
+    }
+
+    fn backend(&self, index: u32) -> Result<Counter> {
+        let values = self.loaded.kernel.counters.backends.get(&index, 0).context("BACKEND_COUNTERS")?;
+        Ok(sum(&values))
+    }
+}
+
+fn add(counters: &mut Counters, key: CounterKey, counter: Counter) {
+    let total = counters.entry(key).or_default();
+    *total = *total + counter;
+}

@@ -1,0 +1,125 @@
+//! One loaded object and what its tables hold.
+
+use anycast_xdp::{
+    dataplane::{
+        apply,
+        inventory::Inventory,
+        loader::{self, Loaded},
+    },
+    desired::{self, Config, GatewayRole, Limits, Local, PopRole, Role, Services},
+};
+use anyhow::{Context as _, Result};
+use aya::programs::Xdp;
+
+use super::odd;
+use crate::oracle::tables::{GatewayTables, PopTables, Vip};
+
+/// Room for the largest tables that are generated, and little more: all counters are read again and again.
+const LIMITS: Limits = Limits {
+    vips: 32,
+    pools: 8,
+    backends: 320,
+    slots: 1 << 16,
+    groups: 320,
+    next_hops: 16,
+    links: 8,
+    listener_sets: 64,
+    vip_drops: 1024,
+};
+
+/// An object whose tables were written by the production code, as a daemon would.
+pub(super) struct Instance {
+    pub loaded: Loaded,
+    /// Index of each VIP, in the order of the model's tables.
+    pub vips: Vec<u32>,
+    /// Index of each backend of each pool, in the order of the model's tables.
+    pub backends: Vec<Vec<u32>>,
+}
+
+impl Instance {
+    pub fn pop(tables: &PopTables) -> Result<Self> {
+        let role = Role::Pop(PopRole {
+            tunnel_source_ipv4: tables.source_ipv4,
+            tunnel_source_ipv6: tables.source_ipv6,
+            hash_seed: tables.seed,
+            allow_small_mtu: true,
+        });
+        let services = Services {
+            vips: tables.vips.iter().enumerate().map(|(position, vip)| desired_vip(position, vip)).collect(),
+            pools: tables.pools.iter().enumerate().map(|(position, pool)| desired_pool(position, pool)).collect(),
+        };
+        let (mut instance, inventory) = Self::load(role, services, Some(&tables.seed), &["pop", "backbone"])?;
+        odd::write_ways(&mut instance, tables)?;
+        odd::write_oddities(&mut instance, tables, &inventory);
+        Ok(instance)
+    }
+
+    pub fn gateway(tables: &GatewayTables) -> Result<Self> {
+        let role = Role::Gateway(GatewayRole {
+            tunnel_addresses: tables.tunnel_addresses.clone(),
+            allowed_sources: tables.allowed_sources.clone(),
+        });
+        let vips = tables.vips.iter().enumerate().map(|(position, address)| desired::Vip {
+            name: format!("vip-{position}"),
+            address: *address,
+            listeners: Vec::new(),
+            pool: None,
+        });
+        let services = Services { vips: vips.collect(), pools: Vec::new() };
+        Ok(Self::load(role, services, None, &["gateway"])?.0)
+    }
+
+    fn load(role: Role, services: Services, seed: Option<&[u8; 16]>, programs: &[&str]) -> Result<(Self, Inventory)> {
+        let mut loaded = loader::load(None, &LIMITS, seed)?;
+        for program in programs {
+            loaded.xdp(program)?;
+        }
+        let local = Local {
+            instance: "oracle".to_owned(),
+            role,
+            pop: "oracle".to_owned(),
+            host: "oracle".to_owned(),
+            interfaces: Vec::new(),
+            limits: LIMITS,
+        };
+        let config = Config { local, services };
+        let mut plan = apply::plan(&mut loaded.kernel, &Inventory::default(), &config)?;
+        plan.install_backends(&mut loaded.kernel)?;
+        plan.switch(&mut loaded.kernel)?;
+        let inventory = plan.next;
+        let vips = inventory.vips.iter().map(|vip| vip.index).collect();
+        let indexes = |pool: &anycast_xdp::dataplane::inventory::PoolRecord| {
+            pool.backends.iter().map(|backend| backend.index).collect()
+        };
+        let backends = inventory.pools.iter().map(indexes).collect();
+        Ok((Self { loaded, vips, backends }, inventory))
+    }
+
+    pub fn program(&self, name: &str) -> Result<&Xdp> {
+        let program = self.loaded.ebpf.program(name).with_context(|| format!("the object has no program {name}"))?;
+        Ok(program.try_into()?)
+    }
+}
+
+fn desired_vip(position: usize, vip: &Vip) -> desired::Vip {
+    let listeners = vip
+        .listeners
+        .iter()
+        .map(|listener| desired::Listener { protocol: listener.protocol, ports: listener.ports })
+        .collect();
+    desired::Vip {
+        name: format!("vip-{position}"),
+        address: vip.address,
+        listeners,
+        pool: vip.pool.map(|pool| format!("pool-{pool}")),
+    }
+}
+
+fn desired_pool(position: usize, pool: &crate::oracle::tables::Pool) -> desired::Pool {
+    let backends = pool
+        .backends
+        .iter()
+        .map(|backend| desired::Backend { address: backend.address, weight: backend.weight })
+        .collect();
+    desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), backends }
+}

@@ -1,0 +1,143 @@
+//! Step 4 of the PoP program: what flow is it?
+
+use std::net::IpAddr;
+
+use anycast_common::outcome::Outcome;
+
+use super::ip::{self, Family};
+
+/// Most IPv6 extension headers that are walked.
+const EXTENSIONS_MAX: usize = 8;
+/// Bytes of ICMP before the quoted packet.
+const ICMP_BYTES: usize = 8;
+
+/// What a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flow {
+    /// The client's address.
+    pub source: IpAddr,
+    /// IP protocol; for ICMP errors the quoted one.
+    pub protocol: u8,
+    /// The client's port, then the VIP's.
+    pub ports: Option<(u16, u16)>,
+}
+
+/// What lies behind the IP header and its extension headers.
+struct Upper {
+    protocol: u8,
+    offset: usize,
+    is_fragment: bool,
+}
+
+/// The flow of a valid packet for `vip`.
+pub(super) fn parse(family: Family, packet: &[u8], vip: IpAddr, has_listeners: bool) -> Result<Flow, Outcome> {
+    let source = ip::source(family, packet);
+    let upper = upper(family, packet)?;
+    let without_ports = Flow { source, protocol: upper.protocol, ports: None };
+    if upper.is_fragment {
+        return Ok(without_ports);
+    }
+    let segment = &packet[upper.offset..];
+    let is_icmp = upper.protocol == icmp_protocol(family);
+    if is_icmp && segment.first().is_some_and(|kind| is_icmp_error(family, *kind)) {
+        if segment.len() < ICMP_BYTES {
+            return Err(Outcome::L4Truncated);
+        }
+        return quoted_flow(family, &segment[ICMP_BYTES..], vip, has_listeners);
+    }
+    if !has_listeners {
+        return Ok(without_ports);
+    }
+    let minimum = match upper.protocol {
+        6 => 20,
+        17 => 8,
+        132 => 12,
+        _ if is_icmp => ICMP_BYTES,
+        _ => 0,
+    };
+    if segment.len() < minimum {
+        return Err(Outcome::L4Truncated);
+    }
+    let ports = has_ports(upper.protocol).then(|| (ip::be16(segment, 0), ip::be16(segment, 2)));
+    Ok(Flow { ports, ..without_ports })
+}
+
+/// The flow that an ICMP error is about, turned round: the VIP sent the quoted packet.
+fn quoted_flow(family: Family, quote: &[u8], vip: IpAddr, has_listeners: bool) -> Result<Flow, Outcome> {
+    let version = match family {
+        Family::V4 => 4,
+        Family::V6 => 6,
+    };
+    if quote.len() < family.header_bytes() || quote[0] >> 4 != version {
+        return Err(Outcome::IcmpQuote);
+    }
+    let header_length = ip::header_length(family, quote);
+    if header_length < family.header_bytes() || header_length > quote.len() || ip::source(family, quote) != vip {
+        return Err(Outcome::IcmpQuote);
+    }
+    let upper = upper(family, quote).map_err(|_| Outcome::IcmpQuote)?;
+    let segment = &quote[upper.offset..];
+    let mut ports = None;
+    if has_listeners && has_ports(upper.protocol) && !upper.is_fragment {
+        if segment.len() < 4 {
+            return Err(Outcome::IcmpQuote);
+        }
+        ports = Some((ip::be16(segment, 2), ip::be16(segment, 0)));
+    }
+    Ok(Flow { source: ip::destination(family, quote), protocol: upper.protocol, ports })
+}
+
+fn upper(family: Family, packet: &[u8]) -> Result<Upper, Outcome> {
+    match family {
+        Family::V4 => Ok(Upper {
+            protocol: packet[9],
+            offset: ip::header_length(family, packet),
+            is_fragment: ip::is_ipv4_fragment(packet),
+        }),
+        Family::V6 => walk_extensions(packet),
+    }
+}
+
+fn walk_extensions(packet: &[u8]) -> Result<Upper, Outcome> {
+    let mut protocol = packet[6];
+    let mut offset = 40;
+    let mut walked = 0;
+    while matches!(protocol, 0 | 43 | 44 | 60 | 135 | 139 | 140) {
+        let rest = &packet[offset..];
+        if walked == EXTENSIONS_MAX || rest.len() < 8 {
+            return Err(Outcome::Ipv6ExtensionHeaders);
+        }
+        walked += 1;
+        let is_fragment_header = protocol == 44;
+        protocol = rest[0];
+        let length = if is_fragment_header { 8 } else { 8 + usize::from(rest[1]) * 8 };
+        if rest.len() < length {
+            return Err(Outcome::Ipv6ExtensionHeaders);
+        }
+        offset += length;
+        // Offset in the upper 13 bits, two reserved bits, M.
+        if is_fragment_header && ip::be16(rest, 2) & 0xfff9 != 0 {
+            return Ok(Upper { protocol, offset, is_fragment: true });
+        }
+    }
+    Ok(Upper { protocol, offset, is_fragment: false })
+}
+
+fn icmp_protocol(family: Family) -> u8 {
+    match family {
+        Family::V4 => 1,
+        Family::V6 => 58,
+    }
+}
+
+fn is_icmp_error(family: Family, kind: u8) -> bool {
+    match family {
+        Family::V4 => matches!(kind, 3 | 4 | 5 | 11 | 12),
+        Family::V6 => matches!(kind, 1..=4),
+    }
+}
+
+/// TCP, UDP and SCTP.
+pub(super) fn has_ports(protocol: u8) -> bool {
+    matches!(protocol, 6 | 17 | 132)
+}

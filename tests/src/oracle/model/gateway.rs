@@ -1,0 +1,105 @@
+//! The gateway program.
+
+use std::net::IpAddr;
+
+use anycast_common::outcome::Outcome;
+use ipnet::IpNet;
+
+use super::{
+    super::tables::GatewayTables,
+    Action, Facts, Input, Sent,
+    ip::{self, Family, replace_checksum_word},
+    layer2::Layer2,
+};
+
+const NOT_ECT: u8 = 0;
+const ECT_1: u8 = 1;
+const ECT_0: u8 = 2;
+const CE: u8 = 3;
+
+pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: &mut Facts) -> Result<Sent, Outcome> {
+    let bytes = &input.frame[layer2.ip_offset..];
+    let family = layer2.family.filter(|family| bytes.len() >= family.header_bytes()).ok_or(Outcome::NotTunnel)?;
+    let inner_family = tunnel_to_us(tables, family, bytes)?;
+
+    let outer = ip::validate(family, bytes).map_err(|_| Outcome::OuterHeader)?;
+    if ip::header_length(family, outer) != family.header_bytes() {
+        return Err(Outcome::OuterHeader);
+    }
+    if family == Family::V4 && ip::is_ipv4_fragment(outer) {
+        return Err(Outcome::OuterFragment);
+    }
+    if !is_allowed(tables, ip::source(family, outer)) {
+        return Err(Outcome::SourceNotAllowed);
+    }
+
+    let inner = &outer[family.header_bytes()..];
+    if inner.len() < inner_family.header_bytes() {
+        return Err(match inner_family {
+            Family::V4 => Outcome::Ipv4TotalLength,
+            Family::V6 => Outcome::Ipv6PayloadLength,
+        });
+    }
+    let inner = ip::validate(inner_family, inner)?;
+    facts.bytes = inner.len();
+    let destination = ip::destination(inner_family, inner);
+    if tables.tunnel_addresses.contains(&destination) {
+        return Err(Outcome::NestedTunnel);
+    }
+    let vip = tables.vips.iter().position(|vip| *vip == destination).ok_or(Outcome::InnerNotVip)?;
+    facts.vip = Some(vip);
+
+    let outer_ecn = ip::traffic_class(family, outer) & 3;
+    let inner_ecn = ip::traffic_class(inner_family, inner) & 3;
+    let ecn = match (outer_ecn, inner_ecn) {
+        (CE, NOT_ECT) => return Err(Outcome::EcnNotCapable),
+        (CE, _) => CE,
+        (ECT_1, ECT_0) => ECT_1,
+        _ => inner_ecn,
+    };
+    let mut frame = input.frame[..12].to_vec();
+    frame.extend(inner_family.ether_type());
+    // All that followed the outer header: padding stays behind the inner packet.
+    frame.extend(with_ecn(inner_family, &bytes[family.header_bytes()..], ecn));
+    Ok(Sent { outcome: Outcome::Decapsulated, action: Action::Pass, frame })
+}
+
+/// Step 2: the inner family of a tunnel packet to one of our addresses.
+fn tunnel_to_us(tables: &GatewayTables, family: Family, bytes: &[u8]) -> Result<Family, Outcome> {
+    if !tables.tunnel_addresses.contains(&ip::destination(family, bytes)) {
+        return Err(Outcome::NotTunnel);
+    }
+    let protocol = match family {
+        Family::V4 => bytes[9],
+        Family::V6 => bytes[6],
+    };
+    match (family, protocol) {
+        (_, 4) => Ok(Family::V4),
+        (_, 41) => Ok(Family::V6),
+        (Family::V6, 44) if bytes.len() >= 48 && matches!(bytes[40], 4 | 41) => Err(Outcome::OuterFragment),
+        _ => Err(Outcome::NotTunnel),
+    }
+}
+
+/// Prefixes hold addresses of their own family only.
+fn is_allowed(tables: &GatewayTables, source: IpAddr) -> bool {
+    tables.allowed_sources.iter().any(|prefix: &IpNet| prefix.contains(&source))
+}
+
+fn with_ecn(family: Family, bytes: &[u8], ecn: u8) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    match family {
+        Family::V4 => {
+            let before = ip::be16(&bytes, 0);
+            bytes[1] = bytes[1] & !3 | ecn;
+            let after = ip::be16(&bytes, 0);
+            if after != before {
+                let checksum = replace_checksum_word(ip::be16(&bytes, 10), before, after);
+                bytes[10..12].copy_from_slice(&checksum.to_be_bytes());
+            }
+        }
+        // The traffic class is bits 4..12 of the header: its ECN field is bits 4 and 5 of the second byte.
+        Family::V6 => bytes[1] = bytes[1] & !0x30 | ecn << 4,
+    }
+    bytes
+}

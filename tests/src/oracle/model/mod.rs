@@ -1,0 +1,159 @@
+//! The model: what docs/datapath.md says, with slices and early returns.
+//!
+//! It shares nothing with the programs but the outcome list, the flow hash and the Maglev tables, which are contracts
+//! between PoPs and have test vectors of their own. Headers, lengths and checksums are worked out here once more.
+
+mod encap;
+mod flow;
+mod gateway;
+mod ip;
+mod layer2;
+mod pop;
+mod select;
+#[cfg(test)]
+mod tests;
+
+use anycast_common::{
+    map::Counter,
+    outcome::{Class, Outcome},
+};
+
+use super::tables::Tables;
+
+pub use ip::{Family, checksum, replace_checksum_word};
+
+/// Which program the packet meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Program {
+    /// Access interfaces of a PoP.
+    Pop,
+    /// Backbone interfaces of a PoP.
+    Backbone,
+    /// Backbone interfaces of a gateway.
+    Gateway,
+}
+
+/// A packet and where it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// Which program it meets.
+    pub program: Program,
+    /// Kernel index of the interface that it came in by.
+    pub ingress_ifindex: u32,
+    /// The driver has room in front of the frame for an outer header.
+    pub headroom: bool,
+    /// From the first byte of the Ethernet header on.
+    pub frame: Vec<u8>,
+}
+
+/// XDP actions, with the numbers of the kernel's `enum xdp_action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Action {
+    /// `XDP_DROP`.
+    Drop = 1,
+    /// `XDP_PASS`.
+    Pass = 2,
+    /// `XDP_TX`.
+    Tx = 3,
+    /// `XDP_REDIRECT`.
+    Redirect = 4,
+}
+
+/// What a counter counts. Positions are those of [`Tables`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CounterKey {
+    /// One outcome of one program.
+    Outcome(Program, u32),
+    /// One class ([`Class`] as a number) of one VIP.
+    Vip(Program, usize, u32),
+    /// One drop reason of one VIP.
+    VipDrop(Program, usize, u32),
+    /// What went toward one backend (pool, backend).
+    Backend(usize, usize),
+    /// An index of this table that belongs to nothing. Nothing is ever counted there.
+    Stray(Program, &'static str, u32),
+}
+
+/// What must have happened to a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// `None`: the backbone program, which decides nothing.
+    pub outcome: Option<Outcome>,
+    /// What the program returns.
+    pub action: Action,
+    /// The frame afterwards; `None`: dropped after it was written to, so its bytes mean nothing.
+    pub frame: Option<Vec<u8>>,
+    /// What every counter grows by; those not named stay.
+    pub counts: Vec<(CounterKey, Counter)>,
+}
+
+/// A frame on its way out.
+struct Sent {
+    outcome: Outcome,
+    action: Action,
+    frame: Vec<u8>,
+}
+
+/// What is known about a packet when its fate is decided: the facts that counters need.
+struct Facts {
+    /// Length to count.
+    bytes: usize,
+    /// Position of the VIP it is for.
+    vip: Option<usize>,
+    /// Pool and backend it goes to.
+    backend: Option<(usize, usize)>,
+}
+
+/// What must happen to a packet.
+pub fn run(tables: &Tables, input: &Input) -> Verdict {
+    let layer2 = layer2::parse(&input.frame);
+    let mut facts = Facts { bytes: input.frame.len() - layer2.ip_offset, vip: None, backend: None };
+    let result = match input.program {
+        Program::Backbone => {
+            return Verdict {
+                outcome: None,
+                action: Action::Pass,
+                frame: Some(input.frame.clone()),
+                counts: Vec::new(),
+            };
+        }
+        Program::Pop => pop::run(&tables.pop, input, layer2, &mut facts),
+        Program::Gateway => gateway::run(&tables.gateway, input, layer2, &mut facts),
+    };
+    match result {
+        Ok(Sent { outcome, action, frame }) => {
+            let counts = counts(input.program, outcome, &facts);
+            Verdict { outcome: Some(outcome), action, frame: Some(frame), counts }
+        }
+        Err(outcome) => {
+            let written = matches!(outcome, Outcome::NoEgress | Outcome::Headroom);
+            Verdict {
+                outcome: Some(outcome),
+                action: if outcome.class() == Class::Passed { Action::Pass } else { Action::Drop },
+                frame: (!written).then(|| input.frame.clone()),
+                counts: counts(input.program, outcome, &facts),
+            }
+        }
+    }
+}
+
+/// "Counting" of docs/datapath.md.
+fn counts(program: Program, outcome: Outcome, facts: &Facts) -> Vec<(CounterKey, Counter)> {
+    let mut keys = Vec::new();
+    let forwarded = outcome.class() == Class::Forwarded;
+    if !forwarded {
+        keys.push(CounterKey::Outcome(program, outcome as u32));
+    }
+    if let Some(vip) = facts.vip {
+        keys.push(CounterKey::Vip(program, vip, outcome.class() as u32));
+        if outcome.class() == Class::Dropped {
+            keys.push(CounterKey::VipDrop(program, vip, outcome as u32));
+        }
+    }
+    if let (true, Some((pool, backend))) = (forwarded, facts.backend) {
+        keys.push(CounterKey::Backend(pool, backend));
+    }
+    let one = Counter { packets: 1, bytes: facts.bytes as u64 };
+    keys.into_iter().map(|key| (key, one)).collect()
+}

@@ -1,0 +1,122 @@
+//! The state that a packet meets, in domain terms: nothing here knows how maps are laid out.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+/// Places in a next-hop group, one for each value of the low four bits of the flow hash.
+pub const PICKS: usize = 16;
+
+/// What one PoP and one gateway know.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// What the PoP program reads.
+    pub pop: PopTables,
+    /// What the gateway program reads.
+    pub gateway: GatewayTables,
+}
+
+/// What the PoP program reads.
+#[derive(Clone, Debug, Default)]
+pub struct PopTables {
+    /// Secret of the fleet.
+    pub seed: [u8; 16],
+    /// Outer source of IPv4 tunnels; without one, no pool has an IPv4 backend.
+    pub source_ipv4: Option<Ipv4Addr>,
+    /// Outer source of IPv6 tunnels; without one, no pool has an IPv6 backend.
+    pub source_ipv6: Option<Ipv6Addr>,
+    /// Service addresses, unique.
+    pub vips: Vec<Vip>,
+    /// Pools that VIPs are bound to.
+    pub pools: Vec<Pool>,
+    /// Neighbours that routes lead to.
+    pub next_hops: Vec<NextHop>,
+    /// Interfaces that frames leave by.
+    pub links: Vec<Link>,
+}
+
+/// A service address.
+#[derive(Clone, Debug)]
+pub struct Vip {
+    /// The address.
+    pub address: IpAddr,
+    /// What it takes; empty: everything.
+    pub listeners: Vec<Listener>,
+    /// Position in [`PopTables::pools`].
+    pub pool: Option<usize>,
+    /// The entry that the address leads to is another VIP's, as while the table changes under a look-up.
+    pub stale: bool,
+}
+
+/// Protocol and ports that a VIP takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// First and last port, inclusive; `None`: the whole protocol.
+    pub ports: Option<(u16, u16)>,
+}
+
+/// The weighted backends of one home region.
+#[derive(Clone, Debug, Default)]
+pub struct Pool {
+    /// Tunnel addresses are unique within the pool.
+    pub backends: Vec<Backend>,
+    /// The Maglev table: positions in `backends`. Empty: the pool has no table. `None`: the slot is zero.
+    pub slots: Vec<Option<usize>>,
+    /// The slots are not those of all backends: some of these are down, or slots are zero.
+    pub is_odd: bool,
+}
+
+/// A home-region node.
+#[derive(Clone, Copy, Debug)]
+pub struct Backend {
+    /// Tunnel address.
+    pub address: IpAddr,
+    /// Share of the flows.
+    pub weight: u16,
+    /// How it is reached now.
+    pub route: Option<Route>,
+}
+
+/// The way to a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Longest outer packet, in bytes.
+    pub mtu_bytes: u16,
+    /// Positions in [`PopTables::next_hops`].
+    pub picks: [Option<usize>; PICKS],
+}
+
+/// A neighbour.
+#[derive(Clone, Copy, Debug)]
+pub struct NextHop {
+    /// `None`: not resolved.
+    pub mac: Option<[u8; 6]>,
+    /// Position in [`PopTables::links`].
+    pub link: usize,
+}
+
+/// An interface that frames leave by.
+#[derive(Clone, Copy, Debug)]
+pub struct Link {
+    /// Kernel interface index.
+    pub ifindex: u32,
+    /// Source address of its frames.
+    pub mac: [u8; 6],
+    /// Tag control information of its frames; `None`: untagged.
+    pub vlan_tci: Option<u16>,
+    /// Frames can be redirected to it.
+    pub in_device_map: bool,
+}
+
+/// What the gateway program reads.
+#[derive(Clone, Debug, Default)]
+pub struct GatewayTables {
+    /// Addresses that tunnels end at.
+    pub tunnel_addresses: Vec<IpAddr>,
+    /// Outer sources that are believed.
+    pub allowed_sources: Vec<IpNet>,
+    /// Service addresses of this host's stack.
+    pub vips: Vec<IpAddr>,
+}

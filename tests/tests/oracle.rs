@@ -1,0 +1,20 @@
+//! A short run of the oracle; `cargo xtask oracle` makes a long one.
+
+use anycast_tests::{
+    oracle::{
+        differential::{self, Options},
+        kernel::Kernel,
+        place,
+    },
+    require_root,
+};
+
+#[test]
+fn loaded_programs_do_what_the_model_says() {
+    require_root!();
+    let options = Options { first: 0, cases: 5000, seed: 7 };
+    let result = place::with_interfaces(|interfaces| differential::run(&mut Kernel::new(), interfaces, options));
+    if let Err(failure) = result.unwrap() {
+        panic!("{failure}");
+    }
+}

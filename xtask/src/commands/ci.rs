@@ -1,0 +1,182 @@
+//! `cargo xtask ci`.
+
+use std::{
+    process::{Command, ExitCode},
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use xtask::{ebpf, project};
+
+use crate::{
+    commands::{docs, setup, test},
+    counts::{Counts, Skip},
+    project_build, run, say,
+};
+
+mod miri;
+
+/// What the oracle compares; the same cases every time, so that a failure is of the change.
+const ORACLE: [&str; 4] = ["--cases", "100000", "--seed", "1"];
+
+/// Everything that must hold before a change goes in.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// Leaves out what `cargo xtask test` runs.
+    #[arg(long)]
+    without_tests: bool,
+}
+
+/// How a step ended.
+#[derive(Debug)]
+enum Outcome {
+    /// A check that holds or not.
+    Checked(bool),
+    /// Tests, counted one by one.
+    Tested(Counts),
+    /// It cannot be had here; CI goes on.
+    Unavailable(String),
+}
+
+/// A step by name.
+type Step = (&'static str, fn() -> Result<Outcome>);
+
+/// Runs the command: all steps, also after one that fails. The last line on stdout is the count.
+pub fn run(args: Args) -> Result<ExitCode> {
+    setup::ensure()?;
+    let mut steps: Vec<Step> = vec![
+        ("format", format),
+        ("lints", lints),
+        ("lints of the eBPF programs", ebpf_lints),
+        ("docs are fresh", fresh_docs),
+    ];
+    if !args.without_tests {
+        steps.push(("tests", tests));
+    }
+    steps.extend([("miri on anycast-common", miri::run as fn() -> _), ("oracle", oracle)]);
+
+    let mut summary = Summary::default();
+    for (name, step) in steps {
+        say::step(format!("ci: {name}"));
+        let started = Instant::now();
+        summary.add(name, step(), started.elapsed())?;
+    }
+    say::table(&summary.rows);
+    say::data(summary.counts.to_string());
+    Ok(if summary.is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[derive(Debug)]
+struct Summary {
+    rows: Vec<[String; 3]>,
+    counts: Counts,
+    is_good: bool,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self { rows: vec![["step", "result", "took"].map(str::to_owned)], counts: Counts::default(), is_good: true }
+    }
+}
+
+impl Summary {
+    /// A check counts as one test. A step that cannot even be tried has failed.
+    fn add(&mut self, name: &str, outcome: Result<Outcome>, took: Duration) -> Result<()> {
+        let result = match outcome {
+            Ok(Outcome::Checked(holds)) => {
+                self.counts.passed += u64::from(holds);
+                self.counts.failed += u64::from(!holds);
+                self.is_good &= holds;
+                if holds { "ok".to_owned() } else { "FAILED".to_owned() }
+            }
+            Ok(Outcome::Tested(counts)) => {
+                self.is_good &= test::verdict(&counts)?;
+                let result = counts.to_string();
+                self.counts.add(counts);
+                result
+            }
+            Ok(Outcome::Unavailable(reason)) => {
+                say::data(format!("SKIPPED {name}: {reason}"));
+                self.counts.skipped.push(Skip { name: name.to_owned(), reason });
+                "skipped".to_owned()
+            }
+            Err(error) => {
+                say::error(&error);
+                self.counts.failed += 1;
+                self.is_good = false;
+                "FAILED".to_owned()
+            }
+        };
+        let took = format!("{:.1} s", took.as_secs_f64());
+        say::note(format!("{name}: {result} ({took})"));
+        self.rows.push([name.to_owned(), result, took]);
+        Ok(())
+    }
+}
+
+fn checked(command: &mut Command) -> Result<Outcome> {
+    Ok(Outcome::Checked(run::open(command.current_dir(project::root()))?.success()))
+}
+
+fn format() -> Result<Outcome> {
+    checked(run::cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn lints() -> Result<Outcome> {
+    let mut command = run::cargo();
+    command.args(["clippy", "--quiet", "--workspace", "--exclude", ebpf::PACKAGE, "--all-targets"]);
+    checked(command.args(["--", "-D", "warnings"]))
+}
+
+/// On the host's target: the compiler that builds the programs may come without clippy.
+fn ebpf_lints() -> Result<Outcome> {
+    checked(run::cargo().args(["clippy", "--quiet", "--package", ebpf::PACKAGE, "--", "-D", "warnings"]))
+}
+
+fn fresh_docs() -> Result<Outcome> {
+    Ok(Outcome::Checked(docs::check()?))
+}
+
+fn tests() -> Result<Outcome> {
+    Ok(Outcome::Tested(test::all(None)?))
+}
+
+fn oracle() -> Result<Outcome> {
+    let arguments = ORACLE.map(Into::into);
+    Ok(Outcome::Checked(project_build::run_lab_program("oracle", &arguments)? == ExitCode::SUCCESS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(outcomes: Vec<Result<Outcome>>) -> Summary {
+        let mut summary = Summary::default();
+        for outcome in outcomes {
+            summary.add("step", outcome, Duration::ZERO).unwrap();
+        }
+        summary
+    }
+
+    #[test]
+    fn checks_and_tests_are_counted_together() {
+        let tests = Counts { passed: 40, ..Counts::default() };
+        let summary = summary(vec![Ok(Outcome::Checked(true)), Ok(Outcome::Tested(tests))]);
+        assert_eq!(summary.counts.to_string(), "41 passed, 0 failed, 0 skipped");
+        assert!(summary.is_good);
+    }
+
+    #[test]
+    fn step_that_cannot_be_tried_fails() {
+        let summary = summary(vec![Ok(Outcome::Checked(true)), Err(anyhow::anyhow!("no such program"))]);
+        assert_eq!(summary.counts.to_string(), "1 passed, 1 failed, 0 skipped");
+        assert!(!summary.is_good);
+    }
+
+    #[test]
+    fn unavailable_step_is_skipped_and_does_not_fail() {
+        let summary = summary(vec![Ok(Outcome::Unavailable("no miri".to_owned()))]);
+        assert_eq!(summary.counts.to_string(), "0 passed, 0 failed, 1 skipped");
+        assert!(summary.is_good);
+    }
+}

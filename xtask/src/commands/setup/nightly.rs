@@ -1,0 +1,45 @@
+//! rustup's nightlies.
+
+use std::{process::Command, time::Duration};
+
+use xtask::toolchain::{Compiler, Origin, installed_compilers};
+
+use crate::{run, say};
+
+/// rust-src has 6 MB; a machine that cannot reach rustup's server must not hang.
+const DOWNLOAD_LIMIT: Duration = Duration::from_mins(2);
+
+/// The installed nightlies that are new enough and have the sources of `core`, which are added where rustup can.
+pub fn compilers() -> Vec<Compiler> {
+    let nightlies = installed_compilers().into_iter().filter_map(|compiler| match compiler.origin.clone() {
+        Origin::Rustup(name) => Some((name, compiler)),
+        Origin::Distribution => None,
+    });
+    let usable: Vec<_> = nightlies.filter(|(name, compiler)| can_serve(name, compiler)).collect();
+    if usable.is_empty() {
+        say::note("no nightly of rustup serves");
+    }
+    usable.into_iter().map(|(_, compiler)| compiler).collect()
+}
+
+fn can_serve(name: &str, compiler: &Compiler) -> bool {
+    if !compiler.is_new_enough() {
+        say::note(format!("{} is too old", compiler.describe()));
+        return false;
+    }
+    if compiler.has_sources() {
+        return true;
+    }
+    say::note(format!("adding the sources of core to {}", compiler.describe()));
+    let mut command = Command::new("rustup");
+    command.args(["component", "add", "rust-src", "--toolchain", name]).env("RUSTUP_MAX_RETRIES", "0");
+    if let Err(error) = run::patiently(&mut command, DOWNLOAD_LIMIT) {
+        say::note(format!("rustup cannot: {}", last_line(&error.to_string())));
+    }
+    compiler.has_sources()
+}
+
+/// The cause, after all that rustup tells before.
+fn last_line(message: &str) -> &str {
+    message.trim().lines().last().unwrap_or_default().trim()
+}

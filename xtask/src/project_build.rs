@@ -1,0 +1,108 @@
+//! Builds the programs of the workspace and tells where they are.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use xtask::project;
+
+use crate::{commands::setup, run, say};
+
+/// The package of the lab, the integration tests, the demo, the bench and the oracle.
+pub const TESTS: &str = "anycast-tests";
+
+/// Tells tests, demo and bench where the daemon is.
+pub const DAEMON_VARIABLE: &str = "ANYCAST_XDP_BIN";
+
+/// An executable that cargo built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executable {
+    /// Name of the binary or of the test.
+    pub name: String,
+    /// Path.
+    pub path: PathBuf,
+}
+
+/// Runs `cargo <arguments>` with its progress shown and gives the executables that it made.
+pub fn executables(arguments: &[&str]) -> Result<Vec<Executable>> {
+    let mut command = run::cargo();
+    command.current_dir(project::root()).args(arguments).arg("--message-format=json-render-diagnostics");
+    say::note(format!("$ cargo {}", arguments.join(" ")));
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("`cargo {}` failed", arguments.join(" "));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(executable).collect())
+}
+
+fn executable(line: &str) -> Option<Executable> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    // Build scripts are executables, too.
+    if value["target"]["kind"][0] == "custom-build" {
+        return None;
+    }
+    let path = value["executable"].as_str()?.into();
+    Some(Executable { name: value["target"]["name"].as_str()?.to_owned(), path })
+}
+
+/// Builds the daemon, in release mode or not.
+pub fn daemon(release: bool) -> Result<PathBuf> {
+    binary("anycast-xdp", "anycast-xdp", release)
+}
+
+fn binary(package: &str, name: &str, release: bool) -> Result<PathBuf> {
+    let mut arguments = vec!["build", "--quiet", "--package", package, "--bin", name];
+    if release {
+        arguments.push("--release");
+    }
+    let built = executables(&arguments)?.into_iter().find(|executable| executable.name == name);
+    Ok(built.with_context(|| format!("{package} has no binary {name}"))?.path)
+}
+
+/// Runs a program of the tests crate as root with these arguments, the daemon built beside it. Its exit code is ours.
+pub fn run_lab_program(name: &str, arguments: &[OsString]) -> Result<ExitCode> {
+    setup::ensure()?;
+    say::step("building in release mode");
+    let program = binary(TESTS, name, true)?;
+    let daemon = daemon(true)?;
+    let status = run::open(lab_command(&program, &daemon)?.args(arguments))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// A program that makes namespaces and loads programs, so it runs as root.
+pub fn lab_command(program: &Path, daemon: &Path) -> Result<Command> {
+    let mut command = run::as_root(program, &[(DAEMON_VARIABLE, daemon.as_os_str())])?;
+    command.current_dir(project::root());
+    Ok(command)
+}
+
+/// The target directory of the workspace.
+pub fn target_dir() -> Result<PathBuf> {
+    let mut command = run::cargo();
+    command.current_dir(project::root()).args(["metadata", "--no-deps", "--format-version=1", "--offline"]);
+    let metadata: Value = serde_json::from_str(&run::stdout_of(&mut command)?)?;
+    Ok(metadata["target_directory"].as_str().context("cargo metadata has no target_directory")?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_binary_is_an_executable() {
+        let line = r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"packets"},"executable":"/t/p"}"#;
+        assert_eq!(executable(line), Some(Executable { name: "packets".to_owned(), path: "/t/p".into() }));
+    }
+
+    #[test]
+    fn libraries_and_build_scripts_are_not_run() {
+        let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"x"},"executable":null}"#;
+        let script =
+            r#"{"reason":"compiler-artifact","target":{"kind":["custom-build"],"name":"b"},"executable":"/b"}"#;
+        assert_eq!([executable(library), executable(script)], [None, None]);
+    }
+}
