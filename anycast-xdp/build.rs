@@ -1,5 +1,4 @@
 //! Compiles the eBPF programs into `OUT_DIR`, from where the loader embeds them.
-#![expect(clippy::print_stdout, reason = "cargo reads the standard output of a build script")]
 
 use std::{env, fs, path::PathBuf};
 

@@ -36,7 +36,7 @@ pub struct WrapConfig {
     /// Bytes 14..54.
     pub ip: [u32; 10],
     /// Length of the frame.
-    pub frame_bytes: u32,
+    pub frame_bytes: i32,
     /// How many bytes the program under test grows a frame by; negative when it decapsulates.
     pub growth: i32,
     /// 1: the kernel takes back the growth itself (live frames), but not what was written.
@@ -59,8 +59,8 @@ pub struct WrapConfig {
 pub struct WrapState {
     /// Calls so far.
     pub calls: u64,
-    /// Sum of the growth found at the begin of each call, that is, left by the call before it; two's complement.
-    pub grown: u64,
+    /// Sum of the growth found at the begin of each call, that is, left by the call before it.
+    pub grown: i64,
     /// Calls that found a growth that was neither 0 nor the expected one.
     pub odd: u64,
     /// The call that reads the clock next.
@@ -135,7 +135,7 @@ const _: () = {
     assert!(size_of::<Tunnel4>() == 16);
 };
 
-// SAFETY (all five): repr(C), integers and arrays of them only, and the sizes above are the sums of the fields.
+// SAFETY: repr(C), integers and arrays of them only, and the sizes above are the sums of the fields.
 unsafe impl MapValue for WrapConfig {}
 // SAFETY: as above.
 unsafe impl MapValue for WrapState {}

@@ -2,11 +2,13 @@
 
 mod compile;
 mod intern;
+mod notation;
 
 use core::fmt;
 
 pub use compile::{Compiled, PortBitmap, compile};
 pub use intern::Interner;
+pub use notation::PROTOCOL_NAMES;
 
 use crate::{
     listen::{page_slot, page_takes, port_table_slot, takes_whole},

@@ -161,15 +161,6 @@ pub struct BackendEntry {
 }
 map_value!(BackendEntry, size 64, align 8, fields [u64, [u8; OUTER_MAX_BYTES], u32, u8, u8, [u8; 2]]);
 
-impl BackendEntry {
-    /// Four bytes of the template, `word` counted in fours: a program copies it word by word.
-    #[inline(always)]
-    pub const fn outer_word(&self, word: usize) -> [u8; 4] {
-        let at = word * 4;
-        [self.outer[at], self.outer[at + 1], self.outer[at + 2], self.outer[at + 3]]
-    }
-}
-
 impl Default for BackendEntry {
     fn default() -> Self {
         Self { route: 0, outer: [0; OUTER_MAX_BYTES], checksum_base: 0, outer_bytes: 0, family: 0, reserved: [0; 2] }
@@ -239,15 +230,24 @@ impl NextHop {
     /// Unpacks the cell.
     #[inline(always)]
     pub const fn from_cell(cell: u64) -> Self {
-        let [a, b, c, d, e, f, ..] = cell.to_le_bytes();
-        Self { mac: [a, b, c, d, e, f], link_index: (cell >> 48) as u16 }
+        let mut mac = [0; 6];
+        mac.copy_from_slice(cell.to_le_bytes().split_at(6).0);
+        Self { mac, link_index: Self::link_of(cell) }
+    }
+
+    /// The link of a cell, without unpacking it all.
+    #[inline(always)]
+    pub const fn link_of(cell: u64) -> u16 {
+        (cell >> 48) as u16
     }
 
     /// Packs the cell.
     pub const fn to_cell(self) -> u64 {
-        let [a, b, c, d, e, f] = self.mac;
-        let [g, h] = self.link_index.to_le_bytes();
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        let mut bytes = [0; 8];
+        let (mac, link_index) = bytes.split_at_mut(6);
+        mac.copy_from_slice(&self.mac);
+        link_index.copy_from_slice(&self.link_index.to_le_bytes());
+        u64::from_le_bytes(bytes)
     }
 }
 
@@ -354,8 +354,19 @@ pub const LOSS_EXCEPTION: u32 = 3;
 /// `xdp:xdp_bulk_tx`: the ingress driver dropped frames of a bulk `XDP_TX`.
 pub const LOSS_BULK_TX: u32 = 4;
 
-/// Key of the gateway's allow-list (an LPM trie): v4 sources are v4-mapped, their prefix lengths raised by 96.
-pub type SourcePrefix = [u8; 16];
+/// Key of the gateway's tunnel addresses, and of its allow-list (an LPM trie): three zero bytes, the family (4 or 6), the
+/// 16-byte address. The family keeps `::ffff:a.b.c.d` on the wire from passing for `a.b.c.d`, and `::/0` from holding IPv4.
+pub type TunnelKey = [u8; 20];
+
+/// Bits of a [`TunnelKey`] before the address; prefix lengths in the allow-list are raised by it, and by 96 more for IPv4.
+pub const SOURCE_FAMILY_BITS: u32 = 32;
+
+/// The key of an address.
+#[inline(always)]
+pub const fn tunnel_key(family: u8, address: [u8; 16]) -> TunnelKey {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
+    [0, 0, 0, family, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+}
 
 #[cfg(test)]
 mod tests {

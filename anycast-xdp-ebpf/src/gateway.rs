@@ -4,46 +4,53 @@
 use anycast_common::{
     ecn,
     header::{ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_BYTES, IPV6_BYTES, protocol},
+    map::SOURCE_FAMILY_BITS,
     outcome::Outcome,
 };
 use aya_ebpf::{maps::lpm_trie::Key, programs::XdpContext};
 
 use crate::{
-    Egress,
-    count::Record,
     frame, maps,
-    packet::{Cursor, adjust_head},
+    packet::{Cursor, Window, adjust_head},
     stage::{
         classify,
         ip::{Header, Ip, V4, V6},
     },
+    verdict,
 };
 
-/// Decapsulates one frame, or tells why not.
+/// Decapsulates one frame, or tells why not; counts it; gives the XDP action.
 #[inline(always)]
-pub fn decapsulate(ctx: &XdpContext, record: &mut Record) -> Result<Egress, Outcome> {
+pub fn run(ctx: &XdpContext) -> u32 {
     let start = Cursor::new(ctx);
     let l2 = frame::parse(start);
-    record.l2_bytes = l2.bytes;
+    let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => outer::<V4>(ctx, start.skip(l2.bytes), record),
-        ETHERTYPE_IPV6 => outer::<V6>(ctx, start.skip(l2.bytes), record),
-        _ => Err(Outcome::NotTunnel),
+        ETHERTYPE_IPV4 => match_tunnel::<V4>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV6 => match_tunnel::<V6>(ctx, l3, l2.bytes),
+        _ => verdict::unmatched(Outcome::NotTunnel, l3.remaining()),
     }
 }
 
-/// The outer header, steps 1 to 4.
 #[inline(always)]
-fn outer<O: Ip>(ctx: &XdpContext, l3: Cursor, record: &mut Record) -> Result<Egress, Outcome> {
+fn match_tunnel<O: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
+    let checked = outer::<O>(l3);
+    match checked {
+        Ok((header, protocol::IPIP)) => inner::<O, V4>(ctx, l3, l2_bytes, &header),
+        Ok((header, _)) => inner::<O, V6>(ctx, l3, l2_bytes, &header),
+        Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
+    }
+}
+
+/// The outer header, steps 1 to 4: the header, and the protocol that it carries.
+#[inline(always)]
+fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
     let destination = O::destination(l3).ok_or(Outcome::NotTunnel)?;
     let next = next_header::<O>(l3).ok_or(Outcome::NotTunnel)?;
     let is_fragment = O::ICMP == protocol::ICMPV6 && next == protocol::FRAGMENT;
-    let carried = if is_fragment {
-        l3.skip(IPV6_BYTES).window::<8>().ok_or(Outcome::NotTunnel)?.u8::<0>()
-    } else {
-        next
-    };
-    if carried != protocol::IPIP && carried != protocol::IPV6 || !is_tunnel_address(O::mapped(destination)) {
+    let carried =
+        if is_fragment { l3.skip(IPV6_BYTES).window::<8>().ok_or(Outcome::NotTunnel)?.u8::<0>() } else { next };
+    if carried != protocol::IPIP && carried != protocol::IPV6 || !is_tunnel_address::<O>(destination) {
         return Err(Outcome::NotTunnel);
     }
     if is_fragment {
@@ -56,46 +63,52 @@ fn outer<O: Ip>(ctx: &XdpContext, l3: Cursor, record: &mut Record) -> Result<Egr
     if header.fragment {
         return Err(Outcome::OuterFragment);
     }
-    if maps::SOURCES.get(Key::new(128, O::mapped(header.source))).is_none() {
+    if maps::SOURCES.get(Key::new(SOURCE_FAMILY_BITS + 128, O::with_family(header.source))).is_none() {
         return Err(Outcome::SourceNotAllowed);
     }
-    if carried == protocol::IPIP {
-        inner::<O, V4>(ctx, l3, &header, record)
-    } else {
-        inner::<O, V6>(ctx, l3, &header, record)
-    }
+    Ok((header, carried))
 }
 
 /// The inner packet, steps 5 to 8.
 #[inline(always)]
-fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, outer: &Header<O>, record: &mut Record) -> Result<Egress, Outcome> {
-    let at = l3.skip(O::HEADER_BYTES);
+fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &Header<O>) -> u32 {
+    let header = match inner_header::<O, I>(l3, outer) {
+        Ok(header) => header,
+        Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
+    };
+    if is_tunnel_address::<I>(header.destination) {
+        return verdict::unmatched(Outcome::NestedTunnel, header.length);
+    }
+    let Ok((vip_index, _)) = classify::vip::<I>(header.destination) else {
+        return verdict::unmatched(Outcome::InnerNotVip, header.length);
+    };
+    let Some(ecn) = ecn::decapsulate(outer.tos, header.tos) else {
+        return verdict::failed(Outcome::EcnNotCapable, vip_index, header.length);
+    };
+    match strip::<I>(ctx, l2_bytes, O::HEADER_BYTES, ecn, ecn != header.tos & 3) {
+        Ok(()) => verdict::decapsulated(vip_index, header.length),
+        Err(outcome) => verdict::failed(outcome, vip_index, header.length),
+    }
+}
+
+/// A valid inner header that ends within the outer packet. `parse` only knows the frame's end.
+#[inline(always)]
+fn inner_header<O: Ip, I: Ip>(l3: Cursor, outer: &Header<O>) -> Result<Header<I>, Outcome> {
     let room = outer.length - O::HEADER_BYTES;
     if room < I::HEADER_BYTES {
         return Err(I::BAD_LENGTH);
     }
-    let header = I::parse(at)?;
-    // `parse` knows the frame's end; the outer packet may end before it.
-    if header.length > room {
-        return Err(I::BAD_LENGTH);
-    }
-    record.ip_bytes = header.length;
-    if is_tunnel_address(I::mapped(header.destination)) {
-        return Err(Outcome::NestedTunnel);
-    }
-    let (vip_index, _) = classify::vip::<I>(header.destination).map_err(|_| Outcome::InnerNotVip)?;
-    record.vip_index = vip_index;
-    let ecn = ecn::decapsulate(outer.tos, header.tos).ok_or(Outcome::EcnNotCapable)?;
-    strip::<I>(ctx, record.l2_bytes, O::HEADER_BYTES, ecn, ecn != header.tos & 3)
+    let header = I::parse(l3.skip(O::HEADER_BYTES))?;
+    if header.length > room { Err(I::BAD_LENGTH) } else { Ok(header) }
 }
 
 /// Removes the outer header and all tags; Ethernet addresses stay.
 #[inline(always)]
-fn strip<I: Ip>(ctx: &XdpContext, l2_bytes: usize, outer_bytes: usize, ecn: u8, marks: bool) -> Result<Egress, Outcome> {
+fn strip<I: Ip>(ctx: &XdpContext, l2_bytes: usize, outer_bytes: usize, ecn: u8, marks: bool) -> Result<(), Outcome> {
     let ethernet = Cursor::new(ctx).window::<12>().ok_or(Outcome::Headroom)?;
     let addresses = [ethernet.word::<0>(), ethernet.word::<4>(), ethernet.word::<8>()];
-    let shrink = outer_bytes + l2_bytes - ETHERNET_BYTES;
-    adjust_head(ctx, -(shrink as i32)).map_err(|()| Outcome::Headroom)?;
+    let shrink = (outer_bytes + l2_bytes - ETHERNET_BYTES).cast_signed() as i32;
+    adjust_head(ctx, -shrink).map_err(|()| Outcome::Headroom)?;
     let frame = Cursor::new(ctx);
     let header = frame.window::<ETHERNET_BYTES>().ok_or(Outcome::Headroom)?;
     header.set_word::<0>(addresses[0]);
@@ -103,22 +116,22 @@ fn strip<I: Ip>(ctx: &XdpContext, l2_bytes: usize, outer_bytes: usize, ecn: u8, 
     header.set_word::<8>(addresses[2]);
     header.set_ne16::<12>(I::ETHERTYPE.to_be());
     if marks {
-        I::set_ecn(frame.skip(ETHERNET_BYTES), ecn).ok_or(Outcome::Headroom)?;
+        I::set_ecn(frame.skip(ETHERNET_BYTES).window().ok_or(Outcome::Headroom)?, ecn);
     }
-    Ok(Egress::Stack)
+    Ok(())
 }
 
 /// IPv4 protocol or first IPv6 next header.
 #[inline(always)]
 fn next_header<O: Ip>(l3: Cursor) -> Option<u8> {
     if O::HEADER_BYTES == IPV4_BYTES {
-        l3.window::<IPV4_BYTES>().map(|ip| ip.u8::<9>())
+        l3.window::<IPV4_BYTES>().map(Window::u8::<9>)
     } else {
-        l3.window::<IPV6_BYTES>().map(|ip| ip.u8::<6>())
+        l3.window::<IPV6_BYTES>().map(Window::u8::<6>)
     }
 }
 
 #[inline(always)]
-fn is_tunnel_address(address: [u8; 16]) -> bool {
-    maps::TUNNELS.get_ptr(address).is_some()
+fn is_tunnel_address<F: Ip>(address: F::Address) -> bool {
+    maps::TUNNELS.get_ptr(F::with_family(address)).is_some()
 }

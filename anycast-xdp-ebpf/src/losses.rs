@@ -3,9 +3,7 @@
 //! Field offsets are those of `/sys/kernel/tracing/events/xdp/*/format`, the same on every kernel from 6.1 on.
 //! Tracepoints fire for the whole machine: events of other programs and of interfaces that are not ours are left out.
 
-use anycast_common::map::{
-    DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT,
-};
+use anycast_common::map::{DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT};
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 
 use crate::maps;
@@ -51,7 +49,7 @@ fn bulk(ctx: &TracePointContext, kind: u32, ifindex_at: usize, drops_at: usize) 
     // SAFETY: both fields lie within the tracepoint's record.
     let (ifindex, drops) = unsafe { (ctx.read_at::<u32>(ifindex_at)?, ctx.read_at::<i32>(drops_at)?) };
     if drops > 0 {
-        add(DriverLossKey { ifindex, kind }, drops as u64);
+        add(DriverLossKey { ifindex, kind }, u64::from(drops.cast_unsigned()));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use anycast_common::{
     listen::page_slot,
     map::{
         BackendEntry, Counter, DriverLossKey, GroupEntry, LinkEntry, ListenerSet, PortPage, PortTable, SlotPair,
-        SourcePrefix, VipDropKey, VipEntry,
+        TunnelKey, VipDropKey, VipEntry,
     },
     outcome::{Class, Outcome},
 };
@@ -18,7 +18,9 @@ use aya_ebpf::{
     maps::{Array, DevMap, HashMap, LpmTrie, PerCpuArray, PerCpuHashMap},
 };
 
-/// Keys of the flow hash. Read-only data: the verifier folds them into the program as constants.
+use crate::packet::opaque;
+
+/// Keys of the flow hash: read-only data, frozen before the program is loaded.
 #[unsafe(no_mangle)]
 static FLOW_KEY: FlowKey = FlowKey { words: [0; anycast_common::flow::KEY_WORDS] };
 
@@ -51,9 +53,9 @@ static PORT_TABLES: Array<PortTable> = Array::with_max_entries(1, BPF_F_MMAPABLE
 static PORT_PAGES: Array<PortPage> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 #[map]
-pub static TUNNELS: HashMap<[u8; 16], u32> = HashMap::with_max_entries(1, 0);
+pub static TUNNELS: HashMap<TunnelKey, u32> = HashMap::with_max_entries(1, 0);
 #[map]
-pub static SOURCES: LpmTrie<SourcePrefix, u32> = LpmTrie::with_max_entries(1, 0);
+pub static SOURCES: LpmTrie<TunnelKey, u32> = LpmTrie::with_max_entries(1, 0);
 
 #[map]
 static VIP_COUNTERS: PerCpuArray<[Counter; 4]> = PerCpuArray::with_max_entries(1, 0);
@@ -73,9 +75,9 @@ pub static PROGRAM_IDS: HashMap<u32, u32> = HashMap::with_max_entries(16, 0);
 
 /// The flow key.
 #[inline(always)]
-pub fn flow_key() -> FlowKey {
-    // SAFETY: a valid static; volatile because the loader rewrites it before the program is loaded.
-    unsafe { core::ptr::read_volatile(&raw const FLOW_KEY) }
+pub fn flow_key() -> &'static FlowKey {
+    // SAFETY: the address of a valid static, through `opaque` because the loader rewrites it before the program is loaded.
+    unsafe { &*(opaque(&raw const FLOW_KEY as usize) as *const FlowKey) }
 }
 
 /// One volatile load of a cell.
@@ -84,6 +86,30 @@ fn cell(pointer: *const u64) -> u64 {
     // SAFETY: callers pass a pointer to an aligned u64 within a map value that was looked up; array values live as
     // long as the program.
     unsafe { core::ptr::read_volatile(pointer) }
+}
+
+/// A byte field of a map value as words, as they lie in memory: one load each instead of one a byte.
+#[inline(always)]
+pub fn words<const BYTES: usize, const WORDS: usize>(field: &[u8; BYTES]) -> [u32; WORDS] {
+    const { assert!(WORDS * 4 <= BYTES) };
+    // SAFETY: within the field by the assertion; every byte field of a map value lies at a multiple of four in an
+    // entry that is aligned to four at least.
+    unsafe { *field.as_ptr().cast::<[u32; WORDS]>() }
+}
+
+/// The same in half words.
+#[inline(always)]
+pub fn half_words<const BYTES: usize, const HALVES: usize>(field: &[u8; BYTES]) -> [u16; HALVES] {
+    const { assert!(HALVES * 2 <= BYTES) };
+    // SAFETY: as for words.
+    unsafe { *field.as_ptr().cast::<[u16; HALVES]>() }
+}
+
+/// The address of a VIP's entry as two words of eight bytes, as they lie in memory.
+#[inline(always)]
+pub fn vip_address(entry: &VipEntry) -> [u64; 2] {
+    // SAFETY: the address is the first field of an entry that is aligned to eight.
+    unsafe { *entry.address.as_ptr().cast::<[u64; 2]>() }
 }
 
 /// A VIP's entry.
@@ -194,8 +220,12 @@ pub fn count_vip_drop(key: VipDropKey, bytes: u64) {
     if let Some(counter) = VIP_DROPS.get_ptr_mut(key) {
         add(Some(counter), bytes);
     } else {
-        // The new entry holds this packet on this CPU and 0 on the others. Losing the race against another CPU, or a
-        // full table, loses the detail of one packet: the VIP's own counter has it all the same.
-        let _ = VIP_DROPS.insert(key, Counter { packets: 1, bytes }, aya_ebpf::bindings::BPF_NOEXIST as u64);
+        // The new entry holds this packet on this CPU and 0 on the others. It is refused where another CPU has just made
+        // it, which is then there to add to; and where the table is full: then the detail is lost, and the VIP's own
+        // counter has the packet all the same.
+        let first = Counter { packets: 1, bytes };
+        if VIP_DROPS.insert(key, first, aya_ebpf::bindings::BPF_NOEXIST as u64).is_err() {
+            add(VIP_DROPS.get_ptr_mut(key), bytes);
+        }
     }
 }

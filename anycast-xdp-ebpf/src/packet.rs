@@ -48,12 +48,14 @@ impl Cursor {
     }
 }
 
-/// The same address, as one that the compiler knows nothing of. It would otherwise compute `start + offset + length` in
-/// a different order for the check than for the access, and the verifier takes sums with a variable part for different
-/// pointers unless they come from one register. The template is empty and the register a fixed one, because LLVM emits
-/// line information for any other, which the kernel refuses where there is no instruction.
+/// The same address, as one that the compiler knows nothing of.
+///
+/// It would otherwise compute `start + offset + length` in a different order for the check than for the access, and the
+/// verifier takes sums with a variable part for different pointers unless they come from one register. It would also
+/// believe the initial value of a global that the loader rewrites. The template is empty and the register a fixed one,
+/// because LLVM emits line information for any other, which the kernel refuses where there is no instruction.
 #[inline(always)]
-fn opaque(mut address: usize) -> usize {
+pub fn opaque(mut address: usize) -> usize {
     #[cfg(target_arch = "bpf")]
     // SAFETY: no instruction, so the register keeps its value.
     unsafe {
@@ -86,6 +88,13 @@ impl<const N: usize> Window<N> {
         const { assert!(AT + size_of::<T>() <= N) };
         // SAFETY: as in `load`; frames are writable for XDP programs.
         unsafe { *((self.base + AT) as *mut T) = value }
+    }
+
+    /// The `M` bytes of it that begin at `at`. The place is a constant wherever this is used, so the check leaves no code.
+    #[inline(always)]
+    pub fn part<const M: usize>(self, at: usize) -> Window<M> {
+        assert!(at + M <= N);
+        Window { base: self.base + at }
     }
 
     /// The byte at `AT`.

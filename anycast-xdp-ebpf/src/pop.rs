@@ -1,52 +1,74 @@
 //! The order of the stages on a `PoP`. Nothing is written to the frame before `encap`.
+//!
+//! Three steps, by what a failure has to be counted for: nobody, a VIP with the bytes of the frame, a VIP with the bytes
+//! of its packet.
 
 use anycast_common::{
     header::{ETHERTYPE_IPV4, ETHERTYPE_IPV6},
-    map::VipPolicy,
+    map::{VipEntry, VipPolicy},
     outcome::Outcome,
 };
 use aya_ebpf::programs::XdpContext;
 
 use crate::{
-    Egress,
-    count::Record,
     frame, maps,
     packet::Cursor,
     stage::{
         classify, encap, flow,
-        ip::{Ip, V4, V6},
+        ip::{Header, Ip, V4, V6},
         next_hop, select,
     },
+    verdict::{self, Egress},
 };
 
-/// Forwards one frame, or tells why not.
+/// Forwards one frame, or tells why not; counts it; gives the XDP action.
 #[inline(always)]
-pub fn forward(ctx: &XdpContext, record: &mut Record) -> Result<Egress, Outcome> {
+pub fn run(ctx: &XdpContext) -> u32 {
     let start = Cursor::new(ctx);
     let l2 = frame::parse(start);
-    record.l2_bytes = l2.bytes;
+    let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => forward_ip::<V4>(ctx, start.skip(l2.bytes), record),
-        ETHERTYPE_IPV6 => forward_ip::<V6>(ctx, start.skip(l2.bytes), record),
-        _ => Err(Outcome::NotVip),
+        ETHERTYPE_IPV4 => match_vip::<V4>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV6 => match_vip::<V6>(ctx, l3, l2.bytes),
+        _ => verdict::unmatched(Outcome::NotVip, l3.remaining()),
     }
 }
 
 #[inline(always)]
-fn forward_ip<I: Ip>(ctx: &XdpContext, l3: Cursor, record: &mut Record) -> Result<Egress, Outcome> {
-    let destination = I::destination(l3).ok_or(Outcome::NotVip)?;
-    let (vip_index, vip) = classify::vip::<I>(destination)?;
-    record.vip_index = vip_index;
-    let header = I::parse(l3)?;
-    record.ip_bytes = header.length;
+fn match_vip<I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
+    let Some(destination) = I::destination(l3) else {
+        return verdict::unmatched(Outcome::NotVip, l3.remaining());
+    };
+    let (vip_index, vip) = match classify::vip::<I>(destination) {
+        Ok(found) => found,
+        Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
+    };
+    let header = match I::parse(l3) {
+        Ok(header) => header,
+        Err(outcome) => return verdict::failed(outcome, vip_index, l3.remaining()),
+    };
+    match forward::<I>(ctx, l3, l2_bytes, vip, &header) {
+        Ok((egress, backend_index)) => verdict::forwarded(egress, vip_index, backend_index, header.length),
+        Err(outcome) => verdict::failed(outcome, vip_index, header.length),
+    }
+}
+
+#[inline(always)]
+fn forward<I: Ip>(
+    ctx: &XdpContext,
+    l3: Cursor,
+    l2_bytes: usize,
+    vip: &VipEntry,
+    header: &Header<I>,
+) -> Result<(Egress, u32), Outcome> {
     if header.ttl <= 1 {
         return Err(Outcome::TtlExpired);
     }
     let (pool, policy) = maps::vip_cells(vip);
-    let flow = flow::of::<I>(l3, &header, VipPolicy::from_cell(policy))?;
-    let hash = I::hash(&maps::flow_key(), flow.source, destination, flow.transport);
+    let flow = flow::of::<I>(l3, header, VipPolicy::from_cell(policy))?;
+    let hash = I::hash(maps::flow_key(), flow.source, header.destination, flow.transport);
     let (backend_index, backend) = select::backend(pool, hash)?;
-    record.backend_index = backend_index;
     let way = next_hop::of(backend, hash)?;
-    encap::run::<I>(ctx, record.l2_bytes, &header, backend, &way, hash)
+    let egress = encap::run::<I>(ctx, l2_bytes, header, backend, &way, hash)?;
+    Ok((egress, backend_index))
 }

@@ -75,16 +75,15 @@ impl Running {
         for interface in &config.local.interfaces {
             loaded.xdp(attach::program_for(&config.local.role, interface))?;
         }
-        let current = Inventory::read(pins.run())?.unwrap_or_default();
+        let current = Inventory::read_or_rebuild(pins.run());
         let mut plan = plan(&mut loaded.kernel, &current, config)?;
         plan.during.write(pins.run())?;
         plan.install_backends(&mut loaded.kernel)?;
 
-        let during = backends(&plan.during);
         let mut running = Self {
-            follower: Follower::start(addresses(&during)).await?,
+            follower: Follower::start(addresses(&plan.during_backends)).await?,
             ways: Ways::new(&mut loaded.kernel),
-            backends: during,
+            backends: plan.during_backends.clone(),
         };
         running.resolve(&plan).await?;
         running.update_ways(loaded)?;
@@ -106,15 +105,13 @@ impl Running {
         let deadline = Instant::now() + RESOLVE_TIMEOUT;
         let wanted = addresses(&backends(&plan.next));
         while !wanted.iter().all(|address| is_resolved(self.follower.view(), *address)) {
-            match timeout_at(deadline, self.follower.changed()).await {
-                Ok(changed) => changed?,
-                Err(_) => {
-                    let missing = wanted.iter().filter(|address| !is_resolved(self.follower.view(), **address));
-                    let missing: Vec<_> = missing.map(ToString::to_string).collect();
-                    tracing::warn!(backends = missing.join(" "), "not every next hop is resolved yet");
-                    break;
-                }
-            }
+            let Ok(changed) = timeout_at(deadline, self.follower.changed()).await else {
+                let missing = wanted.iter().filter(|address| !is_resolved(self.follower.view(), **address));
+                let missing: Vec<_> = missing.map(ToString::to_string).collect();
+                tracing::warn!(backends = missing.join(" "), "not every next hop is resolved yet");
+                break;
+            };
+            changed?;
         }
         Ok(())
     }
@@ -138,10 +135,7 @@ fn addresses(backends: &[(IpAddr, u32)]) -> BTreeSet<IpAddr> {
 
 /// Has every hop toward this address a neighbour?
 fn is_resolved(view: &View, address: IpAddr) -> bool {
-    view.routes.get(&address).is_some_and(|route| {
-        route.hops.iter().all(|hop| {
-            let key = crate::netlink::NeighbourKey { ifindex: hop.ifindex, address: hop.via };
-            view.neighbours.contains_key(&key)
-        })
-    })
+    view.routes
+        .get(&address)
+        .is_some_and(|route| route.hops.iter().all(|hop| view.neighbours.contains_key(&hop.neighbour())))
 }

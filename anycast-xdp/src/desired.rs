@@ -2,8 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use anycast_common::listeners::Listener;
 use ipnet::IpNet;
 use serde::Serialize;
+
+/// Most tunnel addresses of a gateway.
+pub const TUNNEL_ADDRESSES_MAX: u32 = 256;
+/// Most allowed sources of a gateway.
+pub const SOURCES_MAX: u32 = 4096;
 
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +104,7 @@ impl std::fmt::Display for AttachMode {
     }
 }
 
-/// Capacities of the maps: fixed when they are made.
+/// What one configuration may hold. The maps are made for it, with room for an old one beside a new one where they need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// VIPs.
@@ -107,7 +113,7 @@ pub struct Limits {
     pub pools: u32,
     /// Backends over all pools.
     pub backends: u32,
-    /// Maglev slots over all pools, with room for a second table of the largest pool while it changes.
+    /// Maglev slots over all pools, each pool's number of them rounded up to an even one.
     pub slots: u32,
     /// Next-hop groups.
     pub groups: u32,
@@ -119,6 +125,21 @@ pub struct Limits {
     pub listener_sets: u32,
     /// Drop reasons remembered over all VIPs.
     pub vip_drops: u32,
+}
+
+impl Limits {
+    /// Port tables over all listener sets: one for each protocol with ports.
+    pub const fn port_tables(&self) -> u32 {
+        self.listener_sets.saturating_mul(3)
+    }
+
+    /// Port pages over all port tables. Most take a few ports, and share the pages of others.
+    pub const fn port_pages(&self) -> u32 {
+        // Old and new ones together are named by 16 bits.
+        let most = u16::MAX as u32 / 2;
+        let pages = self.listener_sets.saturating_mul(8);
+        if pages < most { pages } else { most }
+    }
 }
 
 impl Default for Limits {
@@ -157,15 +178,6 @@ pub struct Vip {
     pub listeners: Vec<Listener>,
     /// Name of the pool that it is bound to; gateways have none.
     pub pool: Option<String>,
-}
-
-/// Protocol and ports that a VIP takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Listener {
-    /// IP protocol number.
-    pub protocol: u8,
-    /// First and last port, inclusive; `None`: the whole protocol. Only for TCP, UDP and SCTP.
-    pub ports: Option<(u16, u16)>,
 }
 
 /// The weighted backends of one home region.

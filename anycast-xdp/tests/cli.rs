@@ -1,4 +1,5 @@
 //! The command as its users meet it: exit codes, what goes to stdout and what to stderr.
+#![expect(clippy::unwrap_used, reason = "a test that panics says where; clippy.toml only exempts the test functions")]
 
 use std::{
     fs::File,

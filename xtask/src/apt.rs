@@ -52,7 +52,7 @@ pub fn update() -> Result<()> {
 /// Installs packages. Never removes one: Debian's rustc-web, say, would take a packaged rustup away.
 pub fn install<S: AsRef<OsStr>>(packages: &[S]) -> Result<()> {
     update()?;
-    let mut command = apt_get(&["install", "-qq", "--yes", "--no-remove", "--no-install-recommends"])?;
+    let mut command = apt_get(&["install", "-q", "--yes", "--no-remove", "--no-install-recommends"])?;
     let nginx_was_here = run::exists("nginx");
     run::patiently(command.args(packages), LIMIT).context("apt cannot install what is missing")?;
     if !nginx_was_here && run::exists("nginx") {

@@ -121,6 +121,8 @@ fn command(toolchain: &Toolchain, machine: &Machine, directory: &Path) -> Comman
         format!("--cfg=bpf_target_arch=\"{}\"", machine.arch),
         "-Cdebuginfo=2".to_owned(),
         "-Clink-arg=--btf".to_owned(),
+        // 32-bit arithmetic and jumps, since kernel 5.1: an eighth fewer instructions.
+        "-Ctarget-cpu=v3".to_owned(),
         format!("-Clinker={}", toolchain.linker.display()),
     ];
     let mut command = Command::new(toolchain.compiler.cargo());

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
+    process::{ExitCode, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -25,6 +25,10 @@ pub struct Executable {
     pub name: String,
     /// Path.
     pub path: PathBuf,
+    /// Directory of its package: where cargo runs tests.
+    pub package_dir: PathBuf,
+    /// It is a test program. Cargo builds the binaries as well, for the tests that call them.
+    pub is_test: bool,
 }
 
 /// Runs `cargo <arguments>` with its progress shown and gives the executables that it made.
@@ -45,8 +49,12 @@ fn executable(line: &str) -> Option<Executable> {
     if value["target"]["kind"][0] == "custom-build" {
         return None;
     }
-    let path = value["executable"].as_str()?.into();
-    Some(Executable { name: value["target"]["name"].as_str()?.to_owned(), path })
+    Some(Executable {
+        name: value["target"]["name"].as_str()?.to_owned(),
+        path: value["executable"].as_str()?.into(),
+        package_dir: Path::new(value["manifest_path"].as_str()?).parent()?.to_owned(),
+        is_test: value["profile"]["test"].as_bool()?,
+    })
 }
 
 /// Builds the daemon, in release mode or not.
@@ -59,7 +67,7 @@ fn binary(package: &str, name: &str, release: bool) -> Result<PathBuf> {
     if release {
         arguments.push("--release");
     }
-    let built = executables(&arguments)?.into_iter().find(|executable| executable.name == name);
+    let built = executables(&arguments)?.into_iter().find(|executable| executable.name == name && !executable.is_test);
     Ok(built.with_context(|| format!("{package} has no binary {name}"))?.path)
 }
 
@@ -69,15 +77,9 @@ pub fn run_lab_program(name: &str, arguments: &[OsString]) -> Result<ExitCode> {
     say::step("building in release mode");
     let program = binary(TESTS, name, true)?;
     let daemon = daemon(true)?;
-    let status = run::open(lab_command(&program, &daemon)?.args(arguments))?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
-}
-
-/// A program that makes namespaces and loads programs, so it runs as root.
-pub fn lab_command(program: &Path, daemon: &Path) -> Result<Command> {
     let mut command = run::as_root(program, &[(DAEMON_VARIABLE, daemon.as_os_str())])?;
-    command.current_dir(project::root());
-    Ok(command)
+    let status = run::open(command.args(arguments))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// The target directory of the workspace.
@@ -92,17 +94,37 @@ pub fn target_dir() -> Result<PathBuf> {
 mod tests {
     use super::*;
 
+    fn artifact(kind: &str, is_test: bool, path: Option<&str>) -> String {
+        serde_json::json!({
+            "reason": "compiler-artifact",
+            "manifest_path": "/work/tests/Cargo.toml",
+            "target": { "kind": [kind], "name": "packets" },
+            "profile": { "test": is_test },
+            "executable": path,
+        })
+        .to_string()
+    }
+
     #[test]
-    fn test_binary_is_an_executable() {
-        let line = r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"packets"},"executable":"/t/p"}"#;
-        assert_eq!(executable(line), Some(Executable { name: "packets".to_owned(), path: "/t/p".into() }));
+    fn test_program_is_an_executable_of_its_package() {
+        let expected = Executable {
+            name: "packets".to_owned(),
+            path: "/t/packets".into(),
+            package_dir: "/work/tests".into(),
+            is_test: true,
+        };
+        assert_eq!(executable(&artifact("test", true, Some("/t/packets"))), Some(expected));
+    }
+
+    #[test]
+    fn binary_is_not_taken_for_its_own_tests() {
+        let is_test = |is_test| executable(&artifact("bin", is_test, Some("/t/b"))).map(|program| program.is_test);
+        assert_eq!([is_test(false), is_test(true)], [Some(false), Some(true)]);
     }
 
     #[test]
     fn libraries_and_build_scripts_are_not_run() {
-        let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"x"},"executable":null}"#;
-        let script =
-            r#"{"reason":"compiler-artifact","target":{"kind":["custom-build"],"name":"b"},"executable":"/b"}"#;
-        assert_eq!([executable(library), executable(script)], [None, None]);
+        assert_eq!(executable(&artifact("lib", false, None)), None);
+        assert_eq!(executable(&artifact("custom-build", false, Some("/t/b"))), None);
     }
 }

@@ -1,4 +1,7 @@
 //! The outer header: the only stage that writes to the frame.
+//!
+//! Outer family and tag are constants of four copies of one function: every offset is then known when it is compiled,
+//! and one check of the frame's end covers all that is written.
 
 use anycast_common::{
     flow::flow_label,
@@ -10,108 +13,149 @@ use anycast_common::{
 use aya_ebpf::programs::XdpContext;
 
 use super::{
-    ip::{Header, Ip},
+    ip::{Header, INNER_WRITTEN_BYTES, Ip},
     next_hop::Way,
 };
 use crate::{
-    Egress, maps,
-    packet::{Cursor, adjust_head},
+    maps,
+    packet::{Cursor, Window, adjust_head},
+    verdict::Egress,
 };
 
 /// `BackendEntry::family` of an IPv4 tunnel.
 const FAMILY_V4: u8 = 4;
+
+const TAGGED_BYTES: usize = ETHERNET_BYTES + VLAN_TAG_BYTES;
+/// What is written of a frame, by outer family and tag.
+const WRITTEN_V4: usize = ETHERNET_BYTES + IPV4_BYTES + INNER_WRITTEN_BYTES;
+const WRITTEN_V4_TAGGED: usize = TAGGED_BYTES + IPV4_BYTES + INNER_WRITTEN_BYTES;
+const WRITTEN_V6: usize = ETHERNET_BYTES + IPV6_BYTES + INNER_WRITTEN_BYTES;
+const WRITTEN_V6_TAGGED: usize = TAGGED_BYTES + IPV6_BYTES + INNER_WRITTEN_BYTES;
+
+/// What the packet itself contributes to its outer header.
+struct Inner {
+    length: usize,
+    tos: u8,
+    flow_hash: u64,
+}
 
 /// Wraps the packet and chooses its egress.
 #[inline(always)]
 pub fn run<I: Ip>(
     ctx: &XdpContext,
     l2_bytes: usize,
-    inner: &Header<I>,
+    header: &Header<I>,
     backend: &BackendEntry,
     way: &Way,
     flow_hash: u64,
 ) -> Result<Egress, Outcome> {
-    let is_v4 = backend.family == FAMILY_V4;
-    let outer_bytes = if is_v4 { IPV4_BYTES } else { IPV6_BYTES };
-    if inner.length + outer_bytes > way.mtu_bytes {
-        return Err(Outcome::TooBig);
-    }
-    let tagged = way.link.vlan_tci != [0; 2];
-    let l2_out_bytes = if tagged { ETHERNET_BYTES + VLAN_TAG_BYTES } else { ETHERNET_BYTES };
-    let grow = (outer_bytes + l2_out_bytes) as i32 - l2_bytes as i32;
-    adjust_head(ctx, grow).map_err(|()| Outcome::Headroom)?;
-
-    // The frame grew by at least 12 bytes, so none of the checks below can fail; the verifier does not know.
-    let ethertype = if is_v4 { ETHERTYPE_IPV4 } else { ETHERTYPE_IPV6 };
-    let frame = Cursor::new(ctx);
-    ethernet(frame, &way.next_hop, way.link, tagged, ethertype).ok_or(Outcome::Headroom)?;
-    let outer = frame.skip(l2_out_bytes);
-    if is_v4 {
-        ipv4(outer, backend, inner.length, inner.tos, I::TUNNEL_PROTOCOL).ok_or(Outcome::Headroom)?;
+    let inner = Inner { length: header.length, tos: header.tos, flow_hash };
+    let [vlan_tci] = maps::half_words(&way.link.vlan_tci);
+    if backend.family == FAMILY_V4 {
+        if header.length + IPV4_BYTES > way.mtu_bytes {
+            return Err(Outcome::TooBig);
+        }
+        if vlan_tci == 0 {
+            wrap::<I, IPV4_BYTES, WRITTEN_V4>(ctx, l2_bytes, &inner, backend, way, 0)?;
+        } else {
+            wrap::<I, IPV4_BYTES, WRITTEN_V4_TAGGED>(ctx, l2_bytes, &inner, backend, way, vlan_tci)?;
+        }
     } else {
-        ipv6(outer, backend, inner.length, inner.tos, I::TUNNEL_PROTOCOL, flow_label(flow_hash))
-            .ok_or(Outcome::Headroom)?;
+        if header.length + IPV6_BYTES > way.mtu_bytes {
+            return Err(Outcome::TooBig);
+        }
+        if vlan_tci == 0 {
+            wrap::<I, IPV6_BYTES, WRITTEN_V6>(ctx, l2_bytes, &inner, backend, way, 0)?;
+        } else {
+            wrap::<I, IPV6_BYTES, WRITTEN_V6_TAGGED>(ctx, l2_bytes, &inner, backend, way, vlan_tci)?;
+        }
     }
-    I::decrement_ttl(outer.skip(outer_bytes)).ok_or(Outcome::Headroom)?;
-
     if way.link.ifindex == ctx.ingress_ifindex() as u32 {
         Ok(Egress::Transmit)
     } else {
-        maps::DEVICES.redirect(way.next_hop.link_index as u32, 0).map(|_| Egress::Redirect).map_err(|_| Outcome::NoEgress)
+        maps::DEVICES
+            .redirect(NextHop::link_of(way.next_hop) as u32, 0)
+            .map(|_| Egress::Redirect)
+            .map_err(|_| Outcome::NoEgress)
     }
 }
 
+/// Makes room and writes everything: `OUTER` bytes of outer header, `WRITTEN` bytes in all.
 #[inline(always)]
-fn ethernet(frame: Cursor, next_hop: &NextHop, link: &LinkEntry, tagged: bool, ethertype: u16) -> Option<()> {
-    let header = frame.window::<ETHERNET_BYTES>()?;
-    let [a, b, c, d, e, f] = next_hop.mac;
-    let [g, h, i, j, k, l] = link.mac;
-    header.set_bytes4::<0>([a, b, c, d]);
-    header.set_bytes4::<4>([e, f, g, h]);
-    header.set_bytes4::<8>([i, j, k, l]);
-    if tagged {
-        let tag = frame.skip(ETHERNET_BYTES).window::<VLAN_TAG_BYTES>()?;
-        header.set_ne16::<12>(ETHERTYPE_VLAN.to_be());
-        tag.set_ne16::<0>(u16::from_ne_bytes(link.vlan_tci));
-        tag.set_ne16::<2>(ethertype.to_be());
+fn wrap<I: Ip, const OUTER: usize, const WRITTEN: usize>(
+    ctx: &XdpContext,
+    l2_bytes: usize,
+    inner: &Inner,
+    backend: &BackendEntry,
+    way: &Way,
+    vlan_tci: u16,
+) -> Result<(), Outcome> {
+    let l2_out_bytes = WRITTEN - OUTER - INNER_WRITTEN_BYTES;
+    let grow = (l2_out_bytes + OUTER).cast_signed() as i32 - l2_bytes.cast_signed() as i32;
+    adjust_head(ctx, grow).map_err(|()| Outcome::Headroom)?;
+    // The frame grew by at least 12 bytes in front of at least 20, so this never fails; the verifier does not know.
+    let frame = Cursor::new(ctx).window::<WRITTEN>().ok_or(Outcome::Headroom)?;
+    let is_v4 = OUTER == IPV4_BYTES;
+    ethernet(frame.part(0), way.next_hop, way.link);
+    let ethertype = if is_v4 { ETHERTYPE_IPV4 } else { ETHERTYPE_IPV6 };
+    if l2_out_bytes == TAGGED_BYTES {
+        let tag: Window<6> = frame.part(12);
+        tag.set_ne16::<0>(ETHERTYPE_VLAN.to_be());
+        tag.set_ne16::<2>(vlan_tci);
+        tag.set_ne16::<4>(ethertype.to_be());
     } else {
-        header.set_ne16::<12>(ethertype.to_be());
+        frame.part::<2>(12).set_ne16::<0>(ethertype.to_be());
     }
-    Some(())
+    if is_v4 {
+        ipv4(frame.part(l2_out_bytes), backend, inner, I::TUNNEL_PROTOCOL);
+    } else {
+        ipv6(frame.part(l2_out_bytes), backend, inner, I::TUNNEL_PROTOCOL);
+    }
+    I::decrement_ttl(frame.part(l2_out_bytes + OUTER));
+    Ok(())
 }
 
-/// Copies the template and patches TOS, length, protocol and checksum.
+/// The two addresses.
 #[inline(always)]
-fn ipv4(at: Cursor, backend: &BackendEntry, inner_bytes: usize, tos: u8, protocol: u8) -> Option<()> {
-    let header = at.window::<IPV4_BYTES>()?;
-    let length = (inner_bytes + IPV4_BYTES) as u16;
-    header.set_bytes4::<0>(backend.outer_word(0));
-    header.set_u8::<1>(tos);
+fn ethernet(addresses: Window<12>, next_hop: u64, link: &LinkEntry) {
+    addresses.set_word::<0>((next_hop as u32).to_le());
+    addresses.set_ne16::<4>(((next_hop >> 32) as u16).to_le());
+    let [begin] = maps::words(&link.mac);
+    let [_, _, end] = maps::half_words(&link.mac);
+    addresses.set_word::<6>(begin);
+    addresses.set_ne16::<10>(end);
+}
+
+/// The template with TOS, length, protocol and checksum.
+#[inline(always)]
+fn ipv4(header: Window<IPV4_BYTES>, backend: &BackendEntry, inner: &Inner, protocol: u8) {
+    let template: [u32; 5] = maps::words(&backend.outer);
+    let length = (inner.length + IPV4_BYTES) as u16;
+    header.set_word::<0>(template[0]);
+    header.set_u8::<1>(inner.tos);
     header.set_ne16::<2>(length.to_be());
-    header.set_bytes4::<4>(backend.outer_word(1));
-    header.set_bytes4::<8>(backend.outer_word(2));
+    header.set_word::<4>(template[1]);
+    header.set_word::<8>(template[2]);
     header.set_u8::<9>(protocol);
-    header.set_ne16::<10>(ipv4_checksum(backend.checksum_base, length, tos, protocol));
-    header.set_bytes4::<12>(backend.outer_word(3));
-    header.set_bytes4::<16>(backend.outer_word(4));
-    Some(())
+    header.set_ne16::<10>(ipv4_checksum(backend.checksum_base, length, inner.tos, protocol));
+    header.set_word::<12>(template[3]);
+    header.set_word::<16>(template[4]);
 }
 
-/// Copies the template and patches traffic class, flow label, length and next header.
+/// The template with traffic class, flow label, length and next header.
 #[inline(always)]
-fn ipv6(at: Cursor, backend: &BackendEntry, inner_bytes: usize, tos: u8, protocol: u8, label: u32) -> Option<()> {
-    let header = at.window::<IPV6_BYTES>()?;
-    header.set_bytes4::<0>(ipv6_first_word(tos, label));
-    header.set_bytes4::<4>(backend.outer_word(1));
-    header.set_ne16::<4>((inner_bytes as u16).to_be());
+fn ipv6(header: Window<IPV6_BYTES>, backend: &BackendEntry, inner: &Inner, protocol: u8) {
+    let template: [u32; 10] = maps::words(&backend.outer);
+    header.set_bytes4::<0>(ipv6_first_word(inner.tos, flow_label(inner.flow_hash)));
+    header.set_word::<4>(template[1]);
+    header.set_ne16::<4>((inner.length as u16).to_be());
     header.set_u8::<6>(protocol);
-    header.set_bytes4::<8>(backend.outer_word(2));
-    header.set_bytes4::<12>(backend.outer_word(3));
-    header.set_bytes4::<16>(backend.outer_word(4));
-    header.set_bytes4::<20>(backend.outer_word(5));
-    header.set_bytes4::<24>(backend.outer_word(6));
-    header.set_bytes4::<28>(backend.outer_word(7));
-    header.set_bytes4::<32>(backend.outer_word(8));
-    header.set_bytes4::<36>(backend.outer_word(9));
-    Some(())
+    header.set_word::<8>(template[2]);
+    header.set_word::<12>(template[3]);
+    header.set_word::<16>(template[4]);
+    header.set_word::<20>(template[5]);
+    header.set_word::<24>(template[6]);
+    header.set_word::<28>(template[7]);
+    header.set_word::<32>(template[8]);
+    header.set_word::<36>(template[9]);
 }

@@ -4,12 +4,18 @@ use anycast_common::{
     checksum,
     flow::{self, FlowKey, Transport},
     header::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_BYTES, IPV6_BYTES, icmp_is_error, icmpv6_is_error, protocol},
-    map::{VipEntry, v4_mapped},
+    map::{TunnelKey, VipEntry, tunnel_key, v4_mapped},
     outcome::Outcome,
 };
 
 use super::extensions;
-use crate::{maps, packet::Cursor};
+use crate::{
+    maps,
+    packet::{Cursor, Window},
+};
+
+/// The bytes of an inner header that may be written: everything up to the IPv4 checksum.
+pub const INNER_WRITTEN_BYTES: usize = 12;
 
 /// A valid IP header.
 pub struct Header<I: Ip> {
@@ -63,8 +69,8 @@ pub trait Ip: Sized {
     fn vip_index(address: Self::Address) -> Option<u32>;
     /// Does the entry repeat this address?
     fn is_entry_of(entry: &VipEntry, address: Self::Address) -> bool;
-    /// The address in its 16-byte form.
-    fn mapped(address: Self::Address) -> [u8; 16];
+    /// The address as a key of the gateway's tables.
+    fn with_family(address: Self::Address) -> TunnelKey;
     /// Checks the header against itself and the frame.
     fn parse(l3: Cursor) -> Result<Header<Self>, Outcome>;
     /// Can what lies behind the header be used as it is, for a VIP that takes everything?
@@ -77,10 +83,24 @@ pub trait Ip: Sized {
     fn icmp_is_error(kind: u8) -> bool;
     /// Hash of a flow.
     fn hash(key: &FlowKey, source: Self::Address, destination: Self::Address, transport: Transport) -> u64;
-    /// Decrements TTL or hop limit of the header at `l3`.
-    fn decrement_ttl(l3: Cursor) -> Option<()>;
-    /// Sets the ECN field of the header at `l3`.
-    fn set_ecn(l3: Cursor, ecn: u8) -> Option<()>;
+    /// Decrements TTL or hop limit.
+    fn decrement_ttl(ip: Window<INNER_WRITTEN_BYTES>);
+    /// Sets the ECN field.
+    fn set_ecn(ip: Window<INNER_WRITTEN_BYTES>, ecn: u8);
+}
+
+/// Two words as they lie in memory, as one of eight bytes.
+#[inline(always)]
+fn join(words: [u32; 2]) -> u64 {
+    // SAFETY: same size, and every bit pattern is a number.
+    unsafe { core::mem::transmute(words) }
+}
+
+/// The 16 bytes of an IPv6 address.
+#[inline(always)]
+fn bytes(address: [u32; 4]) -> [u8; 16] {
+    // SAFETY: same size, and every bit pattern is a valid byte array.
+    unsafe { core::mem::transmute(address) }
 }
 
 /// IPv4 (RFC 791).
@@ -98,7 +118,7 @@ impl Ip for V4 {
 
     #[inline(always)]
     fn destination(l3: Cursor) -> Option<u32> {
-        l3.window::<IPV4_BYTES>().map(|ip| ip.word::<16>())
+        l3.window::<IPV4_BYTES>().map(Window::word::<16>)
     }
 
     #[inline(always)]
@@ -109,12 +129,12 @@ impl Ip for V4 {
 
     #[inline(always)]
     fn is_entry_of(entry: &VipEntry, address: u32) -> bool {
-        entry.address == Self::mapped(address)
+        maps::vip_address(entry) == [0, join([u32::from_ne_bytes([0, 0, 0xff, 0xff]), address])]
     }
 
     #[inline(always)]
-    fn mapped(address: u32) -> [u8; 16] {
-        v4_mapped(address.to_ne_bytes())
+    fn with_family(address: u32) -> TunnelKey {
+        tunnel_key(4, v4_mapped(address.to_ne_bytes()))
     }
 
     #[inline(always)]
@@ -185,21 +205,17 @@ impl Ip for V4 {
     }
 
     #[inline(always)]
-    fn decrement_ttl(l3: Cursor) -> Option<()> {
-        let ip = l3.window::<IPV4_BYTES>()?;
+    fn decrement_ttl(ip: Window<INNER_WRITTEN_BYTES>) {
         let old = ip.ne16::<8>();
         ip.set_u8::<8>(ip.u8::<8>().wrapping_sub(1));
         ip.set_ne16::<10>(checksum::replace_word(ip.ne16::<10>(), old, ip.ne16::<8>()));
-        Some(())
     }
 
     #[inline(always)]
-    fn set_ecn(l3: Cursor, ecn: u8) -> Option<()> {
-        let ip = l3.window::<IPV4_BYTES>()?;
+    fn set_ecn(ip: Window<INNER_WRITTEN_BYTES>, ecn: u8) {
         let old = ip.ne16::<0>();
         ip.set_u8::<1>(ip.u8::<1>() & !3 | ecn);
         ip.set_ne16::<10>(checksum::replace_word(ip.ne16::<10>(), old, ip.ne16::<0>()));
-        Some(())
     }
 }
 
@@ -213,24 +229,23 @@ impl Ip for V6 {
 
     #[inline(always)]
     fn destination(l3: Cursor) -> Option<[u32; 4]> {
-        l3.window::<IPV6_BYTES>().map(|ip| ip.words::<24>())
+        l3.window::<IPV6_BYTES>().map(Window::words::<24>)
     }
 
     #[inline(always)]
     fn vip_index(address: [u32; 4]) -> Option<u32> {
         // SAFETY: as for IPv4.
-        unsafe { maps::VIP6.get(Self::mapped(address)).copied() }
+        unsafe { maps::VIP6.get(bytes(address)).copied() }
     }
 
     #[inline(always)]
     fn is_entry_of(entry: &VipEntry, address: [u32; 4]) -> bool {
-        entry.address == Self::mapped(address)
+        maps::vip_address(entry) == [join([address[0], address[1]]), join([address[2], address[3]])]
     }
 
     #[inline(always)]
-    fn mapped(address: [u32; 4]) -> [u8; 16] {
-        // SAFETY: same size, and every bit pattern is a valid byte array.
-        unsafe { core::mem::transmute(address) }
+    fn with_family(address: [u32; 4]) -> TunnelKey {
+        tunnel_key(6, bytes(address))
     }
 
     #[inline(always)]
@@ -294,16 +309,12 @@ impl Ip for V6 {
     }
 
     #[inline(always)]
-    fn decrement_ttl(l3: Cursor) -> Option<()> {
-        let ip = l3.window::<IPV6_BYTES>()?;
+    fn decrement_ttl(ip: Window<INNER_WRITTEN_BYTES>) {
         ip.set_u8::<7>(ip.u8::<7>().wrapping_sub(1));
-        Some(())
     }
 
     #[inline(always)]
-    fn set_ecn(l3: Cursor, ecn: u8) -> Option<()> {
-        let ip = l3.window::<IPV6_BYTES>()?;
+    fn set_ecn(ip: Window<INNER_WRITTEN_BYTES>, ecn: u8) {
         ip.set_u8::<1>(ip.u8::<1>() & !0x30 | ecn << 4);
-        Some(())
     }
 }

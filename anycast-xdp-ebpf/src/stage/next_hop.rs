@@ -9,8 +9,8 @@ use crate::maps;
 
 /// The way to a backend.
 pub struct Way {
-    /// The neighbour.
-    pub next_hop: NextHop,
+    /// The neighbour's cell: its MAC in the low 48 bits.
+    pub next_hop: u64,
     /// The interface.
     pub link: &'static LinkEntry,
     /// Longest outer packet.
@@ -27,10 +27,11 @@ pub fn of(backend: &BackendEntry, flow_hash: u64) -> Result<Way, Outcome> {
 fn way(backend: &BackendEntry, flow_hash: u64) -> Option<Way> {
     let route = BackendRoute::from_cell(maps::backend_route(backend));
     let member = maps::group_member(route.group_index, flow_hash)?;
-    let next_hop = NextHop::from_cell(maps::next_hop(member)?);
-    if next_hop.link_index == 0 {
+    let next_hop = maps::next_hop(member)?;
+    let link_index = NextHop::link_of(next_hop);
+    if link_index == 0 {
         return None;
     }
-    let link = maps::link(next_hop.link_index)?;
+    let link = maps::link(link_index)?;
     Some(Way { next_hop, link, mtu_bytes: route.mtu_bytes as usize })
 }

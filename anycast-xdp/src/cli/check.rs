@@ -45,13 +45,13 @@ struct Report<'a> {
     file: &'a PathBuf,
     valid: bool,
     errors: &'a [ConfigError],
-    host: &'a [Remark],
+    remarks: &'a [Remark],
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
-    let report = |errors: &[ConfigError], host: &[Remark]| {
-        let valid = errors.is_empty() && !has_errors(host);
-        let report = Report { file: &args.file, valid, errors, host };
+    let report = |errors: &[ConfigError], remarks: &[Remark]| {
+        let valid = errors.is_empty() && !has_errors(remarks);
+        let report = Report { file: &args.file, valid, errors, remarks };
         match args.output.output {
             Output::Json => writer::write(Output::Json, &report, |_, _| String::new()),
             Output::Text => Ok(()),
@@ -66,19 +66,20 @@ pub(super) fn execute(args: &Args) -> Outcome {
             return Err(error.into());
         }
     };
-    let host = if args.offline { Vec::new() } else { config::host::check(&config, &read_host()?) };
-    report(&[], &host)?;
-    refuse_misfits(&args.file.display().to_string(), &host)?;
+    let host = if args.offline { None } else { Some(read_host()?) };
+    let remarks = config::remarks(&config, host.as_ref());
+    report(&[], &remarks)?;
+    refuse_misfits(&args.file.display().to_string(), &remarks)?;
     match args.output.output {
         Output::Text => writer::write_text(&format!("{}: valid: {}\n", args.file.display(), summary(&config))),
         Output::Json => Ok(()),
     }
 }
 
-/// Tells what about this host does not fit; errors among it refuse the file.
-pub(super) fn refuse_misfits(file: &str, host: &[Remark]) -> Outcome {
+/// Tells what there is to say of a file that is valid; errors among it refuse it on this host.
+pub(super) fn refuse_misfits(file: &str, remarks: &[Remark]) -> Outcome {
     let mut message = String::new();
-    for remark in host {
+    for remark in remarks {
         let severity = match remark.severity {
             Severity::Error => "",
             Severity::Warning => "warning: ",
@@ -86,15 +87,15 @@ pub(super) fn refuse_misfits(file: &str, host: &[Remark]) -> Outcome {
         // Writing to a String cannot fail.
         let _ = writeln!(message, "{file}: {}: {severity}{}\n  help: {}", remark.field, remark.problem, remark.help);
     }
-    if has_errors(host) {
+    if has_errors(remarks) {
         return Err(Failure::Refused(format!("{message}{file} does not fit this host; nothing was changed")));
     }
     writer::tell(&message);
     Ok(())
 }
 
-fn has_errors(host: &[Remark]) -> bool {
-    host.iter().any(|remark| remark.severity == Severity::Error)
+fn has_errors(remarks: &[Remark]) -> bool {
+    remarks.iter().any(|remark| remark.severity == Severity::Error)
 }
 
 fn read_host() -> anyhow::Result<HostFacts> {

@@ -33,7 +33,7 @@ pub(super) fn execute(args: &Args) -> Outcome {
     let config = config::load(&args.config)?;
     let runtime = runtime()?;
     let host = runtime.block_on(HostFacts::read())?;
-    refuse_misfits(&args.config.display().to_string(), &config::host::check(&config, &host))?;
+    refuse_misfits(&args.config.display().to_string(), &config::remarks(&config, Some(&host)))?;
     init_log()?;
     runtime.block_on(daemon::run(config))?;
     Ok(())

@@ -1,8 +1,6 @@
-//! The notation of listeners: `tcp/80`, `udp/5000-5100`, `sctp`, `icmp`, `47`; read from configuration, shown by `vips`.
+//! Reads listeners in their notation: `tcp/80`, `udp/5000-5100`, `sctp`, `icmp`, `47`.
 
-use std::fmt;
-
-use anycast_common::header::protocol;
+use anycast_common::{listen::port_table_slot, listeners::PROTOCOL_NAMES};
 use toml::de::DeValue;
 
 use super::{
@@ -11,46 +9,6 @@ use super::{
     types::{FieldType, text},
 };
 use crate::desired::Listener;
-
-/// Protocols with a name here (IANA's keyword, or what `ip` calls it). Every other one is written as its number.
-const NAMES: &[(&str, u8)] = &[
-    ("tcp", protocol::TCP),
-    ("udp", protocol::UDP),
-    ("sctp", protocol::SCTP),
-    ("icmp", protocol::ICMP),
-    ("icmpv6", protocol::ICMPV6),
-    ("igmp", 2),
-    ("ipip", protocol::IPIP),
-    ("dccp", 33),
-    ("ipv6", protocol::IPV6),
-    ("gre", 47),
-    ("esp", 50),
-    ("ah", 51),
-    ("ospf", 89),
-    ("pim", 103),
-    ("vrrp", 112),
-    ("l2tp", 115),
-    ("udplite", 136),
-];
-
-/// Whether packets of this protocol are told apart by port.
-const fn has_ports(number: u8) -> bool {
-    matches!(number, protocol::TCP | protocol::UDP | protocol::SCTP)
-}
-
-impl fmt::Display for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match NAMES.iter().find(|(_, number)| *number == self.protocol) {
-            Some((name, _)) => f.write_str(name)?,
-            None => write!(f, "{}", self.protocol)?,
-        }
-        match self.ports {
-            None => Ok(()),
-            Some((first, last)) if first == last => write!(f, "/{first}"),
-            Some((first, last)) => write!(f, "/{first}-{last}"),
-        }
-    }
-}
 
 impl FieldType for Listener {
     fn kind() -> String {
@@ -71,7 +29,7 @@ fn parse(written: &str) -> Result<Listener, Problem> {
     let Some(ports) = ports else {
         return Ok(Listener { protocol, ports: None });
     };
-    if !has_ports(protocol) {
+    if port_table_slot(protocol).is_none() {
         let what = format!("`{written}` gives ports of a protocol that has none");
         return Err(Problem::new(what, format!("write \"{name}\"; only tcp, udp and sctp have ports")));
     }
@@ -88,7 +46,7 @@ fn parse(written: &str) -> Result<Listener, Problem> {
 }
 
 fn parse_protocol(name: &str) -> Result<u8, Problem> {
-    if let Some((_, number)) = NAMES.iter().find(|(known, _)| *known == name) {
+    if let Some((_, number)) = PROTOCOL_NAMES.iter().find(|(known, _)| *known == name) {
         return Ok(*number);
     }
     if let Some(number) = digits(name) {
@@ -96,7 +54,7 @@ fn parse_protocol(name: &str) -> Result<u8, Problem> {
             Problem::new(format!("protocol number {name} is out of range"), "write a number from 0 to 255")
         });
     }
-    let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = PROTOCOL_NAMES.iter().map(|(name, _)| *name).collect();
     let help = match nearest(name, names.iter().copied()) {
         Some(known) => format!("did you mean `{known}`?"),
         None => format!("write {}, or a protocol number from 0 to 255", names.join(", ")),
@@ -117,6 +75,7 @@ fn digits(written: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use anycast_common::header::protocol;
     use proptest::prelude::*;
 
     use super::*;
@@ -163,7 +122,7 @@ mod tests {
     proptest! {
         #[test]
         fn notation_of_a_listener_reads_back_as_it(protocol in any::<u8>(), a in 1u16.., b in 1u16.., with_ports: bool) {
-            let ports = (with_ports && has_ports(protocol)).then_some((a.min(b), a.max(b)));
+            let ports = (with_ports && port_table_slot(protocol).is_some()).then_some((a.min(b), a.max(b)));
             let listener = Listener { protocol, ports };
             prop_assert_eq!(parse(&listener.to_string()), Ok(listener));
         }

@@ -14,6 +14,7 @@ mod place;
 mod reference;
 mod schema;
 mod services;
+mod shares;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use self::{
 };
 use self::{
     findings::{Findings, Problem},
+    host::{HostFacts, Remark},
     place::Place,
     table::Table,
 };
@@ -52,6 +54,13 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, ConfigErrors> {
         Some(config) if findings.is_empty() => Ok(config),
         _ => Err(findings.into_errors()),
     }
+}
+
+/// What there is to say of a valid configuration, and of `host` for it, if that is known.
+pub fn remarks(config: &Config, host: Option<&HostFacts>) -> Vec<Remark> {
+    let mut remarks = shares::check(config);
+    remarks.extend(host.into_iter().flat_map(|host| host::check(config, host)));
+    remarks
 }
 
 /// Whether `name` may name an instance; the error says what to write.

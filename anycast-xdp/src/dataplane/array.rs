@@ -9,12 +9,17 @@ use std::{
 
 use anycast_common::map::MapValue;
 
+#[cfg(test)]
+use super::tables::journal::{Event, Journal, Table};
+
 /// An array of `T`. The kernel rounds each value up to 8 bytes (`array_map_alloc`, kernel/bpf/arraymap.c).
 #[derive(Debug)]
 pub struct Array<T> {
     start: NonNull<u8>,
     bytes: usize,
     len: u32,
+    #[cfg(test)]
+    journal: Option<(Table, Journal)>,
     _value: std::marker::PhantomData<T>,
 }
 
@@ -26,18 +31,26 @@ impl<T: MapValue> Array<T> {
     const STRIDE: usize = size_of::<T>().next_multiple_of(8);
 
     /// Maps the array map behind `fd`, made with `BPF_F_MMAPABLE` and `len` entries.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
     pub fn map(fd: impl AsFd, len: u32) -> io::Result<Self> {
         Self::mmap(libc::MAP_SHARED, fd.as_fd().as_raw_fd(), len)
     }
 
     /// An array without a kernel behind it.
+    ///
+    /// # Errors
+    ///
+    /// No memory.
     pub fn in_memory(len: u32) -> io::Result<Self> {
         Self::mmap(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, len)
     }
 
     fn mmap(flags: libc::c_int, fd: libc::c_int, len: u32) -> io::Result<Self> {
         // SAFETY: no side effects.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize;
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).map_err(io::Error::other)?;
         let bytes = (Self::STRIDE * len as usize).next_multiple_of(page);
         // SAFETY: a new mapping at an address of the kernel's choice.
         let start =
@@ -46,7 +59,14 @@ impl<T: MapValue> Array<T> {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mmap returned address 0"))?;
-        Ok(Self { start, bytes, len, _value: std::marker::PhantomData })
+        Ok(Self {
+            start,
+            bytes,
+            len,
+            #[cfg(test)]
+            journal: None,
+            _value: std::marker::PhantomData,
+        })
     }
 
     /// Number of entries.
@@ -76,23 +96,60 @@ impl<T: MapValue> Array<T> {
         // SAFETY: as in `get`.
         unsafe { self.at(index).cast::<T>().write_volatile(value) };
         fence(Ordering::SeqCst);
+        #[cfg(test)]
+        self.record(|table, bytes| Event::Write { table, index, bytes: bytes(index, 0, size_of::<T>()) });
     }
 
     /// Stores the cell at byte `offset` of entry `index`: readers see the old value or the new one.
     pub fn store_cell(&mut self, index: u32, offset: usize, value: u64) {
-        assert!(offset % 8 == 0 && offset + 8 <= size_of::<T>(), "no cell at byte {offset}");
+        assert!(offset.is_multiple_of(8) && offset + 8 <= size_of::<T>(), "no cell at byte {offset}");
         // SAFETY: in bounds and aligned to 8 by the assertion and the stride; atomics may be shared with the kernel.
         let cell = unsafe { AtomicU64::from_ptr(self.at(index).add(offset).cast()) };
         cell.store(value, Ordering::SeqCst);
+        #[cfg(test)]
+        self.record(|table, bytes| Event::Store { table, index, offset, bytes: bytes(index, offset, 8) });
     }
 
     /// Indexes of the entries that are not all zero.
     pub fn used(&self) -> impl Iterator<Item = u32> + '_ {
         (0..self.len).filter(|index| {
             let start = self.at(*index);
-            // SAFETY: the whole entry lies within the mapping, and strides are multiples of 8.
-            (0..Self::STRIDE / 8).any(|word| unsafe { start.cast::<u64>().add(word).read_volatile() } != 0)
+            // SAFETY: the whole entry lies within the mapping.
+            let word = |at: usize| unsafe { start.add(at).cast::<[u8; 8]>().read_volatile() };
+            (0..Self::STRIDE).step_by(8).any(|at| word(at) != [0; 8])
         })
+    }
+}
+
+/// What tests look at: see [`super::tables::journal`].
+#[cfg(test)]
+impl<T: MapValue> Array<T> {
+    pub fn set_journal(&mut self, journal: Option<(Table, Journal)>) {
+        self.journal = journal;
+    }
+
+    fn record(&self, event: impl FnOnce(Table, &dyn Fn(u32, usize, usize) -> Vec<u8>) -> Event) {
+        if let Some((table, journal)) = &self.journal {
+            let read = |index, offset, len: usize| {
+                // SAFETY: `write` and `store_cell` ask for bytes of the entry that they wrote to.
+                unsafe { std::slice::from_raw_parts(self.at(index).add(offset), len) }.to_vec()
+            };
+            let event = event(*table, &read);
+            journal.lock().expect("no panic while it is held").push(event);
+        }
+    }
+
+    /// Everything, strides and all.
+    pub fn bytes(&self) -> Vec<u8> {
+        // SAFETY: the mapping has this many bytes, and nothing writes to it meanwhile.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), Self::STRIDE * self.len as usize) }.to_vec()
+    }
+
+    /// Writes raw bytes, not beyond the end.
+    pub fn patch(&mut self, index: u32, offset: usize, bytes: &[u8]) {
+        assert!(Self::STRIDE * index as usize + offset + bytes.len() <= Self::STRIDE * self.len as usize);
+        // SAFETY: within the mapping by the assertion.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at(index).add(offset), bytes.len()) };
     }
 }
 

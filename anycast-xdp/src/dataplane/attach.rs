@@ -1,6 +1,6 @@
 //! Attaching programs to interfaces by pinned links.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use aya::programs::{
@@ -13,7 +13,7 @@ use super::{
     interfaces::{self, interface_index},
     inventory::InterfaceRecord,
     loader::Loaded,
-    pins::Pins,
+    pins::{Pins, interface_of, pin_name},
 };
 use crate::desired::{AttachMode, Config, Interface, Role};
 
@@ -33,29 +33,46 @@ pub fn program_for(role: &Role, interface: &Interface) -> &'static str {
 ///
 /// The first interface that refuses; those before it stay attached.
 pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<InterfaceRecord>> {
+    let mut ids = BTreeSet::new();
+    for interface in &config.local.interfaces {
+        let id = loaded.xdp(program_for(&config.local.role, interface))?.info()?.id();
+        // Before it runs: its losses are counted from the first packet.
+        loaded.kernel.counters.program_ids.insert(id, 1, 0)?;
+        ids.insert(id);
+    }
     let mut records = Vec::new();
     for interface in &config.local.interfaces {
         let name = program_for(&config.local.role, interface);
-        let program = loaded.xdp(name)?;
-        let id = program.info()?.id();
-        let mode = one(program, &pins.links().join(&interface.name), interface)
+        let mode = one(loaded.xdp(name)?, &pins.link(&interface.name), interface)
             .with_context(|| format!("cannot attach to {}", interface.name))?;
         tracing::info!(interface = interface.name, program = name, mode, "attached");
-        loaded.kernel.counters.program_ids.insert(id, 1, 0)?;
         records.push(InterfaceRecord {
             name: interface.name.clone(),
             program: name.to_owned(),
             asked: interface.attach.to_string(),
         });
     }
-    for entry in fs::read_dir(pins.links())?.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if config.local.interfaces.iter().all(|interface| interface.name != name) && !name.starts_with("trace-") {
-            fs::remove_file(entry.path()).with_context(|| format!("cannot detach from {name}"))?;
-            tracing::info!(interface = name, "detached");
-        }
+    detach_others(pins, config)?;
+    let known = &mut loaded.kernel.counters.program_ids;
+    for id in known.keys().collect::<Result<Vec<_>, _>>()?.into_iter().filter(|id| !ids.contains(id)) {
+        known.remove(&id)?;
     }
     Ok(records)
+}
+
+/// Takes away the links of interfaces that the configuration does not name.
+fn detach_others(pins: &Pins, config: &Config) -> Result<()> {
+    let own: BTreeSet<_> = config.local.interfaces.iter().map(|interface| pin_name(&interface.name)).collect();
+    for entry in fs::read_dir(pins.links())? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !own.contains(&name) {
+            let interface = interface_of(&name);
+            fs::remove_file(entry.path()).with_context(|| format!("cannot detach from {interface}"))?;
+            tracing::info!(interface, "detached");
+        }
+    }
+    Ok(())
 }
 
 /// Attaches one interface, and tells the mode.

@@ -1,6 +1,11 @@
 //! `ethtool -S`: a driver's own statistics, by ioctl (include/uapi/linux/ethtool.h).
 
-use std::{collections::BTreeMap, ffi::CString, io, os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd}};
+use std::{
+    collections::BTreeMap,
+    ffi::CString,
+    io,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+};
 
 const SIOCETHTOOL: libc::c_ulong = 0x8946;
 const ETHTOOL_GSSET_INFO: u32 = 0x37;
@@ -61,7 +66,7 @@ fn ioctl(interface: &str, command: &mut [u8]) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(libc::ENODEV));
     }
     for (to, from) in request.ifr_name.iter_mut().zip(name) {
-        *to = *from as libc::c_char;
+        *to = libc::c_char::from_ne_bytes([*from]);
     }
     request.ifr_ifru.ifru_data = command.as_mut_ptr().cast();
     // SAFETY: the request names a buffer that is as long as its own header says, and both live through the call.

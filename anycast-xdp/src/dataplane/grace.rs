@@ -32,11 +32,12 @@ pub fn wait() -> io::Result<()> {
 fn by_map_in_map() -> io::Result<()> {
     const ARRAY: u32 = 2;
     const ARRAY_OF_MAPS: u32 = 12;
-    let inner = create_map(ARRAY, 0)?;
-    let outer = create_map(ARRAY_OF_MAPS, inner.as_raw_fd() as u32)?;
-    let (key, value) = (0u32, inner.as_raw_fd() as u32);
-    let update = UpdateElem { map_fd: outer.as_raw_fd() as u32, pad: 0, key: &raw const key, value: &raw const value, flags: 0 };
     const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
+    let inner = create_map(ARRAY, 0)?;
+    let outer = create_map(ARRAY_OF_MAPS, inner.as_raw_fd())?;
+    let (key, value) = (0u32, inner.as_raw_fd());
+    let update =
+        UpdateElem { map_fd: outer.as_raw_fd(), pad: 0, key: &raw const key, value: &raw const value, flags: 0 };
     // SAFETY: the attributes and what they point to live through the call.
     match unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_ELEM, &raw const update, size_of::<UpdateElem>()) } {
         0 => Ok(()),
@@ -52,20 +53,20 @@ struct CreateMap {
     value_size: u32,
     max_entries: u32,
     map_flags: u32,
-    inner_map_fd: u32,
+    inner_map_fd: libc::c_int,
 }
 
 /// The fields of `union bpf_attr` for `BPF_MAP_UPDATE_ELEM`.
 #[repr(C)]
 struct UpdateElem {
-    map_fd: u32,
+    map_fd: libc::c_int,
     pad: u32,
     key: *const u32,
-    value: *const u32,
+    value: *const libc::c_int,
     flags: u64,
 }
 
-fn create_map(map_type: u32, inner_map_fd: u32) -> io::Result<OwnedFd> {
+fn create_map(map_type: u32, inner_map_fd: libc::c_int) -> io::Result<OwnedFd> {
     const BPF_MAP_CREATE: libc::c_int = 0;
     let create = CreateMap { map_type, key_size: 4, value_size: 4, max_entries: 1, map_flags: 0, inner_map_fd };
     // SAFETY: the attributes live through the call.

@@ -6,7 +6,7 @@ use anycast_common::{
     map::{BackendRoute, Counter, DriverLossKey, GROUP_PICKS, GroupEntry, NextHop, VipDropKey},
     outcome::{Class, Outcome},
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use aya::maps::PerCpuValues;
 
 use super::{
@@ -38,13 +38,18 @@ impl Inspector {
     /// Pins that cannot be opened: of another ABI, or without permission.
     pub fn open(instance: &str) -> Result<Option<Self>> {
         let pins = Pins::of(instance);
-        let Some(inventory) = Inventory::read(pins.run())? else {
-            return Ok(None);
-        };
         if !pins.maps().exists() {
             return Ok(None);
         }
         let kernel = loader::open_pinned(&pins.maps())?;
+        let inventory = match Inventory::read(pins.run()) {
+            Ok(Some(inventory)) if inventory.fits(kernel.read()) => Ok(inventory),
+            Ok(Some(_)) => Err(anyhow!("the inventory is not that of the pinned maps")),
+            Ok(None) => Err(anyhow!("the inventory is missing")),
+            Err(error) => Err(error),
+        };
+        let inventory =
+            inventory.context("start the daemon again: it rebuilds the inventory, and forwarding goes on")?;
         Ok(Some(Self { instance: instance.to_owned(), pins, inventory, kernel }))
     }
 
@@ -159,7 +164,7 @@ impl Inspector {
 
     fn vip_drops(&self) -> Result<BTreeMap<(u32, u32), Counter>> {
         let mut drops = BTreeMap::new();
-        for entry in self.kernel.counters.vip_drops.iter() {
+        for entry in &self.kernel.counters.vip_drops {
             let (Raw(VipDropKey { vip_index, outcome }), counters) = entry.context("cannot read VIP_DROPS")?;
             drops.insert((vip_index, outcome), total(&counters));
         }

@@ -41,20 +41,32 @@ pub fn interface_name(index: u32) -> Option<String> {
 }
 
 /// XDP on the interface with this index; `None`: no program.
+///
+/// # Errors
+///
+/// The kernel does not tell.
 pub fn xdp(index: u32) -> Result<Option<XdpState>> {
     let message = link(index)?;
     let mut mode = None;
     let mut program_id = 0;
     for attribute in message.attributes.iter().filter_map(xdp_attributes).flatten() {
-        match attribute {
-            LinkXdp::Attached(XdpAttached::Driver) => mode = Some("native"),
-            LinkXdp::Attached(XdpAttached::SocketBuffer) => mode = Some("generic"),
-            LinkXdp::Attached(XdpAttached::Hardware) => mode = Some("offloaded"),
-            LinkXdp::ProgId(id) => program_id = *id,
-            _ => {}
+        if let LinkXdp::Attached(attached) = attribute {
+            mode = mode_of(*attached).or(mode);
+        } else if let LinkXdp::ProgId(id) = attribute {
+            program_id = *id;
         }
     }
     Ok(mode.map(|mode| XdpState { mode, program_id }))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "kernels may add modes; those are none that we ask for")]
+fn mode_of(attached: XdpAttached) -> Option<&'static str> {
+    match attached {
+        XdpAttached::Driver => Some("native"),
+        XdpAttached::SocketBuffer => Some("generic"),
+        XdpAttached::Hardware => Some("offloaded"),
+        _ => None,
+    }
 }
 
 fn xdp_attributes(attribute: &LinkAttribute) -> Option<&Vec<LinkXdp>> {
@@ -62,15 +74,22 @@ fn xdp_attributes(attribute: &LinkAttribute) -> Option<&Vec<LinkXdp>> {
 }
 
 /// Counters of an interface that speak of loss: the kernel's own, and those of its driver. Zero ones are left out.
+///
+/// # Errors
+///
+/// The kernel does not tell.
 pub fn losses(name: &str, index: u32) -> Result<BTreeMap<String, u64>> {
     let message = link(index)?;
-    let stats = message.attributes.iter().find_map(|attribute| match attribute {
-        LinkAttribute::Stats64(stats) => Some(*stats),
-        _ => None,
-    });
+    let stats = message
+        .attributes
+        .iter()
+        .find_map(|attribute| if let LinkAttribute::Stats64(stats) = attribute { Some(*stats) } else { None });
     let mut counters = stats.map(kernel_losses).unwrap_or_default();
-    let speaks_of_loss =
-        |name: &str| ["drop", "err", "discard", "miss", "no_buf", "full"].iter().any(|word| name.contains(word));
+    // A driver's count of XDP drops is of our own verdicts.
+    let speaks_of_loss = |name: &str| {
+        !name.contains("xdp_drop")
+            && ["drop", "err", "discard", "miss", "no_buf", "full"].iter().any(|word| name.contains(word))
+    };
     // A driver without statistics of its own is no error.
     let own = ethtool::statistics(name).unwrap_or_default();
     counters.extend(own.into_iter().filter(|(name, _)| speaks_of_loss(name)));

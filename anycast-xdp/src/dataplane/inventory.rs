@@ -12,6 +12,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+use super::tables::Arrays;
+
 /// What the maps of an instance hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
@@ -92,7 +94,16 @@ impl Inventory {
         directory.join("inventory.json")
     }
 
+    /// Is there an inventory in `directory`, readable or not?
+    pub fn exists(directory: &Path) -> bool {
+        Self::path(directory).exists()
+    }
+
     /// The inventory in `directory`; `None`: there is none.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is none.
     pub fn read(directory: &Path) -> Result<Option<Self>> {
         let path = Self::path(directory);
         match fs::read(&path) {
@@ -104,7 +115,31 @@ impl Inventory {
         }
     }
 
+    /// The inventory in `directory` for a daemon, which goes on without one: what packets find is in the maps. Only what
+    /// has no name there is lost, and gets fresh indexes beside the old ones: the counters of backends begin anew.
+    pub fn read_or_rebuild(directory: &Path) -> Self {
+        match Self::read(directory) {
+            Ok(found) => found.unwrap_or_default(),
+            Err(error) => {
+                tracing::warn!("the inventory is rebuilt, and counters of backends begin anew: {error:#}");
+                Self::default()
+            }
+        }
+    }
+
+    /// Does every index lie within the tables?
+    pub fn fits(&self, arrays: &Arrays) -> bool {
+        let mut backends = self.pools.iter().flat_map(|pool| &pool.backends);
+        self.vips.iter().all(|vip| vip.index < arrays.vips.len())
+            && self.pools.iter().all(|pool| pool.index < arrays.pools.len())
+            && backends.all(|backend| backend.index < arrays.backends.len())
+    }
+
     /// Replaces the inventory in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses; the old one is still there.
     pub fn write(&self, directory: &Path) -> Result<()> {
         let path = Self::path(directory);
         let draft = path.with_extension("new");
@@ -114,6 +149,10 @@ impl Inventory {
     }
 
     /// Removes the inventory in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses. That there is none is no error.
     pub fn remove(directory: &Path) -> io::Result<()> {
         match fs::remove_file(Self::path(directory)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -129,5 +168,26 @@ impl Inventory {
     /// The VIP with this address.
     pub fn vip(&self, address: IpAddr) -> Option<&VipRecord> {
         self.vips.iter().find(|vip| vip.address == address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inventory_reads_back_and_a_broken_one_is_taken_for_none() {
+        let directory = tempfile::tempdir().expect("directory");
+        assert_eq!(Inventory::read(directory.path()).expect("read"), None);
+        let inventory = Inventory { pop: "beijing".to_owned(), ..Inventory::default() };
+        inventory.write(directory.path()).expect("write");
+        assert_eq!(Inventory::read(directory.path()).expect("read"), Some(inventory));
+        for broken in ["", "{", "[]", "{\"abi_version\": -1}"] {
+            fs::write(Inventory::path(directory.path()), broken).expect("write");
+            assert!(Inventory::read(directory.path()).is_err(), "{broken}");
+            assert_eq!(Inventory::read_or_rebuild(directory.path()), Inventory::default(), "{broken}");
+        }
+        Inventory::remove(directory.path()).expect("remove");
+        Inventory::remove(directory.path()).expect("nothing there");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anycast_common::{flow::FlowKey, outcome::Outcome};
+use anycast_common::flow::FlowKey;
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
@@ -10,15 +10,14 @@ use aya::{
     programs::{ProgramError, Xdp},
 };
 
-use super::tables::{Kernel, MAPS, Raw};
+use super::tables::{
+    Kernel, Raw,
+    capacity::{MAPS, capacities},
+};
 use crate::{desired::Limits, objects};
 
-/// Most tunnel addresses of a gateway.
-const TUNNELS_MAX: u32 = 256;
-/// Most allowed sources of a gateway.
-const SOURCES_MAX: u32 = 4096;
-/// Most pairs of interface and kind of loss.
-const LOSSES_MAX: u32 = 1024;
+/// Lines of the verifier's log that an error tells: its last words say what it refuses.
+const VERIFIER_LINES: usize = 20;
 
 /// The programs of an instance, with the maps that they run on.
 pub struct Loaded {
@@ -41,7 +40,8 @@ pub fn load(pins: Option<&Path>, limits: &Limits, hash_seed: Option<&[u8; 16]>) 
     let paths: Vec<_> = MAPS.iter().filter_map(|name| Some((*name, pins?.join(name)))).collect();
     let key = Raw(FlowKey::from_seed(hash_seed.unwrap_or(&[0; 16])));
     let mut loader = EbpfLoader::new();
-    loader.verifier_log_level(if std::env::var_os("AXV").is_some() { VerifierLogLevel::VERBOSE } else { VerifierLogLevel::STATS }).override_global("FLOW_KEY", &key, true);
+    // The kernel is asked for its log only after it refused, so this costs nothing where it does not.
+    loader.verifier_log_level(VerifierLogLevel::DEBUG).override_global("FLOW_KEY", &key, true);
     for (name, capacity) in capacities {
         loader.map_max_entries(name, capacity);
     }
@@ -61,15 +61,25 @@ impl Loaded {
     ///
     /// # Errors
     ///
-    /// The verifier's answer.
+    /// The last words of the verifier, if it refuses.
     pub fn xdp(&mut self, name: &str) -> Result<&mut Xdp> {
         let program = self.ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
         let program: &mut Xdp = program.try_into()?;
         match program.load() {
             Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(program),
+            Err(ProgramError::LoadError { io_error, verifier_log }) => {
+                bail!("the kernel refuses program {name}: {io_error}\n{}", last_lines(&verifier_log.to_string()))
+            }
             Err(error) => Err(error).with_context(|| format!("the kernel refuses program {name}")),
         }
     }
+}
+
+fn last_lines(log: &str) -> String {
+    let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let left_out = lines.len().saturating_sub(VERIFIER_LINES);
+    let note = if left_out == 0 { String::new() } else { format!("  ({left_out} lines before)\n") };
+    note + &lines[left_out..].iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Opens the pinned maps of an instance.
@@ -87,11 +97,13 @@ fn open_pin(pins: &Path, name: &str) -> Result<MapData> {
 
 /// A second handle of a map that the object made.
 fn clone_map(ebpf: &Ebpf, name: &str) -> Result<MapData> {
-    let (_, map) = ebpf.maps().find(|(other, _)| *other == name).with_context(|| format!("the object has no map {name}"))?;
+    let (_, map) =
+        ebpf.maps().find(|(other, _)| *other == name).with_context(|| format!("the object has no map {name}"))?;
     Ok(MapData::from_id(map_id(map)?)?)
 }
 
 /// The kernel's id of a map.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the object has maps of these kinds only")]
 fn map_id(map: &aya::maps::Map) -> Result<u32> {
     use aya::maps::Map;
     let data = match map {
@@ -104,37 +116,6 @@ fn map_id(map: &aya::maps::Map) -> Result<u32> {
         other => bail!("unexpected kind of map: {other:?}"),
     };
     Ok(data.info()?.id())
-}
-
-/// Capacity of every map. Tables of next hops are twice as large as their limit: a new daemon builds its own beside those
-/// of the one before it.
-fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
-    // Index 0 is reserved.
-    let with_zero = |count: u32| count.saturating_add(1);
-    let twice = |count: u32| count.saturating_mul(2).saturating_add(1);
-    vec![
-        ("VIP4", limits.vips),
-        ("VIP6", limits.vips),
-        ("VIPS", with_zero(limits.vips)),
-        ("POOLS", with_zero(limits.pools)),
-        ("SLOTS", limits.slots.div_ceil(2) + 1),
-        ("BACKENDS", with_zero(limits.backends)),
-        ("GROUPS", twice(limits.groups)),
-        ("NEXT_HOPS", twice(limits.next_hops)),
-        ("LINKS", twice(limits.links)),
-        ("DEVICES", twice(limits.links)),
-        ("LISTENER_SETS", with_zero(limits.listener_sets)),
-        // TCP, UDP and SCTP.
-        ("PORT_TABLES", with_zero(limits.listener_sets.saturating_mul(3))),
-        ("PORT_PAGES", with_zero(limits.listener_sets.saturating_mul(8).min(u16::MAX as u32 - 1))),
-        ("TUNNELS", TUNNELS_MAX),
-        ("SOURCES", SOURCES_MAX),
-        ("VIP_COUNTERS", with_zero(limits.vips)),
-        ("VIP_DROPS", limits.vip_drops),
-        ("BACKEND_COUNTERS", with_zero(limits.backends)),
-        ("OUTCOMES", Outcome::COUNT as u32),
-        ("DRIVER_LOSSES", LOSSES_MAX),
-    ]
 }
 
 fn check_capacities(pins: &Path, capacities: &[(&str, u32)]) -> Result<()> {
@@ -156,4 +137,18 @@ fn check_capacities(pins: &Path, capacities: &[(&str, u32)]) -> Result<()> {
          (which stops forwarding) and start again",
         different.join("; ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusal_tells_the_last_lines_of_a_long_log_and_all_of_a_short_one() {
+        let log = (0..1000).map(|line| format!("insn {line}\n")).collect::<Vec<_>>().join("\n");
+        let told = last_lines(&log);
+        assert_eq!(told.lines().count(), VERIFIER_LINES + 1);
+        assert!(told.starts_with("  (980 lines before)\n") && told.ends_with("  insn 999"), "{told}");
+        assert_eq!(last_lines("a\nb\n"), "  a\n  b");
+    }
 }

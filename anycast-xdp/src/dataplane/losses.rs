@@ -1,15 +1,23 @@
 //! Counting what drivers lose after a verdict: the tracepoint programs, and the keys of our interfaces.
 
-use std::{ffi::CString, fs, io, path::Path};
+use std::{collections::BTreeSet, ffi::CString, fs, io, path::Path};
 
 use anycast_common::map::{DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT};
 use anyhow::{Context as _, Result};
 use aya::{
-    maps::PerCpuValues,
+    maps::MapError,
     programs::{TracePoint, links::FdLink},
 };
 
-use super::{interfaces::interface_index, loader::Loaded, pins::Pins, tables::Raw};
+use super::{
+    interfaces::interface_index,
+    loader::Loaded,
+    pins::Pins,
+    tables::{Raw, on_every_cpu},
+};
+
+/// Flag of an update: only where there is no entry yet (include/uapi/linux/bpf.h).
+const BPF_NOEXIST: u64 = 1;
 
 /// Program, tracepoint of the `xdp` category, number, and the label in CLI, JSON and metrics.
 pub const TRACEPOINTS: [(&str, &str, u32, &str); 4] = [
@@ -25,17 +33,26 @@ pub const TRACEPOINTS: [(&str, &str, u32, &str); 4] = [
 ///
 /// A refused map. A tracepoint that cannot be had is a warning: forwarding does not depend on it.
 pub fn follow(loaded: &mut Loaded, pins: &Pins, interfaces: &[&str]) -> Result<()> {
-    let cpus = aya::util::nr_cpus().map_err(|(path, error)| anyhow::anyhow!("{path}: {error}"))?;
-    for ifindex in interfaces.iter().filter_map(|name| interface_index(name)) {
+    let indexes: BTreeSet<_> = interfaces.iter().filter_map(|name| interface_index(name)).collect();
+    let losses = &mut loaded.kernel.counters.losses;
+    // Interfaces that were taken away would fill the table in time.
+    let known = losses.keys().collect::<Result<Vec<_>, _>>().context("cannot read DRIVER_LOSSES")?;
+    for key in known.into_iter().filter(|key| !indexes.contains(&key.0.ifindex)) {
+        losses.remove(&key)?;
+    }
+    for ifindex in indexes {
         for (_, _, kind, _) in TRACEPOINTS {
-            let zero = PerCpuValues::try_from(vec![0u64; cpus])?;
-            // NOEXIST: counters are kept over a restart.
-            let _ = loaded.kernel.counters.losses.insert(Raw(DriverLossKey { ifindex, kind }), zero, 1);
+            let key = Raw(DriverLossKey { ifindex, kind });
+            match losses.insert(key, on_every_cpu(0u64)?, BPF_NOEXIST) {
+                // Counters are kept over a restart.
+                Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::EEXIST) => {}
+                inserted => inserted.context("cannot count losses")?,
+            }
         }
     }
     mount_tracefs();
     for (name, tracepoint, _, _) in TRACEPOINTS {
-        let pin = pins.links().join(format!("trace-{name}"));
+        let pin = pins.traces().join(name);
         if let Err(error) = attach(loaded, name, tracepoint, &pin) {
             tracing::warn!("losses after the verdict are not counted by xdp:{tracepoint}: {error:#}");
         }

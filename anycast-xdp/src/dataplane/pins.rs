@@ -11,6 +11,7 @@ use anycast_common::ABI_VERSION;
 use anyhow::{Context as _, Result, bail};
 
 use super::inventory::Inventory;
+use crate::netlink;
 
 const BPFFS: &str = "/sys/fs/bpf";
 /// `BPF_FS_MAGIC` (include/uapi/linux/magic.h).
@@ -37,9 +38,19 @@ impl Pins {
         self.root.join(format!("maps-abi-{ABI_VERSION}"))
     }
 
-    /// Pinned links. They outlive maps: an upgrade swaps the program under a link.
+    /// Pinned links of interfaces, one a name. They outlive maps: an upgrade swaps the program under a link.
     pub fn links(&self) -> PathBuf {
         self.root.join("links")
+    }
+
+    /// The pinned link of an interface.
+    pub fn link(&self, interface: &str) -> PathBuf {
+        self.links().join(pin_name(interface))
+    }
+
+    /// Pinned links of tracepoints.
+    pub fn traces(&self) -> PathBuf {
+        self.root.join("traces")
     }
 
     /// Inventory and lock.
@@ -47,12 +58,16 @@ impl Pins {
         &self.run
     }
 
-    /// Is anything pinned?
+    /// Is there anything of the instance? Without bpffs nothing is pinned, but the inventory may be there.
     pub fn exist(&self) -> bool {
-        self.root.exists()
+        self.root.exists() || Inventory::exists(&self.run)
     }
 
     /// Makes the directories, and mounts bpffs where the machine has not.
+    ///
+    /// # Errors
+    ///
+    /// Maps of another ABI, or a file system that refuses.
     pub fn create(&self) -> Result<()> {
         mount_bpffs()?;
         let others: Vec<_> = self.foreign_maps();
@@ -64,7 +79,7 @@ impl Pins {
                 others.join(", ")
             );
         }
-        for directory in [self.maps(), self.links(), self.run.clone()] {
+        for directory in [self.maps(), self.links(), self.traces(), self.run.clone()] {
             fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
         }
         Ok(())
@@ -84,6 +99,10 @@ impl Pins {
     }
 
     /// Takes the daemon's lock; it is held until the returned descriptor is closed, and by no dead process.
+    ///
+    /// # Errors
+    ///
+    /// Another daemon has it.
     pub fn lock(&self) -> Result<OwnedFd> {
         let path = self.lock_path();
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
@@ -114,7 +133,18 @@ impl Pins {
     }
 }
 
-/// Takes away everything of an instance: links (which detaches the programs), maps, inventory. `false`: there was nothing.
+/// The name of an interface's pin. bpffs has no names with dots (`bpf_lookup`, kernel/bpf/inode.c), interfaces do: `eth0.100`.
+pub(super) fn pin_name(interface: &str) -> String {
+    interface.replace('%', "%25").replace('.', "%2e")
+}
+
+/// The interface that a pin is named after.
+pub(super) fn interface_of(pin_name: &str) -> String {
+    pin_name.replace("%2e", ".").replace("%25", "%")
+}
+
+/// Takes away everything of an instance: links (which detaches the programs), maps, inventory, and the neighbours that
+/// the kernel keeps resolved for it. `false`: there was nothing. Works without bpffs, which is gone with all its pins.
 ///
 /// # Errors
 ///
@@ -124,14 +154,18 @@ pub fn detach(instance: &str) -> Result<bool> {
     if let Some(pid) = pins.daemon_pid() {
         bail!("the daemon of instance {instance} is running (process {pid}); stop it first");
     }
-    let existed = pins.exist();
+    if !pins.exist() {
+        return Ok(false);
+    }
     // Links first: no program may run on maps whose names are gone.
     for directory in [pins.links(), pins.root.clone()] {
         remove_tree(&directory)?;
     }
     Inventory::remove(&pins.run).context("cannot remove the inventory")?;
     remove_tree(&pins.run)?;
-    Ok(existed)
+    // Another instance's daemon hears of it if it needs one of them, and has it kept again.
+    netlink::release_neighbours()?;
+    Ok(true)
 }
 
 /// `fs::remove_dir_all` asks for file types that bpffs does not tell.
@@ -168,4 +202,23 @@ fn mount_bpffs() -> Result<()> {
         return Err(io::Error::last_os_error()).with_context(|| format!("cannot mount bpffs at {BPFFS}"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pin_names_have_no_dots_and_lead_back_to_their_interface() {
+        for interface in ["eth0", "eth0.100", "a%2eb", "%", "trace-exception", "..x"] {
+            let name = pin_name(interface);
+            assert!(!name.contains('.'), "{name}");
+            assert_eq!(interface_of(&name), interface);
+        }
+    }
+
+    #[test]
+    fn detach_of_an_instance_that_never_was_finds_nothing() {
+        assert!(!detach("unit-test-never-was").expect("no error"));
+    }
 }

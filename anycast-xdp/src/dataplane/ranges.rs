@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug)]
 pub struct Indexes {
     used: BTreeSet<u32>,
+    /// No index below is free.
+    lowest: u32,
     capacity: u32,
 }
 
@@ -20,33 +22,45 @@ pub struct Full {
 impl Indexes {
     /// With these in use, out of `capacity` entries.
     pub fn new(capacity: u32, used: impl IntoIterator<Item = u32>) -> Self {
-        Self { used: used.into_iter().collect(), capacity }
+        Self { used: used.into_iter().collect(), lowest: 1, capacity }
     }
 
     /// Takes the lowest free index.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
     pub fn take(&mut self) -> Result<u32, Full> {
-        let mut free = 1;
-        for &index in self.used.range(1..) {
-            if index != free {
-                break;
-            }
-            free += 1;
+        while self.used.contains(&self.lowest) {
+            self.lowest += 1;
         }
-        if free >= self.capacity {
+        if self.lowest >= self.capacity {
             return Err(Full { capacity: self.capacity });
         }
-        self.used.insert(free);
-        Ok(free)
+        self.used.insert(self.lowest);
+        Ok(self.lowest)
     }
 
-    /// Gives an index back; the caller has waited for a grace period since anything referred to it.
+    /// Those that are not free.
+    pub fn taken(&self) -> &BTreeSet<u32> {
+        &self.used
+    }
+
+    /// Gives an index back; the caller has waited for a grace period since anything referred to it, or will before it
+    /// is written again.
     pub fn give_back(&mut self, index: u32) {
-        self.used.remove(&index);
+        if self.used.remove(&index) {
+            self.lowest = self.lowest.min(index.max(1));
+        }
     }
 }
 
 /// The offset of a free run of `length` places among the `used` runs (offset, length); even, because slots come in
 /// pairs, and never 0.
+///
+/// # Errors
+///
+/// No gap is as long.
 pub fn free_run(used: &[(u32, u32)], length: u32, capacity: u32) -> Result<u32, Full> {
     let mut runs: Vec<_> = used.iter().filter(|(_, length)| *length > 0).copied().collect();
     runs.sort_unstable();

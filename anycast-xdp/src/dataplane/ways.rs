@@ -4,6 +4,7 @@
 //! A next hop belongs to a neighbour, so a new MAC is one store too.
 
 mod groups;
+mod leftovers;
 mod picks;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ use anyhow::{Context as _, Result};
 use groups::Groups;
 
 use super::{ranges::Indexes, tables::Dataplane};
-use crate::netlink::{Link, NeighbourKey, View};
+use crate::netlink::{Hop, Link, NeighbourKey, View};
 
 /// What a link entry is made of: egress interface, MAC, VLAN.
 type LinkKey = (u32, [u8; 6], Option<u16>);
@@ -35,6 +36,8 @@ pub struct Ways {
     next_hops: BTreeMap<NeighbourKey, u32>,
     next_hop_indexes: Indexes,
     groups: Groups,
+    /// What daemons before this one left half done is cleared.
+    is_tidy: bool,
 }
 
 /// What one update did.
@@ -56,44 +59,35 @@ impl Ways {
             next_hops: BTreeMap::new(),
             next_hop_indexes: Indexes::new(arrays.next_hops.len(), arrays.next_hops.used()),
             groups: Groups::new(arrays),
+            is_tidy: false,
         }
     }
 
-    /// Makes the tables say what `view` says, for these backends (tunnel address, index).
+    /// Makes the tables say what `view` says, for these backends (tunnel address, index). What finds no room is left
+    /// out, with an error in the log: its packets are dropped and counted, all others are forwarded.
     ///
     /// # Errors
     ///
-    /// A full table, or a refused system call.
+    /// A refused grace period.
     pub fn update<D: Dataplane>(
         &mut self,
         dataplane: &mut D,
         view: &View,
         backends: &[(IpAddr, u32)],
     ) -> Result<Stores> {
-        let mut stores = Stores::default();
-        let hops: BTreeSet<_> = view
-            .routes
-            .values()
-            .flat_map(|route| &route.hops)
-            .map(|hop| NeighbourKey { ifindex: hop.ifindex, address: hop.via })
-            .collect();
-        let mut usable = BTreeSet::new();
-        for key in &hops {
-            let link = view.links.get(&key.ifindex).filter(|link| link.up);
-            let (Some(mac), Some(link)) = (view.neighbours.get(key), link) else {
-                continue;
-            };
-            match self.next_hop(dataplane, *key, *mac, link, &mut stores) {
-                Ok(()) => {
-                    usable.insert(*key);
-                }
-                Err(error) => tracing::error!(interface = link.name, via = %key.address, "next hop left out: {error:#}"),
-            }
+        if !self.is_tidy {
+            self.clear_leftovers(dataplane)?;
+            self.is_tidy = true;
         }
-        let index_of = |key: &NeighbourKey| self.next_hops.get(key).copied();
+        let mut stores = Stores::default();
+        let hops: BTreeSet<_> = view.routes.values().flat_map(|route| &route.hops).map(Hop::neighbour).collect();
+        let usable = self.update_next_hops(dataplane, view, &hops, &mut stores);
+        let index_of = |key: &NeighbourKey| self.next_hops.get(key).filter(|_| usable.contains(key)).copied();
         let arrays = dataplane.arrays();
         for (destination, route) in &view.routes {
-            self.groups.update(arrays, *destination, route, &usable, index_of, &mut stores)?;
+            if let Err(error) = self.groups.update(arrays, *destination, route, index_of, &mut stores) {
+                tracing::error!(backend = %destination, "route left out: {error:#}");
+            }
         }
         for (address, index) in backends {
             let cell = match (view.routes.get(address), self.groups.of(*address)) {
@@ -109,6 +103,32 @@ impl Ways {
         Ok(stores)
     }
 
+    /// Makes sure of the cell of every hop whose neighbour is known, and says which those are.
+    fn update_next_hops<D: Dataplane>(
+        &mut self,
+        dataplane: &mut D,
+        view: &View,
+        hops: &BTreeSet<NeighbourKey>,
+        stores: &mut Stores,
+    ) -> BTreeSet<NeighbourKey> {
+        let mut usable = BTreeSet::new();
+        for key in hops {
+            let link = view.links.get(&key.ifindex).filter(|link| link.up);
+            let (Some(mac), Some(link)) = (view.neighbours.get(key), link) else {
+                continue;
+            };
+            match self.next_hop(dataplane, *key, *mac, link, stores) {
+                Ok(()) => {
+                    usable.insert(*key);
+                }
+                Err(error) => {
+                    tracing::error!(interface = link.name, via = %key.address, "next hop left out: {error:#}");
+                }
+            }
+        }
+        usable
+    }
+
     /// Makes sure of a next hop's cell.
     fn next_hop<D: Dataplane>(
         &mut self,
@@ -118,19 +138,7 @@ impl Ways {
         link: &Link,
         stores: &mut Stores,
     ) -> Result<()> {
-        let link_key = (link.egress_ifindex, link.mac, link.vlan_id);
-        let link_index = match self.links.get(&link_key) {
-            Some(index) => *index,
-            None => {
-                let index = self.link_indexes.take().context("links (limits.links)")?;
-                let vlan_tci = link.vlan_id.unwrap_or(0).to_be_bytes();
-                dataplane.set_device(index, link.egress_ifindex).inspect_err(|_| self.link_indexes.give_back(index))?;
-                dataplane.arrays().links.write(index, LinkEntry { ifindex: link.egress_ifindex, mac: link.mac, vlan_tci });
-                stores.entries += 1;
-                self.links.insert(link_key, index);
-                index
-            }
-        };
+        let link_index = self.link(dataplane, link, stores)?;
         let cell = NextHop { mac, link_index: link_index as u16 }.to_cell();
         let next_hops = &mut dataplane.arrays().next_hops;
         match self.next_hops.get(&key) {
@@ -141,7 +149,7 @@ impl Ways {
             }
             None => {
                 let index = self.next_hop_indexes.take().context("next hops (limits.next_hops)")?;
-                next_hops.store_cell(index, 0, cell);
+                next_hops.write(index, cell);
                 stores.entries += 1;
                 self.next_hops.insert(key, index);
             }
@@ -149,43 +157,19 @@ impl Ways {
         Ok(())
     }
 
-    /// Clears what nothing refers to any more, after a grace period: entries of this daemon, and of one before it.
-    fn clear_unused<D: Dataplane>(
-        &mut self,
-        dataplane: &mut D,
-        view: &View,
-        hops: &BTreeSet<NeighbourKey>,
-    ) -> Result<()> {
-        self.groups.forget(view);
-        self.next_hops.retain(|key, _| hops.contains(key));
-        let links_in_use: BTreeSet<_> = self
-            .next_hops
-            .values()
-            .map(|index| NextHop::from_cell(dataplane.arrays().next_hops.get(*index)).link_index as u32)
-            .collect();
-        self.links.retain(|_, index| links_in_use.contains(index));
-
-        let arrays = dataplane.arrays();
-        let groups: Vec<_> = arrays.groups.used().filter(|index| !self.groups.owns(*index)).collect();
-        let next_hops: Vec<_> =
-            arrays.next_hops.used().filter(|index| !self.next_hops.values().any(|own| own == index)).collect();
-        let links: Vec<_> = arrays.links.used().filter(|index| !links_in_use.contains(index)).collect();
-        if groups.is_empty() && next_hops.is_empty() && links.is_empty() {
-            return Ok(());
+    /// The index of a link's entry, which is made if it must be.
+    fn link<D: Dataplane>(&mut self, dataplane: &mut D, link: &Link, stores: &mut Stores) -> Result<u32> {
+        let key = (link.egress_ifindex, link.mac, link.vlan_id);
+        if let Some(index) = self.links.get(&key) {
+            return Ok(*index);
         }
-        dataplane.wait_for_readers()?;
-        let arrays = dataplane.arrays();
-        for index in groups {
-            self.groups.clear(arrays, index);
-        }
-        for index in next_hops {
-            arrays.next_hops.write(index, 0);
-            self.next_hop_indexes.give_back(index);
-        }
-        for index in links {
-            arrays.links.write(index, LinkEntry::default());
-            self.link_indexes.give_back(index);
-        }
-        Ok(())
+        let index = self.link_indexes.take().context("links (limits.links)")?;
+        dataplane.set_device(index, link.egress_ifindex).inspect_err(|_| self.link_indexes.give_back(index))?;
+        let vlan_tci = link.vlan_id.unwrap_or(0).to_be_bytes();
+        let entry = LinkEntry { ifindex: link.egress_ifindex, mac: link.mac, vlan_tci };
+        dataplane.arrays().links.write(index, entry);
+        stores.entries += 1;
+        self.links.insert(key, index);
+        Ok(index)
     }
 }

@@ -65,7 +65,7 @@ impl Feed {
             ethertype: u16::from_ne_bytes(bytes_at(frame, 12)),
             destination_port: u16::from_ne_bytes(bytes_at(frame, port_at)),
             ip: std::array::from_fn(|word| u32::from_ne_bytes(bytes_at(frame, 14 + 4 * word))),
-            frame_bytes: u32::try_from(frame.len())?,
+            frame_bytes: i32::try_from(frame.len())?,
             growth,
             live: live.into(),
             ipv6: ipv6.into(),

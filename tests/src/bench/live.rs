@@ -15,7 +15,7 @@ use super::{
     measure::progress,
     options::Options,
     report::BarResult,
-    statistics::quantile,
+    statistics::percentile,
     target::{Action, Target},
     world::World,
     wrapper::{Mode, Wrapper},
@@ -133,7 +133,7 @@ fn rows(mut running: Vec<Running>) -> Vec<LiveRow> {
     for one in &mut running {
         let target = one.wrapper.target();
         // A thousand over nanoseconds per packet is millions of packets per second.
-        let median_mpps = 1e3 / quantile(&mut one.samples, 0.5);
+        let median_mpps = 1e3 / percentile(&mut one.samples, 50);
         let floor = rows.iter().find(|row| row.scenario == one.scenario && row.target == one.floor);
         let ratio = floor.map_or(1.0, |floor| median_mpps / floor.median_mpps);
         let promised = floor.is_some();
@@ -142,7 +142,7 @@ fn rows(mut running: Vec<Running>) -> Vec<LiveRow> {
             target: target.name,
             verdict: target.verdict,
             median_mpps,
-            best_mpps: 1e3 / quantile(&mut one.samples, 0.0),
+            best_mpps: 1e3 / percentile(&mut one.samples, 0),
             sent: one.sent,
             arrived: one.arrived,
             ratio,

@@ -33,15 +33,13 @@ pub struct Measured {
     pub samples: Vec<f64>,
 }
 
-/// Measures the scenarios that are asked for. All programs of all scenarios take turns within a round, so that
+/// Measures all scenarios. All programs of all scenarios take turns within a round, so that
 /// whatever drifts on the machine hits all of them alike.
 pub fn scenarios(scenarios: Vec<Scenario>, world: &World, options: &Options) -> Result<Vec<Measured>> {
     let mut running = Vec::new();
     for Scenario { name, rows, .. } in scenarios {
-        if options.wants(name) {
-            for row in rows {
-                running.push(start(name, row, world, options)?);
-            }
+        for row in rows {
+            running.push(start(name, row, world, options)?);
         }
     }
     for round in 1..=options.rounds() {

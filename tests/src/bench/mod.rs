@@ -4,6 +4,7 @@ mod addresses;
 mod bar;
 mod feed;
 mod floors;
+mod judge;
 mod live;
 mod machine;
 mod maps;
@@ -16,6 +17,8 @@ mod services;
 mod statistics;
 mod table;
 mod target;
+#[cfg(test)]
+mod tests;
 mod world;
 mod wrapper;
 
@@ -33,7 +36,7 @@ pub fn run(options: &Options) -> Result<Report> {
     let world = world::World::enter()?;
     let floors = floors::Floors::load(&world)?;
     let programs = production::Programs::load(&world)?;
-    let rows = measure::scenarios(scenario::all(&floors, &programs)?, &world, options)?;
+    let rows = measure::scenarios(scenario::all(&floors, &programs, &world, options)?, &world, options)?;
     let live = live::measure(scenario::live(&floors, &programs)?, &floors, &world, options)?;
-    Ok(Report::new(cpu, rows, live))
+    Ok(Report::new(cpu, judge::rows(rows), live))
 }

@@ -4,7 +4,6 @@
 use std::{collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use anycast_common::{
-    bench::ADDRESSES,
     map::Counter,
     outcome::{Class, Outcome},
 };
@@ -28,14 +27,12 @@ use super::{
     world::{Interface, World},
 };
 
-/// Every program of ours that is measured.
+/// The programs of ours that several scenarios measure.
 pub struct Programs {
     /// An ordinary PoP, whose packets leave by the interface that they came in by.
     pub pop: Production,
     /// The same, whose packets leave by another.
     pub redirecting_pop: Production,
-    /// A PoP with a hundred thousand VIPs.
-    pub many_vips: Production,
     /// A gateway.
     pub gateway: Production,
 }
@@ -44,11 +41,9 @@ impl Programs {
     /// Loads all of them.
     pub fn load(world: &World) -> Result<Self> {
         let (access, backbone) = (&world.access.near, &world.backbone.near);
-        let many = Limits { vips: ADDRESSES, ..Limits::default() };
         Ok(Self {
             pop: Production::pop(world, access, services::ordinary()?, Limits::default())?,
             redirecting_pop: Production::pop(world, backbone, services::ordinary()?, Limits::default())?,
-            many_vips: Production::pop(world, access, services::many_vips(), many)?,
             gateway: Production::gateway(services::gateway()?)?,
         })
     }
@@ -74,7 +69,7 @@ impl Production {
         });
         // In the bench frames come in at the near end of the access wire.
         let verdict = if egress.ifindex == world.access.near.ifindex { Action::Tx } else { Action::Redirect };
-        Self::load(config(role, services, limits), "pop", Some(egress), verdict)
+        Self::load(&config(role, services, limits), "pop", Some(egress), verdict)
     }
 
     /// The gateway program.
@@ -83,17 +78,17 @@ impl Production {
             tunnel_addresses: vec![at::BACKEND_V4.into(), at::BACKEND_V6.into()],
             allowed_sources: vec![IpAddr::from(at::TUNNEL_SOURCE_V4).into(), IpAddr::from(at::TUNNEL_SOURCE_V6).into()],
         });
-        Self::load(config(role, services, Limits::default()), "gateway", None, Action::Pass)
+        Self::load(&config(role, services, Limits::default()), "gateway", None, Action::Pass)
     }
 
-    fn load(config: Config, program: &str, egress: Option<&Interface>, verdict: Action) -> Result<Self> {
+    fn load(config: &Config, program: &str, egress: Option<&Interface>, verdict: Action) -> Result<Self> {
         let seed = match &config.local.role {
             Role::Pop(role) => Some(role.hash_seed),
             Role::Gateway(_) => None,
         };
         let mut loaded = loader::load(None, &config.local.limits, seed.as_ref())?;
         let kernel = &mut loaded.kernel;
-        let mut plan = plan(kernel, &Inventory::default(), &config)?;
+        let mut plan = plan(kernel, &Inventory::default(), config)?;
         plan.install_backends(kernel)?;
         if let Some(egress) = egress {
             let backends: Vec<_> =

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{bar::Bar, live::LiveRow, machine, measure::Measured, statistics::quantile, target::Action};
+use super::{live::LiveRow, machine, target::Action};
 
 /// Everything that was measured in one run.
 #[derive(Clone, Debug, Serialize)]
@@ -55,84 +55,31 @@ pub struct BarResult {
     pub limit: f64,
     /// What is held against it; none: what it compares with was not measured.
     pub value: Option<f64>,
-    /// Was it met?
-    pub met: bool,
+    /// Was it met? None: there is no value.
+    pub met: Option<bool>,
 }
 
 impl Report {
-    /// Works out nets, ratios and bars.
-    pub fn new(cpu: usize, measured: Vec<Measured>, live: Vec<LiveRow>) -> Self {
-        Self {
-            kernel: machine::kernel(),
-            cpu_model: machine::cpu_model(),
-            cpu,
-            load: machine::load(),
-            rows: rows(measured),
-            live,
-        }
+    /// What was measured on this CPU of this machine.
+    pub fn new(cpu: usize, rows: Vec<Row>, live: Vec<LiveRow>) -> Self {
+        Self { kernel: machine::kernel(), cpu_model: machine::cpu_model(), cpu, load: machine::load(), rows, live }
     }
 
-    /// Were all bars met?
+    /// Was every bar met that there is a value for?
     pub fn all_met(&self) -> bool {
         let bars = self.rows.iter().filter_map(|row| row.bar.as_ref());
-        bars.chain(self.live.iter().filter_map(|row| row.bar.as_ref())).all(|bar| bar.met)
+        bars.chain(self.live.iter().filter_map(|row| row.bar.as_ref())).all(|bar| bar.met != Some(false))
     }
 }
 
 impl BarResult {
     /// Holds a value against an upper limit.
     pub fn at_most(bar: String, limit: f64, value: Option<f64>) -> Self {
-        Self { bar, limit, value, met: value.is_some_and(|value| value <= limit) }
+        Self { bar, limit, value, met: value.map(|value| value <= limit) }
     }
 
     /// Holds a value against a lower limit.
     pub fn at_least(bar: String, limit: f64, value: Option<f64>) -> Self {
-        Self { bar, limit, value, met: value.is_some_and(|value| value >= limit) }
+        Self { bar, limit, value, met: value.map(|value| value >= limit) }
     }
-}
-
-fn rows(measured: Vec<Measured>) -> Vec<Row> {
-    let mut bars: Vec<Option<Bar>> = Vec::new();
-    let mut rows: Vec<Row> = Vec::new();
-    for Measured { scenario, target, verdict, growth, bar, mut samples } in measured {
-        let (min_ns, median_ns, p90_ns) =
-            (quantile(&mut samples, 0.0), quantile(&mut samples, 0.5), quantile(&mut samples, 0.9));
-        bars.push(bar);
-        rows.push(Row {
-            scenario,
-            target,
-            verdict,
-            growth,
-            min_ns,
-            median_ns,
-            p90_ns,
-            net_ns: f64::NAN,
-            ratio: None,
-            bar: None,
-        });
-    }
-    let median = |scenario, target| {
-        rows.iter().find(|row| row.scenario == scenario && row.target == target).map(|row| row.median_ns)
-    };
-    let nets: Vec<(f64, Option<f64>)> = rows
-        .iter()
-        .map(|row| {
-            let pass = median(row.scenario, "floor_pass").unwrap_or(f64::NAN);
-            let net = row.median_ns - pass;
-            (net, median(row.scenario, "floor_encap").map(|floor| net / (floor - pass)))
-        })
-        .collect();
-    for (row, (net, ratio)) in rows.iter_mut().zip(nets) {
-        row.net_ns = net;
-        row.ratio = ratio;
-    }
-    let results: Vec<Option<BarResult>> = rows
-        .iter()
-        .zip(&bars)
-        .map(|(row, bar)| bar.map(|bar| BarResult::at_most(bar.words(), bar.most, bar.value(row, &rows))))
-        .collect();
-    for (row, result) in rows.iter_mut().zip(results) {
-        row.bar = result;
-    }
-    rows
 }

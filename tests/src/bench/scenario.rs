@@ -1,6 +1,7 @@
 //! The scenarios: which programs are fed what, and what is promised about them.
 
 use anycast_common::{bench::ADDRESSES, header::ETHERNET_BYTES};
+use anycast_xdp::desired::Limits;
 use anyhow::Result;
 
 use super::{
@@ -9,11 +10,18 @@ use super::{
     feed::{Feed, Flows},
     floors::Floors,
     live::LiveScenario,
+    options::Options,
     production::{Production, Programs},
-    services::{POOL_HUNDRED, POOL_ONE, POOL_ONE_V6},
+    services::{self, POOL_HUNDRED, POOL_ONE, POOL_ONE_V6},
     target::Target,
+    world::World,
 };
 use crate::packet::Packet;
+
+/// IPv4, one flow: what other scenarios are compared with.
+const V4: &str = "v4";
+/// IPv6, one flow.
+const V6: &str = "v6";
 
 /// A VIP that takes everything, one backend.
 const WHOLE_IP: &str = "whole_ip";
@@ -51,27 +59,34 @@ pub struct Planned {
     pub bar: Option<Bar>,
 }
 
-/// Every scenario.
-pub fn all(floors: &Floors, programs: &Programs) -> Result<Vec<Scenario>> {
-    Ok(vec![
-        one_flow_v4(floors, &programs.pop)?,
-        one_flow_v6(floors, &programs.pop)?,
-        no_vip("v4_no_vip", tcp_v4(at::NO_VIP_V4), floors, &programs.pop)?,
-        no_vip("v6_no_vip", tcp_v6(at::NO_VIP_V6), floors, &programs.pop)?,
-        many_flows("v4_new_flows", Flows::New, floors, &programs.pop)?,
-        many_flows("v4_million_flows", Flows::Many(1 << 20), floors, &programs.pop)?,
-        many_vips(floors, &programs.many_vips)?,
-        decapsulation("v4_gateway", tcp_v4(at::VIP_V4), floors, &programs.gateway)?,
-        decapsulation("v6_gateway", tcp_v6(at::VIP_V6), floors, &programs.gateway)?,
-    ])
+/// The scenarios that are asked for. Their names are given here only.
+pub fn all(floors: &Floors, programs: &Programs, world: &World, options: &Options) -> Result<Vec<Scenario>> {
+    let mut scenarios = Vec::new();
+    let mut add = |name, make: &dyn Fn(&'static str) -> Result<Scenario>| -> Result<()> {
+        if options.wants(name) {
+            scenarios.push(make(name)?);
+        }
+        Ok(())
+    };
+    let Programs { pop, gateway, .. } = programs;
+    add(V4, &|_| one_flow_v4(floors, pop))?;
+    add(V6, &|_| one_flow_v6(floors, pop))?;
+    add("v4_no_vip", &|name| no_vip(name, tcp_v4(at::NO_VIP_V4), floors, pop))?;
+    add("v6_no_vip", &|name| no_vip(name, tcp_v6(at::NO_VIP_V6), floors, pop))?;
+    add("v4_new_flows", &|name| many_flows(name, Flows::New, floors, pop))?;
+    add("v4_million_flows", &|name| many_flows(name, Flows::Many(1 << 20), floors, pop))?;
+    add("v4_100k_vips", &|name| many_vips(name, floors, world))?;
+    add("v4_gateway", &|name| decapsulation(name, &tcp_v4(at::VIP_V4), floors, gateway))?;
+    add("v6_gateway", &|name| decapsulation(name, &tcp_v6(at::VIP_V6), floors, gateway))?;
+    Ok(scenarios)
 }
 
 fn one_flow_v4(floors: &Floors, pop: &Production) -> Result<Scenario> {
-    let mut scenario = Scenario::new("v4", Feed::new(tcp_v4(at::VIP_V4)));
+    let mut scenario = Scenario::new(V4, Feed::new(tcp_v4(at::VIP_V4)));
     scenario.floors([floors.pass()?, floors.ipip_min()?, floors.encap(20)?]);
     scenario.add(pop.forwarding(WHOLE_IP, POOL_ONE, 20)?, at::VIP_V4, Some(Bar::floor(1.2)));
     scenario.add(pop.forwarding(MAGLEV, POOL_HUNDRED, 20)?, at::VIP_MAGLEV_V4, Some(Bar::floor(1.4)));
-    let over = |target| Some(Bar { against: Against::RatioAbove(RowName { scenario: "v4", target }), most: 0.5 });
+    let over = |target| Some(Bar { against: Against::RatioAbove(RowName { scenario: V4, target }), most: 0.5 });
     scenario.add(pop.forwarding(LISTENERS, POOL_ONE, 20)?, at::VIP_LISTENERS_V4, over(WHOLE_IP));
     let target = pop.forwarding(MAGLEV_LISTENERS, POOL_HUNDRED, 20)?;
     scenario.add(target, at::VIP_MAGLEV_LISTENERS_V4, over(MAGLEV));
@@ -79,10 +94,10 @@ fn one_flow_v4(floors: &Floors, pop: &Production) -> Result<Scenario> {
 }
 
 fn one_flow_v6(floors: &Floors, pop: &Production) -> Result<Scenario> {
-    let mut scenario = Scenario::new("v6", Feed::new(tcp_v6(at::VIP_V6)));
+    let mut scenario = Scenario::new(V6, Feed::new(tcp_v6(at::VIP_V6)));
     scenario.floors([floors.pass()?, floors.encap(40)?]);
     scenario.add(pop.forwarding(WHOLE_IP, POOL_ONE_V6, 40)?, at::VIP_V6, Some(Bar::floor(1.3)));
-    let over = Bar { against: Against::RatioAbove(RowName { scenario: "v6", target: WHOLE_IP }), most: 0.5 };
+    let over = Bar { against: Against::RatioAbove(RowName { scenario: V6, target: WHOLE_IP }), most: 0.5 };
     scenario.add(pop.forwarding(LISTENERS, POOL_ONE_V6, 40)?, at::VIP_LISTENERS_V6, Some(over));
     Ok(scenario)
 }
@@ -102,14 +117,15 @@ fn many_flows(name: &'static str, flows: Flows, floors: &Floors, pop: &Productio
         (MAGLEV, POOL_HUNDRED, at::VIP_MAGLEV_V4),
         (MAGLEV_LISTENERS, POOL_HUNDRED, at::VIP_MAGLEV_LISTENERS_V4),
     ] {
-        let bar = Bar { against: Against::NetOf(RowName { scenario: "v4", target }), most: 1.15 };
+        let bar = Bar { against: Against::NetOf(RowName { scenario: V4, target }), most: 1.15 };
         scenario.add(pop.forwarding(target, pool, 20)?, vip, Some(bar));
     }
     Ok(scenario)
 }
 
-fn many_vips(floors: &Floors, pop: &Production) -> Result<Scenario> {
-    let name = "v4_100k_vips";
+fn many_vips(name: &'static str, floors: &Floors, world: &World) -> Result<Scenario> {
+    let limits = Limits { vips: ADDRESSES, ..Limits::default() };
+    let pop = Production::pop(world, &world.access.near, services::many_vips(), limits)?;
     let first = at::MANY_FIRST_V4.to_string();
     let mut scenario = Scenario::new(name, Feed::new(tcp_v4(&first)).destinations(ADDRESSES));
     let lookup = floors.lookup()?;
@@ -119,7 +135,7 @@ fn many_vips(floors: &Floors, pop: &Production) -> Result<Scenario> {
     Ok(scenario)
 }
 
-fn decapsulation(name: &'static str, inner: Vec<u8>, floors: &Floors, gateway: &Production) -> Result<Scenario> {
+fn decapsulation(name: &'static str, inner: &[u8], floors: &Floors, gateway: &Production) -> Result<Scenario> {
     let inner = &inner[ETHERNET_BYTES..];
     let (outer, vip, growth) = if name.starts_with("v4") {
         (Packet::v4(at::TUNNEL_SOURCE_V4, at::BACKEND_V4), at::VIP_V4.parse()?, -20)

@@ -61,6 +61,11 @@ fn right(value: &impl ToString) -> Cell {
 /// The bar, what is held against it, and the verdict.
 fn bar_cells(bar: Option<&BarResult>) -> [Cell; 3] {
     let Some(bar) = bar else { return ["", "", ""].map(Cell::new) };
+    let met = match bar.met {
+        Some(true) => "met",
+        Some(false) => "MISSED",
+        None => "",
+    };
     let value = bar.value.map_or_else(|| "not measured".into(), |value| format!("{value:.2}"));
-    [Cell::new(&bar.bar), right(&value), Cell::new(if bar.met { "met" } else { "MISSED" })]
+    [Cell::new(&bar.bar), right(&value), Cell::new(met)]
 }

@@ -91,7 +91,12 @@ impl Wrapper {
             );
         }
         let stamps = &after.stamps_ns[..after.stamp_count as usize];
-        Ok(stamps.windows(2).map(|pair| (pair[1] - pair[0]) as f64 / self.chunk as f64).collect())
+        Ok(stamps.windows(2).map(|pair| self.ns_per_packet(pair[1] - pair[0])).collect())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a chunk takes milliseconds: far below 2^52 ns")]
+    fn ns_per_packet(&self, chunk_ns: u64) -> f64 {
+        chunk_ns as f64 / f64::from(self.chunk)
     }
 
     fn handled(&self) -> Result<Option<u64>> {
@@ -113,10 +118,10 @@ impl Wrapper {
             return Ok(());
         }
         let verdict = Action::from_number(result.return_value);
-        let growth = i64::from(result.data_size_out) - self.feed.frame.len() as i64;
+        let growth = result.data_size_out.cast_signed() - i32::try_from(self.feed.frame.len())?;
         let Target { verdict: wanted, growth: wanted_growth, .. } = self.target;
         ensure!(
-            verdict == wanted && growth == i64::from(wanted_growth),
+            verdict == wanted && growth == wanted_growth,
             "it gave {verdict} and grew the frame by {growth} bytes, instead of {wanted} and {wanted_growth}"
         );
         Ok(())
@@ -131,7 +136,7 @@ impl Wrapper {
             return Ok(());
         }
         let odd = after.odd - before.odd;
-        let grown = after.grown.wrapping_sub(before.grown).cast_signed();
+        let grown = after.grown.wrapping_sub(before.grown);
         let wanted = (calls - 1).cast_signed() * i64::from(self.target.growth);
         ensure!(
             odd == 0 && grown == wanted,

@@ -59,6 +59,18 @@ impl KernelCounters {
         self.get(name) - before.get(name)
     }
 
+    /// TCP segments that this host sent again since `before` because they had not arrived. Those that had, and were sent
+    /// again because a busy machine answered late, are told by the receiver's duplicate SACK (RFC 2883).
+    pub fn lost_segments_since(&self, before: &Self) -> u64 {
+        let sent_again = self.since(before, "TcpRetransSegs");
+        sent_again.saturating_sub(self.since(before, "TcpExtTCPDSACKRecvSegs"))
+    }
+
+    /// Datagrams that arrived and did not fit into their socket.
+    pub fn socket_overflows(&self) -> u64 {
+        self.get("UdpRcvbufErrors") + self.get("Udp6RcvbufErrors")
+    }
+
     /// Packets that the stack refused because a checksum of theirs was wrong.
     pub fn checksum_errors(&self) -> u64 {
         // An IPv6 TCP segment counts with the IPv4 ones; IPv4 header checksums count in `IpInHdrErrors`' subset.

@@ -17,6 +17,7 @@ pub mod namespace;
 pub mod process;
 pub mod scratch;
 pub mod server;
+mod signals;
 pub mod stream;
 mod sweep;
 pub mod topology;
@@ -24,28 +25,25 @@ pub mod wait;
 mod xdp_pass;
 
 pub use namespace::Namespace;
+pub use signals::{clean_up_on_signals, is_ending};
 pub use sweep::sweep;
 pub use topology::{Lab, Topology};
 
 /// First part of the name of everything that a lab makes outside its namespaces.
 pub(crate) const PREFIX: &str = "anylab-";
 
-/// True if this process may build a lab; otherwise says that `name` is skipped.
-#[must_use = "without root, return"]
-pub fn has_root(name: &str) -> bool {
+/// True if this process may build a lab.
+pub fn is_root() -> bool {
     // SAFETY: geteuid has no preconditions and cannot fail.
-    let root = unsafe { libc::geteuid() } == 0;
-    if !root {
-        eprintln!("SKIPPED {name}: needs root");
-    }
-    root
+    unsafe { libc::geteuid() == 0 }
 }
 
 /// Returns from a test that needs root when there is none, and says so.
 #[macro_export]
 macro_rules! require_root {
     () => {
-        if !$crate::lab::has_root(std::thread::current().name().unwrap_or("test")) {
+        if !$crate::lab::is_root() {
+            println!("SKIPPED {}: needs root", std::thread::current().name().unwrap_or("test"));
             return;
         }
     };

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{command::run, sweep, unique_name};
+use super::{command::run, is_ending, sweep, unique_name};
 
 /// A network namespace under `/run/netns`, deleted on drop.
 #[derive(Debug)]
@@ -129,7 +129,9 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         // Deleting the name is all that is left to do; the kernel frees the rest with the last descriptor.
-        if let Err(error) = run(Command::new("ip").args(["netns", "del", &self.name])) {
+        if let Err(error) = run(Command::new("ip").args(["netns", "del", &self.name]))
+            && !is_ending()
+        {
             eprintln!("lab: {error:#}");
         }
     }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::unique_name;
+use super::{is_ending, unique_name};
 
 /// A directory for configurations, logs and captures, removed on drop.
 #[derive(Debug)]
@@ -36,7 +36,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
+        if let Err(error) = fs::remove_dir_all(&self.0)
+            && !is_ending()
+        {
             eprintln!("lab: removing {}: {error}", self.0.display());
         }
     }

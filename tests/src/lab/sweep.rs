@@ -1,37 +1,49 @@
-//! Removes what the labs of dead processes left.
+//! Removes what labs left that nobody drops any more.
 
 use std::{fs, path::Path, process::Command, sync::Once};
 
 use super::{PREFIX, command::run, daemon::daemon_binary};
 
-/// Removes the namespaces, their processes, what daemons pinned, and the files of labs whose process is gone. Runs once a process, when the
-/// first namespace is made.
+/// Where daemons keep what belongs to an instance.
+const INSTANCES: &str = "/run/anycast-xdp";
+
+/// Removes the namespaces, their processes, what daemons pinned, and the files of labs whose process is gone. Runs once
+/// a process, when the first namespace is made.
 pub fn sweep() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        for name in left_over(Path::new("/run/netns")) {
-            // Errors mean that another run sweeps at the same time: it does the same.
-            if let Ok(pids) = run(Command::new("ip").args(["netns", "pids", &name])) {
-                pids.split_whitespace().filter_map(|pid| pid.parse().ok()).for_each(kill);
-            }
-            let _ = run(Command::new("ip").args(["netns", "del", &name]));
-        }
-        for instance in left_over(Path::new("/run/anycast-xdp")) {
-            let _ = run(Command::new(daemon_binary()).args(["detach", "--instance", &instance]));
-        }
-        let scratch = std::env::temp_dir();
-        for name in left_over(&scratch) {
-            let _ = fs::remove_dir_all(scratch.join(name));
-        }
-    });
+    ONCE.call_once(|| remove(|owner| !Path::new(&format!("/proc/{owner}")).exists()));
 }
 
-/// Entries of `directory` with the lab's prefix and the process id of a process that is no more.
-fn left_over(directory: &Path) -> Vec<String> {
+/// Removes the labs of this process: for one that will end without dropping them.
+pub(super) fn remove_own() {
+    let own = std::process::id();
+    remove(|owner| owner == own);
+}
+
+/// Removes everything of labs whose owner is `doomed`.
+fn remove(doomed: impl Fn(u32) -> bool) {
+    for name in left_over(Path::new("/run/netns"), &doomed) {
+        // Errors mean that another run sweeps at the same time: it does the same.
+        if let Ok(pids) = run(Command::new("ip").args(["netns", "pids", &name])) {
+            pids.split_whitespace().filter_map(|pid| pid.parse().ok()).for_each(kill);
+        }
+        let _ = run(Command::new("ip").args(["netns", "del", &name]));
+    }
+    for instance in left_over(Path::new(INSTANCES), &doomed) {
+        let _ = run(Command::new(daemon_binary()).args(["detach", "--instance", &instance]));
+    }
+    let scratch = std::env::temp_dir();
+    for name in left_over(&scratch, &doomed) {
+        let _ = fs::remove_dir_all(scratch.join(name));
+    }
+}
+
+/// Entries of `directory` with the lab's prefix and the process id of a doomed owner.
+fn left_over(directory: &Path, doomed: impl Fn(u32) -> bool) -> Vec<String> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| owner(name).is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()))
+        .filter(|name| owner(name).is_some_and(&doomed))
         .collect()
 }
 
@@ -57,14 +69,11 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_a_living_process_is_not_left_over() {
+    fn only_what_a_doomed_owner_has_is_left_over() {
         let directory = tempfile::tempdir().unwrap();
-        let living = format!("{PREFIX}{}-0-x", std::process::id());
-        // No process has this id: it is above the kernel's limit of 2^22.
-        let dead = format!("{PREFIX}4194305-0-x");
-        for name in [&living, &dead, &"other".to_owned()] {
+        for name in ["anylab-7-0-x", "anylab-77-0-x", "other-7-0-x"] {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
-        assert_eq!(left_over(directory.path()), [dead]);
+        assert_eq!(left_over(directory.path(), |owner| owner == 7), ["anylab-7-0-x"]);
     }
 }

@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Packets for each set of tables.
-const CASES_PER_TABLES: u64 = 10_000;
+const CASES_PER_TABLES: u64 = 5000;
 /// Packets between two readings of all counters.
 const CASES_PER_FULL_COMPARE: u64 = 1000;
 /// From so many cases on, every outcome that can be reached must have been.

@@ -21,8 +21,8 @@ use super::{
 };
 
 /// So many bytes of metadata in front of a frame leave no room for an outer header: a test run has 256 bytes of
-/// headroom for both, and the kernel keeps 40 of them to itself (`bpf_prog_test_run_xdp`, `bpf_xdp_adjust_head`).
-const METADATA_BYTES: usize = 248;
+/// headroom for both, and keeps 40 of them for its `struct xdp_frame` (`bpf_prog_test_run_xdp`, `bpf_xdp_adjust_head`).
+const METADATA_BYTES: usize = 216;
 /// Longest frame that comes out: what goes in, and an outer header with a tag.
 const OUTPUT_BYTES: usize = 2048;
 

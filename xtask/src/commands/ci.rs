@@ -96,9 +96,9 @@ impl Summary {
                 result
             }
             Ok(Outcome::Unavailable(reason)) => {
-                say::data(format!("SKIPPED {name}: {reason}"));
+                let result = format!("skipped: {reason}");
                 self.counts.skipped.push(Skip { name: name.to_owned(), reason });
-                "skipped".to_owned()
+                result
             }
             Err(error) => {
                 say::error(&error);

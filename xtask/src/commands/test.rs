@@ -1,9 +1,9 @@
 //! `cargo xtask test`.
 
-use std::process::ExitCode;
+use std::{ffi::OsStr, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use xtask::{ebpf, project};
+use xtask::project;
 
 use crate::{
     commands::setup,
@@ -12,7 +12,13 @@ use crate::{
     run, say,
 };
 
-/// Runs all tests: unit and property tests as you, packet and namespace tests as root.
+/// Crates whose tests need nothing but a CPU.
+const UNPRIVILEGED: [&str; 2] = ["anycast-common", "xtask"];
+
+/// Crates whose tests load programs, make namespaces or speak netlink.
+const PRIVILEGED: [&str; 2] = ["anycast-xdp", TESTS];
+
+/// Runs all tests: pure code as you, what talks to the kernel as root.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Args {
     /// Only tests whose name contains this.
@@ -30,7 +36,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// Runs the tests of all crates.
 pub fn all(filter: Option<&str>) -> Result<Counts> {
-    let mut counts = unit(filter)?;
+    let mut counts = unprivileged(filter)?;
     counts.add(privileged(filter)?);
     Ok(counts)
 }
@@ -50,12 +56,20 @@ pub fn verdict(counts: &Counts) -> Result<bool> {
     Ok(counts.failed == 0 && forbidden.is_empty())
 }
 
-/// What needs no privileges: everything but the tests crate, and the programs that only compile for BPF.
-fn unit(filter: Option<&str>) -> Result<Counts> {
+/// Pure code, run as the invoking user; and the examples in everybody's documentation.
+fn unprivileged(filter: Option<&str>) -> Result<Counts> {
     say::step("unit and property tests");
+    let mut counts = cargo_test(UNPRIVILEGED, &["--no-fail-fast", "--all-features"], filter)?;
+    counts.add(cargo_test(PRIVILEGED, &["--doc"], filter)?);
+    Ok(counts)
+}
+
+fn cargo_test(packages: [&str; 2], options: &[&str], filter: Option<&str>) -> Result<Counts> {
     let mut command = run::cargo();
-    command.current_dir(project::root()).args(["test", "--workspace", "--no-fail-fast"]);
-    command.args(["--exclude", ebpf::PACKAGE, "--exclude", TESTS]).args(filter);
+    command.current_dir(project::root()).arg("test").args(options);
+    command.args(packages.map(|package| format!("--package={package}"))).args(filter);
+    // Shown even if they pass: a test says there that it was skipped.
+    command.args(["--", "--show-output"]);
     let (status, lines) = run::watched(&mut command)?;
     let mut counts = Counts::of(&lines);
     // A crate that does not compile, a test program that crashed: cargo fails, and no summary says so.
@@ -65,19 +79,29 @@ fn unit(filter: Option<&str>) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Built as the invoking user, run as root.
+/// Crates that talk to the kernel: built as the invoking user, run as root.
 fn privileged(filter: Option<&str>) -> Result<Counts> {
-    say::step("packet and namespace tests, as root");
-    let daemon = project_build::daemon(false)?;
-    // Tests that look for the bench or the demo find them beside the daemon.
-    let programs = project_build::executables(&["test", "--quiet", "--package", TESTS, "--no-run"])?;
+    say::step("tests of the daemon, packet tests and namespace tests, as root");
     let mut counts = Counts::default();
-    for Executable { name, path } in programs {
-        say::step(format!("{TESTS}: {name}"));
-        let mut command = project_build::lab_command(&path, &daemon)?;
-        // One at a time: they measure, they attach programs and they share two cores. Shown as it comes, because a
-        // test says there why it was skipped.
-        command.args(["--nocapture", "--test-threads=1"]).args(filter);
+    let (daemon, programs) = match build() {
+        Ok(built) => built,
+        Err(error) => {
+            say::error(&error);
+            counts.failed = 1;
+            return Ok(counts);
+        }
+    };
+    let environment = [
+        (project_build::DAEMON_VARIABLE, daemon.as_os_str()),
+        // Snapshots are compared only: root leaves no files in the checkout, and needs no cargo to find it.
+        ("INSTA_UPDATE", OsStr::new("no")),
+        ("INSTA_WORKSPACE_ROOT", project::root().as_os_str()),
+    ];
+    for Executable { name, path, package_dir, .. } in programs {
+        say::step(format!("test program {name}"));
+        let mut command = run::as_root(&path, &environment)?;
+        // One at a time: they measure, they attach programs, and they share the machine's cores.
+        command.current_dir(package_dir).args(["--nocapture", "--test-threads=1"]).args(filter);
         let (status, lines) = run::watched(&mut command)?;
         let mut own = Counts::of(&lines);
         if !status.success() && own.failed == 0 {
@@ -87,4 +111,12 @@ fn privileged(filter: Option<&str>) -> Result<Counts> {
         counts.add(own);
     }
     Ok(counts)
+}
+
+/// The daemon, and the test programs of the privileged crates.
+fn build() -> Result<(PathBuf, Vec<Executable>)> {
+    let daemon = project_build::daemon(false)?;
+    let packages = PRIVILEGED.map(|package| format!("--package={package}"));
+    let programs = project_build::executables(&["test", "--quiet", "--no-run", &packages[0], &packages[1]])?;
+    Ok((daemon, programs.into_iter().filter(|program| program.is_test).collect()))
 }

@@ -55,8 +55,8 @@ fn prepare(ctx: &XdpContext) -> Option<()> {
     let call = unsafe { stamp(&mut *state) };
     if config!(live) == 0 {
         // Opaque, so that the compiler subtracts the whole pointers: the verifier refuses arithmetic on halves of them.
-        let length = black_box(Cursor::new(ctx).remaining()) as i32;
-        let growth = length - config!(frame_bytes) as i32;
+        let length = (black_box(Cursor::new(ctx).remaining()) as u32).cast_signed();
+        let growth = length - config!(frame_bytes);
         // SAFETY: as above.
         unsafe { account(&mut *state, growth) };
         // Called for a growth of 0 too, so that every program under test pays the same.
@@ -97,7 +97,7 @@ fn stamp(state: &mut WrapState) -> u64 {
 /// Did the call before do its work?
 #[inline(always)]
 fn account(state: &mut WrapState, growth: i32) {
-    state.grown = state.grown.wrapping_add(growth as i64 as u64);
+    state.grown = state.grown.wrapping_add(growth as i64);
     if growth != 0 && growth != config!(growth) {
         state.odd += 1;
     }
@@ -154,8 +154,8 @@ fn touch(frame: Window<58>, call: u64) {
         return;
     }
     // Two rounds of multiply and xor-shift (the finalizer of SplitMix64): neighbouring calls are far apart.
-    let mixed = (call ^ call >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let nth = ((mixed >> 32) * destinations as u64 >> 32) as u32;
+    let mixed = (call ^ (call >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let nth = (((mixed >> 32) * destinations as u64) >> 32) as u32;
     frame.set_bytes4::<30>(u32::from_be(config!(ip[4])).wrapping_add(nth).to_be_bytes());
 }

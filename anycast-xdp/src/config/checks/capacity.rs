@@ -1,33 +1,32 @@
-//! Everything fits into the kernel's tables.
+//! Everything fits into the kernel's tables, whatever they held before: see `dataplane::tables::capacity`.
 
-use std::collections::BTreeSet;
-
-use anycast_common::maglev::table_size;
+use anycast_common::{
+    listeners::{Interner, compile},
+    maglev::table_size,
+};
 
 use crate::{
     config::{
         findings::{Findings, Problem},
         local::LocalDraft,
         place::Place,
-        services::{ServicesDraft, VipDraft},
+        services::ServicesDraft,
     },
-    desired::{Limits, Listener},
+    desired::{Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX},
 };
 
-/// Tables of the largest pool that must fit beside those of all pools: while pools change, one is filled before any
-/// packet sees it, and the last one is not reused before its grace period is over.
-const SPARE_TABLES: u64 = 2;
-
 pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut Findings<'_>) {
+    let gateway = &local.gateway;
+    fixed("tunnel addresses", TUNNEL_ADDRESSES_MAX, gateway.tunnel_addresses.iter().map(|one| &one.place), findings);
+    fixed("allowed sources", SOURCES_MAX, gateway.allowed_sources.iter().map(|one| &one.place), findings);
     let Some(limits) = &local.limits else {
         return;
     };
     let backends = services.pools.iter().flat_map(|pool| pool.backends.iter().map(|_| &pool.place));
-    let needs: [Need<'_>; 4] = [
+    let needs = [
         Need::of("VIPs", "vips", limits.vips, services.vips.iter().map(|vip| &vip.place)),
         Need::of("pools", "pools", limits.pools, services.pools.iter().map(|pool| &pool.place)),
         Need::of("backends", "backends", limits.backends, backends),
-        listener_sets(limits, services),
     ];
     for need in needs {
         if let Some(place) = need.first_beyond {
@@ -37,6 +36,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
         }
     }
     slots(limits, services, findings);
+    listeners(limits, services, findings);
 }
 
 /// How much of a table the file needs.
@@ -55,32 +55,67 @@ impl<'a> Need<'a> {
     }
 }
 
-fn listener_sets<'a>(limits: &Limits, services: &'a ServicesDraft) -> Need<'a> {
-    let mut seen = BTreeSet::new();
-    let with_listeners = services.vips.iter().filter(|vip| !vip.listeners.is_empty());
-    let firsts = with_listeners.filter(|vip| seen.insert(listener_set(vip))).map(|vip| &vip.place);
-    Need::of("distinct sets of listeners", "listener_sets", limits.listener_sets, firsts)
+/// Refuses what is beyond a number that no limit raises.
+fn fixed<'a>(noun: &str, most: u32, places: impl Iterator<Item = &'a Place>, findings: &mut Findings<'_>) {
+    let places: Vec<_> = places.collect();
+    if let Some(place) = places.get(most as usize) {
+        let what = format!("the file has {} {noun}, {most} is the most", places.len());
+        findings.refuse(place, Problem::new(what, "use fewer of them"));
+    }
 }
 
-fn listener_set(vip: &VipDraft) -> BTreeSet<Listener> {
-    vip.listeners.iter().map(|listener| listener.value).collect()
-}
-
+/// Refuses the pool whose Maglev table is the first beyond the limit.
 fn slots(limits: &Limits, services: &ServicesDraft, findings: &mut Findings<'_>) {
-    // A table begins at an even slot, because slots are stored in pairs.
-    let size = |backends: usize| u64::from(table_size(backends)).next_multiple_of(2);
-    let sizes = || services.pools.iter().map(|pool| size(pool.backends.len()));
-    let Some((largest, place)) =
-        sizes().zip(services.pools.iter().map(|pool| &pool.place)).max_by_key(|(size, _)| *size)
-    else {
-        return;
-    };
-    let needed = sizes().sum::<u64>() + SPARE_TABLES * largest;
-    if needed > u64::from(limits.slots) {
-        let what = format!(
-            "the pools need {needed} Maglev slots, {SPARE_TABLES} spare tables of this largest pool included, limits.slots is {}",
-            limits.slots
-        );
+    let mut needed = 0;
+    let mut first_beyond = None;
+    for pool in &services.pools {
+        // A table begins at an even slot, because slots are stored in pairs.
+        needed += u64::from(table_size(pool.backends.len())).next_multiple_of(2);
+        if needed > u64::from(limits.slots) {
+            first_beyond.get_or_insert(&pool.place);
+        }
+    }
+    if let Some(place) = first_beyond {
+        let what = format!("the pools need {needed} Maglev slots, limits.slots is {}", limits.slots);
         findings.refuse(place, Problem::new(what, format!("raise `slots` in [limits] to at least {needed}")));
     }
+}
+
+/// Refuses the VIPs whose listeners are the first beyond the limit: by their sets, and by the pages of their ports.
+fn listeners(limits: &Limits, services: &ServicesDraft, findings: &mut Findings<'_>) {
+    let mut interner = Interner::new();
+    let (mut set_beyond, mut page_beyond) = (None, None);
+    for vip in &services.vips {
+        let listeners: Vec<_> = vip.listeners.iter().map(|listener| listener.value).collect();
+        // What cannot be compiled was refused where it was read.
+        let Ok(compiled) = compile(&listeners) else { continue };
+        let too_many_pages = interner.intern(&compiled).is_err();
+        if distinct(interner.sets()) > limits.listener_sets {
+            set_beyond.get_or_insert(&vip.place);
+        }
+        if too_many_pages || distinct(interner.pages()) > limits.port_pages() {
+            page_beyond.get_or_insert(&vip.place);
+        }
+    }
+    if let Some(place) = set_beyond {
+        let (sets, limit) = (distinct(interner.sets()), limits.listener_sets);
+        let what = format!("the file has {sets} distinct sets of listeners, limits.listener_sets is {limit}");
+        findings.refuse(place, Problem::new(what, format!("raise `listener_sets` in [limits] to at least {sets}")));
+    } else if let Some(place) = page_beyond {
+        let (pages, room) = (distinct(interner.pages()), limits.port_pages());
+        let what = format!(
+            "the listeners need {pages} distinct pages of 256 ports, limits.listener_sets = {} has room for {room}",
+            limits.listener_sets
+        );
+        let help = format!(
+            "raise `listener_sets` in [limits] to at least {}, or write ranges instead of scattered ports",
+            limits.listener_sets.saturating_mul(pages.div_ceil(room.max(1)))
+        );
+        findings.refuse(place, Problem::new(what, help));
+    }
+}
+
+/// How many there are, the reserved first one not counted.
+fn distinct<T>(entries: &[T]) -> u32 {
+    entries.len().saturating_sub(1) as u32
 }

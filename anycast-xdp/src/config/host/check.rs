@@ -17,7 +17,7 @@ pub enum Severity {
     Warning,
 }
 
-/// Something about this host that does not fit the configuration, and what to do about it.
+/// Something about a valid configuration, or about this host for it, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Remark {
     /// How bad it is.
@@ -35,7 +35,11 @@ impl Remark {
         Self { severity: Severity::Error, field: field.into(), problem: problem.into(), help: help.into() }
     }
 
-    pub(super) fn warning(field: impl Into<String>, problem: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(in crate::config) fn warning(
+        field: impl Into<String>,
+        problem: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
         Self { severity: Severity::Warning, ..Self::error(field, problem, help) }
     }
 }

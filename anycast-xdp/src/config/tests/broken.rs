@@ -89,5 +89,6 @@ broken! {
     // Capacity
     more_than_the_limits_is_refused: changed(POP, "vips = 4096", "vips = 2").replace("backends = 4096", "backends = 1").replace("listener_sets = 256", "listener_sets = 1");
     more_pools_than_the_limit_is_refused: pop_and("[[pool]]\nname = \"spare\"\nhome_region = \"shanghai\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n[limits]\npools = 1\n");
-    slots_without_room_for_spare_tables_are_refused: pop_and("[limits]\nslots = 1000\n");
+    slots_without_room_for_a_table_are_refused: pop_and("[limits]\nslots = 1000\n");
+    scattered_ports_without_room_for_their_pages_are_refused: listeners(&format!("{:?}", (0..9).map(|page| format!("tcp/{}", page * 256 + 7 + page)).collect::<Vec<_>>())) + "[limits]\nlistener_sets = 1\n";
 }

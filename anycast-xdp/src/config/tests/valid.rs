@@ -67,8 +67,8 @@ fn unused_pool_is_accepted() {
 }
 
 #[test]
-fn slots_for_every_pool_and_two_spare_tables_are_just_enough() {
-    let needed = 3 * table_size(1).next_multiple_of(2);
+fn slots_for_every_pool_are_just_enough() {
+    let needed = table_size(1).next_multiple_of(2);
     let with_slots = |slots| format!("{SMALL_POP}[limits]\nslots = {slots}\n");
     accepted(&with_slots(needed));
     assert!(parse(&with_slots(needed - 1), Path::new("test.toml")).is_err());

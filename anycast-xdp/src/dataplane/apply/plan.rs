@@ -1,15 +1,22 @@
 //! The plan of a change: indexes for everything, found without touching anything.
 
-use std::{collections::BTreeMap, net::IpAddr};
-
-use anyhow::{Context as _, Result};
-
-use super::super::{
-    inventory::{BackendRecord, Inventory, PoolRecord, VipRecord},
-    ranges::Indexes,
-    tables::Dataplane,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
 };
-use crate::desired::{Config, PopRole, Role};
+
+use anycast_common::map::BackendEntry;
+use anyhow::Result;
+
+use super::{
+    super::{
+        inventory::{BackendRecord, Inventory, PoolRecord, VipRecord},
+        tables::{Arrays, Dataplane},
+    },
+    number,
+    reach::{Reach, tunnel_address},
+};
+use crate::desired::{Config, Role};
 
 /// What is to be changed, and what was.
 #[derive(Debug)]
@@ -19,91 +26,40 @@ pub struct Plan<'a> {
     pub next: Inventory,
     /// Everything that the maps may refer to while the change is under way.
     pub during: Inventory,
-    pub(super) new_vips: Vec<u32>,
-    pub(super) new_backends: Vec<u32>,
+    /// Tunnel address and index of every backend that packets may be sent to while the change is under way.
+    pub during_backends: Vec<(IpAddr, u32)>,
+    /// What packets find before it.
+    pub(super) reach: Reach,
+    pub(super) new_backends: Vec<(u32, BackendEntry)>,
+    pub(super) new_vips: BTreeSet<u32>,
+    /// New VIPs take the indexes of VIPs that go.
+    pub(super) reuses_vips: bool,
 }
 
 /// Plans the change from what `current` and the maps hold to what `config` asks for.
 ///
 /// What was there keeps its index, and so its counters: VIPs by address, pools by name, backends by pool, address and
-/// tunnel source.
+/// tunnel source. `current` is believed in names only, and as far as the maps bear it out.
 ///
 /// # Errors
 ///
 /// A table without room for old and new side by side.
 pub fn plan<'a, D: Dataplane>(dataplane: &mut D, current: &Inventory, config: &'a Config) -> Result<Plan<'a>> {
-    let keys = dataplane.vip_keys()?;
+    let reach = Reach::of(dataplane)?;
     let arrays = dataplane.arrays();
-    let mut pool_indexes = Indexes::new(
-        arrays.pools.len(),
-        arrays.pools.used().chain(current.pools.iter().map(|pool| pool.index)),
-    );
-    let mut backend_indexes = Indexes::new(
-        arrays.backends.len(),
-        arrays.backends.used().chain(current.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.index)),
-    );
-    let mut vip_indexes =
-        Indexes::new(arrays.vips.len(), arrays.vips.used().chain(current.vips.iter().map(|vip| vip.index)));
-
-    let mut new_backends = Vec::new();
-    let mut pools = Vec::new();
-    for pool in &config.services.pools {
-        let known = current.pool(&pool.name);
-        let mut backends = Vec::new();
-        for backend in &pool.backends {
-            let source = tunnel_source(config, backend.address);
-            let same = known.and_then(|known| {
-                known.backends.iter().find(|other| other.address == backend.address && other.source == source)
-            });
-            let index = match same {
-                Some(same) => same.index,
-                None => {
-                    let index = backend_indexes.take().context("backends (limits.backends)")?;
-                    new_backends.push(index);
-                    index
-                }
-            };
-            backends.push(BackendRecord { index, address: backend.address, source, weight: backend.weight });
-        }
-        let (index, offset, size) = match known {
-            Some(known) => (known.index, known.offset, known.size),
-            None => (pool_indexes.take().context("pools (limits.pools)")?, 0, 0),
-        };
-        let home_region = pool.home_region.clone();
-        pools.push(PoolRecord { index, name: pool.name.clone(), home_region, offset, size, backends });
-    }
-
-    let (vips, new_vips) = plan_vips(config, &keys, &mut vip_indexes)?;
-    let next = Inventory { vips, pools, ..header(config) };
-    let during = union(current, &next);
-    Ok(Plan { config, next, during, new_vips, new_backends })
-}
-
-fn plan_vips(
-    config: &Config,
-    keys: &BTreeMap<IpAddr, u32>,
-    indexes: &mut Indexes,
-) -> Result<(Vec<VipRecord>, Vec<u32>)> {
-    let mut new = Vec::new();
-    let mut vips = Vec::new();
-    for vip in &config.services.vips {
-        let index = match keys.get(&vip.address) {
-            Some(index) => *index,
-            None => {
-                let index = indexes.take().context("VIPs (limits.vips)")?;
-                new.push(index);
-                index
-            }
-        };
-        vips.push(VipRecord {
-            index,
-            name: vip.name.clone(),
-            address: vip.address,
-            listeners: vip.listeners.iter().map(ToString::to_string).collect(),
-            pool: vip.pool.clone(),
-        });
-    }
-    Ok((vips, new))
+    let (pools, new_backends) = number::pools(config, current, &reach, arrays)?;
+    let vips = number::vips(config, &reach, arrays.vips.len())?;
+    let next = Inventory { vips: vips.records, pools, ..header(config) };
+    Ok(Plan {
+        config,
+        during: union(current, &next, &reach),
+        during_backends: during_backends(&next, &reach, arrays),
+        next,
+        reach,
+        new_backends,
+        new_vips: vips.new,
+        reuses_vips: vips.reuses,
+    })
 }
 
 /// An inventory with the facts of the host and no services.
@@ -120,31 +76,32 @@ fn header(config: &Config) -> Inventory {
     }
 }
 
-/// Everything of both; where both know a thing by the same index, the new name of it.
-fn union(current: &Inventory, next: &Inventory) -> Inventory {
+/// All of `next`, and what packets can find of `current`.
+fn union(current: &Inventory, next: &Inventory, reach: &Reach) -> Inventory {
     let mut all = next.clone();
     all.interfaces.clone_from(&current.interfaces);
-    all.vips.extend(current.vips.iter().filter(|vip| next.vips.iter().all(|new| new.index != vip.index)).cloned());
-    for pool in &current.pools {
-        match all.pools.iter_mut().find(|new| new.index == pool.index) {
-            None => all.pools.push(pool.clone()),
-            Some(new) => {
-                let gone = pool.backends.iter().filter(|old| new.backends.iter().all(|new| new.index != old.index));
-                let gone: Vec<_> = gone.cloned().collect();
-                new.backends.extend(gone);
-            }
+    let known: BTreeSet<_> = next.vips.iter().map(|vip| vip.index).collect();
+    let goes = |vip: &&VipRecord| reach.vips.get(&vip.address) == Some(&vip.index) && !known.contains(&vip.index);
+    all.vips.extend(current.vips.iter().filter(goes).cloned());
+    let by_index: BTreeMap<_, _> = all.pools.iter().enumerate().map(|(at, pool)| (pool.index, at)).collect();
+    let backends = next.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.index);
+    let known: BTreeSet<_> = backends.collect();
+    for pool in current.pools.iter().filter(|pool| reach.pools.contains(&pool.index)) {
+        let goes =
+            |backend: &&BackendRecord| reach.backends.contains(&backend.index) && !known.contains(&backend.index);
+        let backends = pool.backends.iter().filter(goes).cloned();
+        match by_index.get(&pool.index) {
+            Some(at) => all.pools[*at].backends.extend(backends),
+            None => all.pools.push(PoolRecord { backends: backends.collect(), ..pool.clone() }),
         }
     }
     all
 }
 
-/// The outer source toward a backend: the one of its family. Validation made sure that there is one.
-fn tunnel_source(config: &Config, backend: IpAddr) -> Option<IpAddr> {
-    let Role::Pop(PopRole { tunnel_source_ipv4, tunnel_source_ipv6, .. }) = &config.local.role else {
-        return None;
-    };
-    match backend {
-        IpAddr::V4(_) => tunnel_source_ipv4.map(IpAddr::V4),
-        IpAddr::V6(_) => tunnel_source_ipv6.map(IpAddr::V6),
-    }
+/// Those of `next`, and those that packets find now, known by what their entries say.
+fn during_backends(next: &Inventory, reach: &Reach, arrays: &Arrays) -> Vec<(IpAddr, u32)> {
+    let own = next.pools.iter().flat_map(|pool| &pool.backends).map(|backend| (backend.index, backend.address));
+    let found = reach.backends.iter().filter_map(|index| Some((*index, tunnel_address(&arrays.backends.get(*index))?)));
+    let all: BTreeMap<_, _> = found.chain(own).collect();
+    all.into_iter().map(|(index, address)| (address, index)).collect()
 }

@@ -1,22 +1,41 @@
 //! Sixteen places for the hops of a route, by weight.
 
+use std::cmp::Reverse;
+
 use crate::netlink::Hop;
+
+/// Most hops of one route that are used: a group has 16 positions, and one of them means "none".
+const HOPS_MAX: usize = 15;
 
 /// Which hop (position in `hops`) each of the 16 places goes to. Places of hops that are not usable are given to the
 /// usable ones; the others keep theirs, so losing a router moves only its own flows. `None`: no hop is usable.
+///
+/// Of more than 15 hops the heaviest 15 are used, the first of equals; others only while none of these is usable.
 pub fn places(hops: &[Hop], usable: &[bool]) -> Option<[usize; 16]> {
-    if !usable.contains(&true) {
-        return None;
+    let chosen = heaviest(hops, |_| true);
+    let mut heirs: Vec<_> = (0..hops.len()).map(|hop| chosen[hop] && usable[hop]).collect();
+    if !heirs.contains(&true) {
+        heirs = heaviest(hops, |hop| usable[hop]);
     }
-    let everyone = vec![true; hops.len()];
-    let mut places = spread(hops, &everyone, 16).into_iter();
+    let mut places = spread(hops, &chosen, 16).into_iter();
     let mut places: [usize; 16] = std::array::from_fn(|_| places.next().unwrap_or(0));
-    let orphans = places.iter().filter(|hop| !usable[**hop]).count();
-    let mut heirs = spread(hops, usable, orphans).into_iter();
-    for place in places.iter_mut().filter(|hop| !usable[**hop]) {
-        *place = heirs.next()?;
+    let orphans = places.iter().filter(|hop| heirs.get(**hop) != Some(&true)).count();
+    let mut heirs_places = spread(hops, &heirs, orphans).into_iter();
+    for place in places.iter_mut().filter(|hop| heirs.get(**hop) != Some(&true)) {
+        *place = heirs_places.next()?;
     }
     Some(places)
+}
+
+/// At most 15 of the candidates.
+fn heaviest(hops: &[Hop], is_candidate: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut order: Vec<_> = (0..hops.len()).filter(|hop| is_candidate(*hop)).collect();
+    order.sort_by_key(|hop| Reverse(hops[*hop].weight));
+    let mut chosen = vec![false; hops.len()];
+    for hop in order.into_iter().take(HOPS_MAX) {
+        chosen[hop] = true;
+    }
+    chosen
 }
 
 /// `count` places in turns: each goes to the candidate that is furthest below its share.
@@ -65,6 +84,29 @@ mod tests {
             assert!(before == after || *before == 1);
             assert_ne!(*after, 1);
         }
+    }
+
+    #[test]
+    fn sixteen_equal_hops_use_fifteen_and_never_more() {
+        let hops = hops(&[1; 16]);
+        let mut usable = [true; 16];
+        let before = places(&hops, &usable).expect("usable");
+        assert!((0..15).all(|hop| count(&before, hop) >= 1) && count(&before, 15) == 0, "{before:?}");
+        usable[3] = false;
+        let after = places(&hops, &usable).expect("usable");
+        assert!(before.iter().zip(&after).all(|(before, after)| before == after || *before == 3), "{after:?}");
+        assert_eq!(count(&after, 3), 0);
+        // Only the one that was never chosen is left.
+        let last: [bool; 16] = std::array::from_fn(|hop| hop == 15);
+        assert_eq!(places(&hops, &last), Some([15; 16]));
+    }
+
+    #[test]
+    fn heavy_hops_come_before_light_ones_where_not_all_find_a_place() {
+        let mut weights = [1; 20];
+        weights[19] = 5;
+        let places = places(&hops(&weights), &[true; 20]).expect("usable");
+        assert!(count(&places, 19) > 0, "{places:?}");
     }
 
     #[test]

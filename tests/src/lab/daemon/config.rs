@@ -51,6 +51,12 @@ source_ipv6 = \"{}\"
         Self { instance, text }
     }
 
+    /// Adds an interface that the lab's topology does not have.
+    pub fn interface(mut self, name: &str, roles: &[&str], attach: &str) -> Self {
+        let _ = write!(self.text, "\n[[interface]]\nname = \"{name}\"\nroles = {roles:?}\nattach = \"{attach}\"\n");
+        self
+    }
+
     /// Adds a pool of backends of equal weight.
     pub fn pool(mut self, name: &str, backends: &[IpAddr]) -> Self {
         let _ = write!(self.text, "\n[[pool]]\nname = \"{name}\"\nhome_region = \"guangzhou\"\n");

@@ -148,7 +148,9 @@ fn router_routes(topology: &Topology, router: &Namespace, number: u8) -> Result<
 fn home_routes(topology: &Topology, home: &Namespace) -> Result<()> {
     for family in FAMILIES {
         let routers = (0..topology.routers).map(|router| Net::Home { router }.address(family, 1));
-        home.ip(&route("default", routers))?;
+        // Clients are behind links of 1500 bytes, the home host's own is wider. Routers tell a sender of IPv6 what is
+        // too big, but what they tell the VIP goes to a PoP (or, here, nowhere): the sender has to know.
+        home.ip(&route("default mtu 1500", routers))?;
     }
     home.add_loopback_address(VIP_V4)?;
     home.add_loopback_address(VIP_V6)

@@ -17,7 +17,7 @@ pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables) -> Vec<u8> {
         }
         2 => {
             let vip = pick(rng, &tables.vips);
-            { let a = address::confusable(rng, vip); if a.to_canonical() == a { a } else { vip } }
+            address::confusable(rng, vip)
         }
         _ => pick(rng, &tables.vips),
     };
@@ -44,7 +44,7 @@ pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables) -> Vec<u8> {
         }
         1 => {
             let tunnel_address = pick(rng, &tables.tunnel_addresses);
-            { let a = address::confusable(rng, tunnel_address); if a.to_canonical() == a { a } else { tunnel_address } }
+            address::confusable(rng, tunnel_address)
         }
         _ => pick(rng, &tables.tunnel_addresses),
     };
@@ -63,7 +63,7 @@ fn source(rng: &mut Rng, tables: &GatewayTables, family: Family) -> IpAddr {
     let source = address::within(rng, prefix);
     match rng.u8(..12) {
         0 => address::any(rng, family),
-        1 => { let a = address::confusable(rng, source); if a.to_canonical() == a { a } else { source } },
+        1 => address::confusable(rng, source),
         _ if Family::of(source) == family => source,
         _ => tables
             .allowed_sources

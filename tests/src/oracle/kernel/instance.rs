@@ -19,7 +19,7 @@ const LIMITS: Limits = Limits {
     vips: 32,
     pools: 8,
     backends: 320,
-    slots: 1 << 16,
+    slots: 1 << 20,
     groups: 320,
     next_hops: 16,
     links: 8,

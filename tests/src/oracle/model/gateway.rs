@@ -22,7 +22,7 @@ pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: 
     let family = layer2.family.filter(|family| bytes.len() >= family.header_bytes()).ok_or(Outcome::NotTunnel)?;
     let inner_family = tunnel_to_us(tables, family, bytes)?;
 
-    let outer = ip::validate(family, bytes).map_err(|_| Outcome::OuterHeader)?;
+    let outer = ip::validate(family, bytes, bytes.len()).map_err(|_| Outcome::OuterHeader)?;
     if ip::header_length(family, outer) != family.header_bytes() {
         return Err(Outcome::OuterHeader);
     }
@@ -33,14 +33,15 @@ pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: 
         return Err(Outcome::SourceNotAllowed);
     }
 
-    let inner = &outer[family.header_bytes()..];
-    if inner.len() < inner_family.header_bytes() {
+    let behind_outer = &bytes[family.header_bytes()..];
+    let inner_bytes_max = outer.len() - family.header_bytes();
+    if inner_bytes_max < inner_family.header_bytes() {
         return Err(match inner_family {
             Family::V4 => Outcome::Ipv4TotalLength,
             Family::V6 => Outcome::Ipv6PayloadLength,
         });
     }
-    let inner = ip::validate(inner_family, inner)?;
+    let inner = ip::validate(inner_family, behind_outer, inner_bytes_max)?;
     facts.bytes = inner.len();
     let destination = ip::destination(inner_family, inner);
     if tables.tunnel_addresses.contains(&destination) {
@@ -60,7 +61,7 @@ pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: 
     let mut frame = input.frame[..12].to_vec();
     frame.extend(inner_family.ether_type());
     // All that followed the outer header: padding stays behind the inner packet.
-    frame.extend(with_ecn(inner_family, &bytes[family.header_bytes()..], ecn));
+    frame.extend(with_ecn(inner_family, behind_outer, ecn));
     Ok(Sent { outcome: Outcome::Decapsulated, action: Action::Pass, frame })
 }
 

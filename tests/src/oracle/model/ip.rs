@@ -101,8 +101,9 @@ pub(super) fn is_ipv4_fragment(header: &[u8]) -> bool {
     be16(header, 6) & 0x3fff != 0
 }
 
-/// "Is it a packet?": the part of `bytes` that the packet says it has. `bytes` holds at least the fixed header.
-pub(super) fn validate(family: Family, bytes: &[u8]) -> Result<&[u8], Outcome> {
+/// "Is it a packet?": the part of `bytes` that the packet says it has, `bytes_max` at most. `bytes` is the rest of the
+/// frame and holds at least the fixed header; of an inner packet, only what the outer one holds may be used.
+pub(super) fn validate(family: Family, bytes: &[u8], bytes_max: usize) -> Result<&[u8], Outcome> {
     match family {
         Family::V4 => {
             if bytes[0] >> 4 != 4 {
@@ -113,7 +114,7 @@ pub(super) fn validate(family: Family, bytes: &[u8]) -> Result<&[u8], Outcome> {
                 return Err(Outcome::Ipv4HeaderLength);
             }
             let total_length = usize::from(be16(bytes, 2));
-            if total_length < header_length || total_length > bytes.len() {
+            if total_length < header_length || total_length > bytes_max {
                 return Err(Outcome::Ipv4TotalLength);
             }
             Ok(&bytes[..total_length])
@@ -123,7 +124,7 @@ pub(super) fn validate(family: Family, bytes: &[u8]) -> Result<&[u8], Outcome> {
                 return Err(Outcome::IpVersion);
             }
             let length = 40 + usize::from(be16(bytes, 4));
-            if length > bytes.len() {
+            if length > bytes_max {
                 return Err(Outcome::Ipv6PayloadLength);
             }
             Ok(&bytes[..length])

@@ -15,7 +15,7 @@ pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut
     }
     facts.vip = Some(position);
 
-    let packet = ip::validate(family, bytes)?;
+    let packet = ip::validate(family, bytes, bytes.len())?;
     facts.bytes = packet.len();
     if ip::hop_limit(family, packet) <= 1 {
         return Err(Outcome::TtlExpired);

@@ -28,6 +28,8 @@ pub fn run() -> Result<Outcome> {
     };
     let mut command = Command::new("rustup");
     command.current_dir(project::root()).args(["run", &toolchain, "cargo", "miri", "test"]);
+    // Without features: the half that is compiled into the programs. What only userspace has is safe code, with tests
+    // over all ports and millions of flows.
     command.args(["--package", "anycast-common", "--lib"]);
     // Reading PROPTEST_CASES and the directory of regressions needs the host.
     command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("PROPTEST_CASES", PROPERTY_CASES);
@@ -41,7 +43,8 @@ fn has_miri(toolchain: &str) -> bool {
 fn add_miri(toolchain: &str) -> bool {
     say::note(format!("adding miri to {toolchain}"));
     let mut command = Command::new("rustup");
-    command.args(["component", "add", "miri", "rust-src", "--toolchain", toolchain]).env("RUSTUP_MAX_RETRIES", "0");
+    command.args(["component", "add", "miri", "rust-src", "--toolchain", toolchain]);
+    command.env("RUSTUP_MAX_RETRIES", "0").env("RUST_BACKTRACE", "0");
     match run::patiently(&mut command, DOWNLOAD_LIMIT) {
         Ok(()) => has_miri(toolchain),
         Err(error) => {

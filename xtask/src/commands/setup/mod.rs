@@ -9,7 +9,7 @@ mod programs;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use xtask::toolchain::{Compiler, Toolchain, find_linker};
+use xtask::toolchain::{Compiler, Toolchain, find_linker, installed_compilers};
 
 use crate::{apt, say};
 
@@ -54,13 +54,21 @@ pub fn ensure() -> Result<()> {
 /// What is here.
 #[derive(Debug)]
 struct State {
+    /// Complete: with its linker.
     toolchain: Option<Toolchain>,
+    /// The toolchain's, or one that lacks only a linker.
+    compiler: Option<Compiler>,
     missing_programs: Vec<&'static programs::Program>,
 }
 
 impl State {
     fn look() -> Self {
-        Self { toolchain: Toolchain::find().ok(), missing_programs: programs::missing() }
+        let toolchain = Toolchain::find().ok();
+        let compiler = match &toolchain {
+            Some(toolchain) => Some(toolchain.compiler.clone()),
+            None => installed_compilers().into_iter().find(Compiler::is_usable),
+        };
+        Self { toolchain, compiler, missing_programs: programs::missing() }
     }
 
     fn is_complete(&self) -> bool {
@@ -69,10 +77,9 @@ impl State {
 
     fn rows(&self) -> Vec<[String; 3]> {
         let mut rows = vec![["needed", "here", "for"].map(str::to_owned)];
-        let (compiler, linker) = match &self.toolchain {
-            Some(toolchain) => (toolchain.compiler.describe(), toolchain.linker.display().to_string()),
-            None => ("MISSING".to_owned(), "MISSING".to_owned()),
-        };
+        let missing = || "MISSING".to_owned();
+        let compiler = self.compiler.as_ref().map_or_else(missing, Compiler::describe);
+        let linker = self.toolchain.as_ref().map_or_else(missing, |toolchain| toolchain.linker.display().to_string());
         rows.push(["eBPF compiler".to_owned(), compiler, "the XDP programs, with the sources of core".to_owned()]);
         rows.push(["bpf-linker".to_owned(), linker, "the XDP programs, of the compiler's LLVM".to_owned()]);
         for program in programs::PROGRAMS {
@@ -116,7 +123,7 @@ fn install_toolchain() -> Result<()> {
     linker::install(&compiler)
 }
 
-/// The compiler has a linker, or does not need another one.
+/// There is a linker for this compiler.
 fn has_linker(compiler: &Compiler) -> bool {
     find_linker(compiler.version.llvm_major).is_some()
 }

@@ -32,14 +32,34 @@ fn can_serve(name: &str, compiler: &Compiler) -> bool {
     }
     say::note(format!("adding the sources of core to {}", compiler.describe()));
     let mut command = Command::new("rustup");
-    command.args(["component", "add", "rust-src", "--toolchain", name]).env("RUSTUP_MAX_RETRIES", "0");
+    command.args(["component", "add", "rust-src", "--toolchain", name]);
+    command.env("RUSTUP_MAX_RETRIES", "0").env("RUST_BACKTRACE", "0");
     if let Err(error) = run::patiently(&mut command, DOWNLOAD_LIMIT) {
-        say::note(format!("rustup cannot: {}", last_line(&error.to_string())));
+        say::note(format!("rustup cannot: {}", cause(&error.to_string())));
     }
     compiler.has_sources()
 }
 
-/// The cause, after all that rustup tells before.
-fn last_line(message: &str) -> &str {
-    message.trim().lines().last().unwrap_or_default().trim()
+/// What rustup calls the error, among what it tells before and after.
+fn cause(message: &str) -> &str {
+    let mut lines = message.lines();
+    let error = lines.find_map(|line| line.strip_prefix("error: "));
+    error.or(message.lines().last()).unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_line_is_the_cause() {
+        let message = "`rustup component add rust-src` failed (exit status: 1)\ninfo: downloading component rust-src\n\
+                       error: could not download file\nCaused by:\n  0: connection refused";
+        assert_eq!(cause(message), "could not download file");
+    }
+
+    #[test]
+    fn last_line_stands_in_where_no_line_is_an_error() {
+        assert_eq!(cause("`rustup` was ended after 120 s"), "`rustup` was ended after 120 s");
+    }
 }

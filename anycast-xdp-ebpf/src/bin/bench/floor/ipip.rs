@@ -34,7 +34,7 @@ fn floor_ipip_min(ctx: XdpContext) -> u32 {
     }
     let (destination, inner_bytes, tos) = (frame.bytes4::<30>(), frame.be16::<16>(), frame.u8::<15>());
     // SAFETY: the bench fills the map before it runs the program and leaves it alone from then on.
-    let Some(tunnel) = (unsafe { maps::FLOOR_TUNNELS.get(&destination) }) else { return xdp_action::XDP_PASS };
+    let Some(tunnel) = (unsafe { maps::FLOOR_TUNNELS.get(destination) }) else { return xdp_action::XDP_PASS };
     let outer = Outer { source: tunnel.source, destination: tunnel.destination, mac: &tunnel.mac, tos, inner_bytes };
     match encapsulate(&ctx, &outer) {
         Some(()) => xdp_action::XDP_TX,

@@ -150,7 +150,7 @@ pub(crate) mod limits {
     pub(crate) const SLOTS: Field<Integer<1, 268_435_456>> = Field::default(
         "slots",
         "1048576",
-        "Maglev slots over all pools, with room for two more tables of the largest pool while it changes.",
+        "Maglev slots over all pools: 2040, 16382 or 131072 for each, by its number of backends.",
     );
     pub(crate) const GROUPS: Field<Integer<1, 1_048_576>> = Field::default("groups", "1024", "Next-hop groups.");
     pub(crate) const NEXT_HOPS: Field<Integer<1, 65_535>> = Field::default("next_hops", "1024", "Next hops.");
@@ -164,7 +164,7 @@ pub(crate) mod limits {
         header: "[limits]",
         roles: Roles::Both,
         required: false,
-        description: "Capacities of the kernel's tables. They are fixed when the tables are made: a change takes effect after `anycast-xdp detach`.",
+        description: "What a file may hold. The kernel's tables are made for it, with room for an old state beside a new one while it changes. They are fixed when the tables are made: a change takes effect after `anycast-xdp detach`.",
         fields: &[
             VIPS.spec,
             POOLS.spec,

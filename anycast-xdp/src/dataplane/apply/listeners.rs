@@ -1,0 +1,72 @@
+//! Places for listener sets and what they are made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anycast_common::{
+    listeners::{Interner, compile},
+    map::{HASH_ADDRESSES, HASH_FLOW, ListenerSet, MapValue, PortTable, VipPolicy},
+};
+use anyhow::{Context as _, Result};
+
+use super::{
+    super::{
+        array::Array,
+        ranges::{Full, Indexes},
+        tables::Arrays,
+    },
+    reach::Reach,
+};
+use crate::desired::Vip;
+
+/// The policy cell of each VIP. Sets that packets can find already are shared; new ones are written where nothing is.
+///
+/// # Errors
+///
+/// No room, which validation excludes.
+pub fn policies(arrays: &mut Arrays, reach: &Reach, vips: &[Vip]) -> Result<Vec<u64>> {
+    let mut interner = Interner::new();
+    let own_sets: Vec<u32> =
+        vips.iter().map(|vip| Ok(interner.intern(&compile(&vip.listeners)?)?)).collect::<Result<_>>()?;
+
+    let pages = place(&mut arrays.port_pages, &reach.port_pages, interner.pages(), |page| page.bits)?;
+    let tables = interner.tables().iter().map(|table| PortTable {
+        // Pages are as many as a u16 counts.
+        pages: table.pages.map(|page| pages[usize::from(page)] as u16),
+    });
+    let tables: Vec<_> = tables.collect();
+    let tables = place(&mut arrays.port_tables, &reach.port_tables, &tables, |table| table.pages)?;
+    let sets = interner
+        .sets()
+        .iter()
+        .map(|set| ListenerSet { port_tables: set.port_tables.map(|table| tables[table as usize]), ..*set });
+    let sets: Vec<_> = sets.collect();
+    let sets = place(&mut arrays.listener_sets, &reach.listener_sets, &sets, |set| (set.protocols, set.port_tables))?;
+
+    let policy = |own: u32| VipPolicy {
+        listener_set: sets[own as usize],
+        hash_mode: if own == 0 { HASH_ADDRESSES } else { HASH_FLOW },
+    };
+    Ok(own_sets.into_iter().map(|own| policy(own).to_cell()).collect())
+}
+
+/// An index for each value, of which the first is the reserved one: where it stands already among the `reachable`, or a
+/// fresh one where it is written now.
+fn place<T: MapValue, K: Ord>(
+    array: &mut Array<T>,
+    reachable: &BTreeSet<u32>,
+    values: &[T],
+    key: impl Fn(&T) -> K,
+) -> Result<Vec<u32>> {
+    let mut known: BTreeMap<K, u32> = reachable.iter().map(|index| (key(&array.get(*index)), *index)).collect();
+    let mut free = Indexes::new(array.len(), reachable.iter().copied());
+    let placed = values.iter().skip(1).map(|value| {
+        if let Some(index) = known.get(&key(value)) {
+            return Ok(*index);
+        }
+        let index = free.take()?;
+        array.write(index, *value);
+        known.insert(key(value), index);
+        Ok(index)
+    });
+    std::iter::once(Ok(0)).chain(placed).collect::<Result<_, Full>>().context("listeners (limits.listener_sets)")
+}

@@ -1,0 +1,223 @@
+//! Indexes for everything: the one that it has, or a free one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use anycast_common::{
+    map::{BackendEntry, PoolRef},
+    outer,
+};
+use anyhow::{Context as _, Result};
+
+use super::{
+    super::{
+        inventory::{BackendRecord, Inventory, PoolRecord, VipRecord},
+        ranges::Indexes,
+        tables::Arrays,
+    },
+    reach::Reach,
+    slots::{leads_to, table},
+};
+use crate::desired::{Config, Pool, PopRole, Role};
+
+/// The pools that `config` asks for, and the entries of those of their backends that are new.
+///
+/// # Errors
+///
+/// No room for old and new.
+pub fn pools(
+    config: &Config,
+    current: &Inventory,
+    reach: &Reach,
+    arrays: &Arrays,
+) -> Result<(Vec<PoolRecord>, Vec<(u32, BackendEntry)>)> {
+    let mut known = Known::of(current, arrays);
+    let drafts = config.services.pools.iter().map(|pool| known.pool(pool, config));
+    let mut drafts = drafts.collect::<Result<Vec<_>>>()?;
+    let new_backends = take_free(&mut drafts, reach, arrays)?;
+    part_from_leavers(&mut drafts, config, reach, arrays)?;
+    Ok((drafts.into_iter().map(|draft| draft.record).collect(), new_backends))
+}
+
+/// A pool while it gets its indexes; those that are not known yet are 0.
+struct Draft {
+    record: PoolRecord,
+    entries: Vec<BackendEntry>,
+}
+
+/// The inventory's pools, as far as the maps bear it out. Each index is given once: two names of it are one too many.
+struct Known<'a> {
+    /// More than one of a name are the new one and the old one of a change that did not end.
+    pools: BTreeMap<&'a str, Vec<&'a PoolRecord>>,
+    arrays: &'a Arrays,
+    given_pools: BTreeSet<u32>,
+    given_backends: BTreeSet<u32>,
+}
+
+impl<'a> Known<'a> {
+    fn of(current: &'a Inventory, arrays: &'a Arrays) -> Self {
+        let mut pools: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for pool in current.pools.iter().filter(|pool| (1..arrays.pools.len()).contains(&pool.index)) {
+            pools.entry(pool.name.as_str()).or_default().push(pool);
+        }
+        Self { pools, arrays, given_pools: BTreeSet::new(), given_backends: BTreeSet::new() }
+    }
+
+    fn pool(&mut self, pool: &Pool, config: &Config) -> Result<Draft> {
+        let known = self.pools.get(pool.name.as_str()).cloned().unwrap_or_default();
+        let index = known.iter().map(|known| known.index).find(|index| self.given_pools.insert(*index));
+        let mut record = PoolRecord {
+            index: index.unwrap_or(0),
+            name: pool.name.clone(),
+            home_region: pool.home_region.clone(),
+            offset: 0,
+            size: 0,
+            backends: Vec::new(),
+        };
+        let mut entries = Vec::new();
+        for backend in &pool.backends {
+            let source = tunnel_source(config, backend.address);
+            let source = source.with_context(|| format!("no tunnel source for {}", backend.address))?;
+            let entry = entry(source, backend.address)?;
+            let named = known.iter().flat_map(|known| &known.backends);
+            let mut same = named.filter(|known| known.address == backend.address).map(|known| known.index);
+            let index = same.find(|index| self.is_set(*index, &entry) && !self.given_backends.contains(index));
+            self.given_backends.extend(index);
+            let index = index.unwrap_or(0);
+            record.backends.push(BackendRecord {
+                index,
+                address: backend.address,
+                source: Some(source),
+                weight: backend.weight,
+            });
+            entries.push(entry);
+        }
+        Ok(Draft { record, entries })
+    }
+
+    /// Does the map hold this entry there, wherever its packets go? An inventory that was written before a crash may
+    /// name entries that never were.
+    fn is_set(&self, index: u32, entry: &BackendEntry) -> bool {
+        (1..self.arrays.backends.len()).contains(&index)
+            && BackendEntry { route: 0, ..self.arrays.backends.get(index) } == *entry
+    }
+}
+
+/// Gives an index to every pool and backend that has none. What packets cannot find, and no pool keeps, is free.
+fn take_free(pools: &mut [Draft], reach: &Reach, arrays: &Arrays) -> Result<Vec<(u32, BackendEntry)>> {
+    let kept = pools.iter().map(|pool| pool.record.index);
+    let mut pool_indexes = Indexes::new(arrays.pools.len(), reach.pools.iter().copied().chain(kept));
+    let kept = pools.iter().flat_map(|pool| &pool.record.backends).map(|backend| backend.index);
+    let mut backend_indexes = Indexes::new(arrays.backends.len(), reach.backends.iter().copied().chain(kept));
+    let mut new_backends = Vec::new();
+    for Draft { record, entries } in pools {
+        if record.index == 0 {
+            record.index = pool_indexes.take().context("pools, old and new (limits.pools)")?;
+        }
+        for (backend, entry) in record.backends.iter_mut().zip(entries).filter(|(backend, _)| backend.index == 0) {
+            backend.index = backend_indexes.take().context("backends, old and new (limits.backends)")?;
+            new_backends.push((backend.index, *entry));
+        }
+    }
+    Ok(new_backends)
+}
+
+/// Gives a fresh index to every pool that gets another table while a VIP leaves it: that VIP would be shown the new
+/// table of the pool that it leaves, before it is shown the pool that it goes to.
+fn part_from_leavers(pools: &mut [Draft], config: &Config, reach: &Reach, arrays: &Arrays) -> Result<()> {
+    let Role::Pop(role) = &config.local.role else {
+        return Ok(());
+    };
+    let bindings: BTreeMap<_, _> = config.services.vips.iter().map(|vip| (vip.address, vip.pool.as_deref())).collect();
+    let own = pools.iter().map(|pool| (pool.record.index, pool.record.name.as_str())).collect::<BTreeMap<_, _>>();
+    let stays = |vip: &IpAddr, pool: u32| bindings.get(vip).is_some_and(|name| *name == own.get(&pool).copied());
+    let bound =
+        reach.vips.iter().map(|(vip, index)| (vip, PoolRef::from_cell(arrays.vips.get(*index).pool).pool_index));
+    let left: BTreeSet<_> = bound.filter(|(vip, pool)| !stays(vip, *pool)).map(|(_, pool)| pool).collect();
+
+    let kept = pools.iter().map(|pool| pool.record.index);
+    let mut free = Indexes::new(arrays.pools.len(), reach.pools.iter().copied().chain(kept));
+    for Draft { record, .. } in pools.iter_mut().filter(|pool| left.contains(&pool.record.index)) {
+        if !leads_to(arrays, record.index, &table(&role.hash_seed, record)?) {
+            record.index = free.take().context("pools, old and new (limits.pools)")?;
+        }
+    }
+    Ok(())
+}
+
+/// The VIPs that a configuration asks for.
+#[derive(Debug, Default)]
+pub struct Vips {
+    /// In its order.
+    pub records: Vec<VipRecord>,
+    /// Indexes among them that are new.
+    pub new: BTreeSet<u32>,
+    /// Some of the new indexes are still those of VIPs that go.
+    pub reuses: bool,
+}
+
+/// The VIPs that `config` asks for. The table has no room for old and new ones, so new ones may take the indexes of
+/// those that go.
+///
+/// # Errors
+///
+/// More than the table holds, which validation excludes.
+pub fn vips(config: &Config, reach: &Reach, capacity: u32) -> Result<Vips> {
+    let mut indexes = Indexes::new(capacity, reach.vips.values().copied());
+    let mut vips = Vips::default();
+    for vip in &config.services.vips {
+        let index = if let Some(index) = reach.vips.get(&vip.address) {
+            *index
+        } else {
+            let mut free = indexes.take();
+            if free.is_err() && !vips.reuses {
+                give_back_stale(&mut indexes, config, reach);
+                vips.reuses = true;
+                free = indexes.take();
+            }
+            let index = free.context("VIPs (limits.vips)")?;
+            vips.new.insert(index);
+            index
+        };
+        vips.records.push(VipRecord {
+            index,
+            name: vip.name.clone(),
+            address: vip.address,
+            listeners: vip.listeners.iter().map(ToString::to_string).collect(),
+            pool: vip.pool.clone(),
+        });
+    }
+    Ok(vips)
+}
+
+fn give_back_stale(indexes: &mut Indexes, config: &Config, reach: &Reach) {
+    let wanted: BTreeSet<_> = config.services.vips.iter().map(|vip| vip.address).collect();
+    for (_, index) in reach.vips.iter().filter(|(address, _)| !wanted.contains(address)) {
+        indexes.give_back(*index);
+    }
+}
+
+/// The entry of a backend without its way.
+fn entry(source: IpAddr, backend: IpAddr) -> Result<BackendEntry> {
+    let template = outer::template(source, backend)?;
+    Ok(BackendEntry {
+        outer: template.outer,
+        checksum_base: template.checksum_base,
+        outer_bytes: template.outer_bytes,
+        family: template.family,
+        ..BackendEntry::default()
+    })
+}
+
+/// The outer source toward a backend: the one of its family. Validation made sure that there is one.
+fn tunnel_source(config: &Config, backend: IpAddr) -> Option<IpAddr> {
+    let Role::Pop(PopRole { tunnel_source_ipv4, tunnel_source_ipv6, .. }) = &config.local.role else {
+        return None;
+    };
+    match backend {
+        IpAddr::V4(_) => tunnel_source_ipv4.map(IpAddr::V4),
+        IpAddr::V6(_) => tunnel_source_ipv6.map(IpAddr::V6),
+    }
+}

@@ -1,0 +1,88 @@
+//! From any services to any other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::{
+    instance::Instance,
+    services::{TIGHT, any_config},
+    states::start_and_watch,
+};
+use crate::dataplane::inventory::Inventory;
+
+/// What has counters: its identity and its index.
+fn indexes(inventory: &Inventory) -> BTreeMap<String, u32> {
+    let vips = inventory.vips.iter().map(|vip| (format!("vip {}", vip.address), vip.index));
+    let backends = inventory.pools.iter().flat_map(|pool| {
+        pool.backends.iter().map(|backend| {
+            (format!("backend {} {} from {:?}", pool.name, backend.address, backend.source), backend.index)
+        })
+    });
+    vips.chain(backends).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// The limits are met exactly, so old and new must take turns where there is no room for both.
+    #[test]
+    fn every_state_of_every_change_is_the_old_or_the_new(configs in proptest::collection::vec(any_config(TIGHT), 2..5)) {
+        let mut instance = Instance::new(&TIGHT);
+        for config in &configs {
+            let old = indexes(&instance.inventory);
+            instance.memory.reset_vips.clear();
+            instance.memory.reset_backends.clear();
+            start_and_watch(&mut instance, config);
+            let new = indexes(&instance.inventory);
+            let backends: BTreeSet<_> = new.iter().filter(|(name, _)| name.starts_with("backend")).map(|(_, index)| *index).collect();
+            prop_assert_eq!(backends.len(), config.services.pools.iter().map(|pool| pool.backends.len()).sum::<usize>());
+            for (name, index) in &new {
+                prop_assert!(old.get(name).is_none_or(|old| old == index), "{} was {:?}, is {}", name, old.get(name), index);
+                let is_new = !old.contains_key(name);
+                if name.starts_with("vip") {
+                    prop_assert_eq!(instance.memory.reset_vips.contains(index), is_new, "{}", name);
+                } else if name.starts_with("backend") {
+                    prop_assert_eq!(instance.memory.reset_backends.contains(index), is_new, "{}", name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn start_with_the_same_services_stores_no_cell_but_of_ways(config in any_config(TIGHT)) {
+        use crate::dataplane::tables::journal::{Event, Table};
+
+        let mut instance = Instance::new(&TIGHT);
+        start_and_watch(&mut instance, &config);
+        let before = instance.inventory.clone();
+        let again = start_and_watch(&mut instance, &config);
+        prop_assert_eq!(&instance.inventory, &before);
+        for event in &again.events {
+            let is_way = match event {
+                Event::Write { table, .. } => matches!(table, Table::Groups | Table::NextHops | Table::Links),
+                // The route cell of a backend.
+                Event::Store { table, offset, .. } => (*table, *offset) == (Table::Backends, 0),
+                Event::Device(..) | Event::Grace => true,
+                Event::Insert(..) | Event::Remove(_) => false,
+            };
+            prop_assert!(is_way, "{:?}", event);
+        }
+    }
+
+    /// Twice, because what has no name is cleared only when nothing leads to it any more.
+    #[test]
+    fn lost_inventory_is_rebuilt_with_no_packet_lost(first in any_config(TIGHT), second in any_config(TIGHT)) {
+        let mut instance = Instance::new(&TIGHT);
+        start_and_watch(&mut instance, &first);
+        let vips: Vec<_> = instance.inventory.vips.iter().map(|vip| (vip.address, vip.index)).collect();
+        for config in [&first, &second] {
+            instance.inventory = Inventory::default();
+            start_and_watch(&mut instance, config);
+            if config == &first {
+                let found: Vec<_> = instance.inventory.vips.iter().map(|vip| (vip.address, vip.index)).collect();
+                prop_assert_eq!(&found, &vips);
+            }
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Changes of services, looked at after every single store: what do packets find?
+
+mod changes;
+mod crashes;
+mod gaps;
+mod instance;
+mod lookup;
+mod room;
+mod services;
+mod states;

@@ -1,0 +1,101 @@
+//! Random services that fit into small limits.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use anycast_common::header::protocol;
+use proptest::prelude::*;
+
+use crate::desired::{Backend, Config, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip};
+
+pub const SEED: [u8; 16] = *b"tests of changes";
+
+/// Every limit that services can meet is met by the largest of them.
+pub const TIGHT: Limits = Limits {
+    vips: 3,
+    pools: 3,
+    backends: 12,
+    slots: 3 * 2040,
+    groups: 8,
+    next_hops: 8,
+    links: 2,
+    listener_sets: 3,
+    vip_drops: 8,
+};
+
+/// Room for services beside those of two more configurations.
+pub const ROOMY: Limits =
+    Limits { vips: 9, pools: 9, backends: 36, slots: 9 * 2040, groups: 24, next_hops: 24, links: 8, ..TIGHT };
+
+/// Addresses of VIPs.
+pub fn vip_addresses() -> Vec<IpAddr> {
+    let v4 = (1..=4).map(|host| IpAddr::from([192, 0, 2, host]));
+    v4.chain((1..=2).map(|host| IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, host)))).collect()
+}
+
+/// Tunnel addresses of backends.
+pub fn backend_addresses() -> Vec<IpAddr> {
+    let v4 = (0..6).map(|net| IpAddr::from([10, 0, net, 1]));
+    v4.chain((0..2).map(|net| IpAddr::from(Ipv6Addr::new(0xfd00, net, 0, 0, 0, 0, 0, 1)))).collect()
+}
+
+/// A PoP with these services.
+pub fn config(limits: Limits, source: u8, services: Services) -> Config {
+    let role = Role::Pop(PopRole {
+        tunnel_source_ipv4: Some(Ipv4Addr::new(10, 9, 0, source)),
+        tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, source.into())),
+        hash_seed: SEED,
+        allow_small_mtu: false,
+    });
+    let local = Local {
+        instance: "test".to_owned(),
+        role,
+        pop: "test".to_owned(),
+        host: "test".to_owned(),
+        interfaces: Vec::new(),
+        limits,
+    };
+    Config { local, services }
+}
+
+pub fn any_config(limits: Limits) -> impl Strategy<Value = Config> {
+    let names = proptest::sample::subsequence(vec!["a", "b", "c", "d"], 1..=3);
+    let pools = names.prop_flat_map(|names| names.into_iter().map(any_pool).collect::<Vec<_>>());
+    // The other source now and then: all backends change.
+    let source = prop_oneof![4 => Just(1), 1 => Just(2)];
+    (source, pools).prop_flat_map(move |(source, pools)| {
+        let names: Vec<_> = pools.iter().map(|pool| pool.name.clone()).collect();
+        let addresses = proptest::sample::subsequence(vip_addresses(), 0..=3);
+        let vips = addresses.prop_flat_map(move |addresses| {
+            addresses.into_iter().map(|address| any_vip(address, names.clone())).collect::<Vec<_>>()
+        });
+        vips.prop_map(move |vips| config(limits, source, Services { vips, pools: pools.clone() }))
+    })
+}
+
+fn any_pool(name: &'static str) -> impl Strategy<Value = Pool> {
+    let backends = proptest::sample::subsequence(backend_addresses(), 1..=4);
+    let weights = proptest::collection::vec(prop_oneof![Just(1), Just(50), Just(100)], 4);
+    (backends, weights).prop_map(move |(backends, weights)| Pool {
+        name: name.to_owned(),
+        home_region: "guangzhou".to_owned(),
+        backends: backends.into_iter().zip(weights).map(|(address, weight)| Backend { address, weight }).collect(),
+    })
+}
+
+fn any_vip(address: IpAddr, pools: Vec<String>) -> impl Strategy<Value = Vip> {
+    let tcp = |first, last| Listener { protocol: protocol::TCP, ports: Some((first, last)) };
+    let udp = Listener { protocol: protocol::UDP, ports: Some((53, 53)) };
+    let lists = vec![
+        vec![],
+        vec![tcp(80, 80)],
+        vec![tcp(80, 80), udp],
+        vec![tcp(1000, 2000), udp],
+        vec![Listener { protocol: protocol::TCP, ports: None }],
+    ];
+    (proptest::sample::select(lists), proptest::sample::select(pools)).prop_map(move |(listeners, pool)| Vip {
+        name: format!("vip-{address}"),
+        address,
+        listeners,
+        pool: Some(pool),
+    })
+}

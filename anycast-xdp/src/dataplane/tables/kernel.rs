@@ -1,0 +1,161 @@
+//! The tables as the kernel has them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use anycast_common::map::{MapValue, SOURCE_FAMILY_BITS, TunnelKey, tunnel_key};
+use anyhow::{Context as _, Result};
+use aya::maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key, xdp::DevMap};
+use ipnet::IpNet;
+
+use super::{
+    super::{array::Array, grace},
+    Arrays, Counters, Dataplane, mapped,
+};
+
+/// The key of a tunnel address.
+fn key(address: IpAddr) -> TunnelKey {
+    tunnel_key(if address.is_ipv4() { 4 } else { 6 }, mapped(address))
+}
+
+/// The key of a prefix in the allow-list.
+fn source_key(prefix: IpNet) -> Key<TunnelKey> {
+    let mapped_bits = if prefix.addr().is_ipv4() { 96 } else { 0 };
+    Key::new(SOURCE_FAMILY_BITS + mapped_bits + prefix.prefix_len() as u32, key(prefix.network()))
+}
+
+/// The kernel's tables.
+pub struct Kernel {
+    arrays: Arrays,
+    vip4: HashMap<MapData, [u8; 4], u32>,
+    vip6: HashMap<MapData, [u8; 16], u32>,
+    devices: DevMap<MapData>,
+    tunnels: HashMap<MapData, TunnelKey, u32>,
+    sources: LpmTrie<MapData, TunnelKey, u32>,
+    /// Counters, read by the inspector.
+    pub counters: Counters,
+}
+
+/// Opens a map and maps it into memory.
+fn array<T: MapValue>(open: &impl Fn(&str) -> Result<MapData>, name: &str) -> Result<Array<T>> {
+    let map = open(name)?;
+    let len = map.info()?.max_entries();
+    Array::map(map.fd(), len).with_context(|| format!("cannot map {name} into memory"))
+}
+
+/// Opens a map as one of aya's kinds.
+pub(super) fn typed<T: TryFrom<Map, Error = MapError>>(
+    open: &impl Fn(&str) -> Result<MapData>,
+    name: &str,
+) -> Result<T> {
+    Map::from_map_data(open(name)?).and_then(T::try_from).with_context(|| format!("map {name}"))
+}
+
+impl Kernel {
+    /// Opens every map with `open`, which is given its name.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be opened, or is of another kind.
+    pub fn open(open: impl Fn(&str) -> Result<MapData>) -> Result<Self> {
+        Ok(Self {
+            arrays: Arrays {
+                vips: array(&open, "VIPS")?,
+                pools: array(&open, "POOLS")?,
+                slots: array(&open, "SLOTS")?,
+                backends: array(&open, "BACKENDS")?,
+                groups: array(&open, "GROUPS")?,
+                next_hops: array(&open, "NEXT_HOPS")?,
+                links: array(&open, "LINKS")?,
+                listener_sets: array(&open, "LISTENER_SETS")?,
+                port_tables: array(&open, "PORT_TABLES")?,
+                port_pages: array(&open, "PORT_PAGES")?,
+            },
+            vip4: typed(&open, "VIP4")?,
+            vip6: typed(&open, "VIP6")?,
+            devices: typed(&open, "DEVICES")?,
+            tunnels: typed(&open, "TUNNELS")?,
+            sources: typed(&open, "SOURCES")?,
+            counters: Counters::open(&open)?,
+        })
+    }
+
+    /// The arrays, to look at.
+    pub fn read(&self) -> &Arrays {
+        &self.arrays
+    }
+}
+
+impl Dataplane for Kernel {
+    fn arrays(&mut self) -> &mut Arrays {
+        &mut self.arrays
+    }
+
+    fn vip_keys(&self) -> Result<BTreeMap<IpAddr, u32>> {
+        let v4 = self.vip4.iter().map(|entry| entry.map(|(key, index)| (IpAddr::from(key), index)));
+        let v6 = self.vip6.iter().map(|entry| entry.map(|(key, index)| (IpAddr::from(key), index)));
+        v4.chain(v6).collect::<Result<_, _>>().context("cannot read the VIP keys")
+    }
+
+    fn insert_vip(&mut self, address: IpAddr, index: u32) -> Result<()> {
+        match address {
+            IpAddr::V4(address) => self.vip4.insert(address.octets(), index, 0),
+            IpAddr::V6(address) => self.vip6.insert(address.octets(), index, 0),
+        }
+        .with_context(|| format!("cannot insert VIP {address}"))
+    }
+
+    fn remove_vip(&mut self, address: IpAddr) -> Result<()> {
+        match address {
+            IpAddr::V4(address) => self.vip4.remove(&address.octets()),
+            IpAddr::V6(address) => self.vip6.remove(&address.octets()),
+        }
+        .with_context(|| format!("cannot remove VIP {address}"))
+    }
+
+    fn reset_vip_counters(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
+        self.counters.reset_vips(indexes)
+    }
+
+    fn reset_backend_counter(&mut self, index: u32) -> Result<()> {
+        self.counters.reset_backend(index)
+    }
+
+    fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {
+        self.devices
+            .set(index, ifindex, None, 0)
+            .with_context(|| format!("interface {ifindex} cannot take redirected frames"))
+    }
+
+    fn set_gateway(&mut self, tunnels: &[IpAddr], sources: &[IpNet]) -> Result<()> {
+        let wanted: BTreeSet<_> = tunnels.iter().copied().map(key).collect();
+        for key in &wanted {
+            self.tunnels.insert(key, 1, 0).context("cannot insert a tunnel address")?;
+        }
+        let stale: Vec<_> = self.tunnels.keys().filter_map(Result::ok).filter(|key| !wanted.contains(key)).collect();
+        for key in stale {
+            self.tunnels.remove(&key)?;
+        }
+        let wanted: BTreeSet<_> =
+            sources.iter().map(|prefix| (source_key(*prefix).prefix_len(), source_key(*prefix).data())).collect();
+        for source in sources {
+            self.sources.insert(&source_key(*source), 1, 0).context("cannot insert an allowed source")?;
+        }
+        let stale: Vec<_> = self
+            .sources
+            .keys()
+            .filter_map(Result::ok)
+            .filter(|key| !wanted.contains(&(key.prefix_len(), key.data())))
+            .collect();
+        for key in stale {
+            self.sources.remove(&key)?;
+        }
+        Ok(())
+    }
+
+    fn wait_for_readers(&mut self) -> Result<()> {
+        grace::wait().context("cannot wait for a grace period")
+    }
+}

@@ -1,0 +1,104 @@
+//! Grace periods of readers in this process, and none at all.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use anycast_xdp::dataplane::tables::{Arrays, Dataplane, Kernel};
+use anyhow::Result;
+use ipnet::IpNet;
+
+/// Whether each reader is under way: odd numbers are.
+#[derive(Debug)]
+pub struct Readers(Vec<AtomicU64>);
+
+impl Readers {
+    /// So many, none of them under way.
+    pub fn new(count: usize) -> Self {
+        Self((0..count).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// Runs `work` as reader `number`.
+    pub fn under_way<T>(&self, number: usize, work: impl FnOnce() -> T) -> T {
+        self.0[number].fetch_add(1, Ordering::SeqCst);
+        let result = work();
+        self.0[number].fetch_add(1, Ordering::SeqCst);
+        result
+    }
+
+    /// Returns when every reader that is under way now has ended.
+    fn wait(&self) {
+        for reader in &self.0 {
+            let begun = reader.load(Ordering::SeqCst);
+            while begun % 2 == 1 && reader.load(Ordering::SeqCst) == begun {
+                std::thread::sleep(std::time::Duration::from_micros(50));
+            }
+        }
+    }
+}
+
+/// The kernel's tables, with readers of our own to wait for.
+pub struct Watched<'a> {
+    /// The tables.
+    pub kernel: &'a mut Kernel,
+    /// Who reads them.
+    pub readers: &'a Readers,
+}
+
+/// The kernel's tables, for a writer that does not wait for anybody: what must not be.
+pub struct Graceless<'a>(pub &'a mut Kernel);
+
+macro_rules! delegate {
+    ($kernel:tt) => {
+        fn arrays(&mut self) -> &mut Arrays {
+            self.$kernel.arrays()
+        }
+
+        fn vip_keys(&self) -> Result<BTreeMap<IpAddr, u32>> {
+            self.$kernel.vip_keys()
+        }
+
+        fn insert_vip(&mut self, address: IpAddr, index: u32) -> Result<()> {
+            self.$kernel.insert_vip(address, index)
+        }
+
+        fn remove_vip(&mut self, address: IpAddr) -> Result<()> {
+            self.$kernel.remove_vip(address)
+        }
+
+        fn reset_vip_counters(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
+            self.$kernel.reset_vip_counters(indexes)
+        }
+
+        fn reset_backend_counter(&mut self, index: u32) -> Result<()> {
+            self.$kernel.reset_backend_counter(index)
+        }
+
+        fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {
+            self.$kernel.set_device(index, ifindex)
+        }
+
+        fn set_gateway(&mut self, tunnels: &[IpAddr], sources: &[IpNet]) -> Result<()> {
+            self.$kernel.set_gateway(tunnels, sources)
+        }
+    };
+}
+
+impl Dataplane for Watched<'_> {
+    delegate!(kernel);
+
+    fn wait_for_readers(&mut self) -> Result<()> {
+        self.readers.wait();
+        Ok(())
+    }
+}
+
+impl Dataplane for Graceless<'_> {
+    delegate!(0);
+
+    fn wait_for_readers(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
