@@ -204,8 +204,10 @@ pub struct GroupEntry {
     pub picks: u64,
     /// Indexes into `NEXT_HOPS`. Position 0 stays 0: a zeroed nibble selects no next hop.
     pub members: [u16; GROUP_PICKS],
+    /// Reserved, 0: makes an entry a cache line, and its place a shift instead of a multiplication.
+    pub reserved: [u64; 3],
 }
-map_value!(GroupEntry, size 40, align 8, fields [u64, [u16; GROUP_PICKS]]);
+map_value!(GroupEntry, size 64, align 8, fields [u64, [u16; GROUP_PICKS], [u64; 3]]);
 
 impl GroupEntry {
     /// The member position that a flow hash picks out of a picks cell.

@@ -10,13 +10,14 @@ use crate::maps;
 
 #[tracepoint]
 fn redirect_err(ctx: TracePointContext) -> u32 {
-    let _ = of_our_program(&ctx, LOSS_REDIRECT);
+    // `to_ifindex` is at 24; 0 where the kernel does not know it.
+    let _ = of_our_program(&ctx, LOSS_REDIRECT, 24);
     0
 }
 
 #[tracepoint]
 fn exception(ctx: TracePointContext) -> u32 {
-    let _ = of_our_program(&ctx, LOSS_EXCEPTION);
+    let _ = of_our_program(&ctx, LOSS_EXCEPTION, INGRESS_AT);
     0
 }
 
@@ -32,13 +33,18 @@ fn bulk_tx(ctx: TracePointContext) -> u32 {
     0
 }
 
-/// `prog_id` at 8, `ifindex` at 16: one frame.
+/// Where `xdp_redirect_err` and `xdp_exception` name the interface that the frame came in by.
+const INGRESS_AT: usize = 16;
+
+/// One frame, lost on the interface that the record names at `ifindex_at`; on the one that it came in by if that is
+/// none of ours. `prog_id` is at 8.
 #[inline(always)]
-fn of_our_program(ctx: &TracePointContext, kind: u32) -> Result<(), i32> {
-    // SAFETY: both fields lie within the tracepoint's record.
-    let (program_id, ifindex) = unsafe { (ctx.read_at::<u32>(8)?, ctx.read_at::<u32>(16)?) };
-    if maps::PROGRAM_IDS.get_ptr(program_id).is_some() {
-        add(DriverLossKey { ifindex, kind }, 1);
+fn of_our_program(ctx: &TracePointContext, kind: u32, ifindex_at: usize) -> Result<(), i32> {
+    // SAFETY: all fields lie within the tracepoint's record.
+    let (program_id, ifindex, ingress) =
+        unsafe { (ctx.read_at::<u32>(8)?, ctx.read_at::<u32>(ifindex_at)?, ctx.read_at::<u32>(INGRESS_AT)?) };
+    if maps::PROGRAM_IDS.get_ptr(program_id).is_some() && !add(DriverLossKey { ifindex, kind }, 1) {
+        add(DriverLossKey { ifindex: ingress, kind }, 1);
     }
     Ok(())
 }
@@ -54,10 +60,13 @@ fn bulk(ctx: &TracePointContext, kind: u32, ifindex_at: usize, drops_at: usize) 
     Ok(())
 }
 
+/// False: the interface is none of ours.
 #[inline(always)]
-fn add(key: DriverLossKey, frames: u64) {
-    if let Some(counter) = maps::DRIVER_LOSSES.get_ptr_mut(key) {
-        // SAFETY: a per-CPU value that was just looked up.
-        unsafe { *counter += frames };
-    }
+fn add(key: DriverLossKey, frames: u64) -> bool {
+    let Some(counter) = maps::DRIVER_LOSSES.get_ptr_mut(key) else {
+        return false;
+    };
+    // SAFETY: a per-CPU value that was just looked up.
+    unsafe { *counter += frames };
+    true
 }

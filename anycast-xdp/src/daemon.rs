@@ -87,11 +87,13 @@ impl Running {
         };
         running.resolve(&plan).await?;
         running.update_ways(loaded)?;
-        plan.switch(&mut loaded.kernel)?;
 
+        // An interface may still refuse: the services change after that.
         let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         losses::follow(loaded, pins, &names)?;
-        plan.next.interfaces = attach::attach(loaded, pins, config)?;
+        let interfaces = attach::attach(loaded, pins, config)?;
+        plan.switch(&mut loaded.kernel)?;
+        plan.next.interfaces = interfaces;
         plan.next.write(pins.run())?;
 
         running.backends = backends(&plan.next);

@@ -35,7 +35,7 @@ fn start(deployment: &Deployment, spec: &StreamSpec) -> NumberedStream {
 }
 
 fn assert_whole(report: &StreamReport, what: &str) {
-    println!("{what}: {report:?}");
+    eprintln!("{what}: {report:?}");
     assert!(rate::is_whole(report), "{what}: {report:?}");
 }
 
@@ -75,7 +75,7 @@ fn kill_and_restart_lose_nothing_and_counters_go_on() {
         let report = stream.stop().unwrap();
         assert_whole(&report, mix.name);
         assert_eq!(forwarded(deployment.pop(), mix.name) - before, report.sent);
-        println!("{}: starts took {starts:?}", mix.name);
+        eprintln!("{}: starts took {starts:?}", mix.name);
     }
 }
 
@@ -106,11 +106,8 @@ fn twenty_restarts_in_a_row_lose_nothing() {
     let stream = start(&deployment, &spec);
     for run in 0..20 {
         let daemon = &mut deployment.pops[0];
-        if run % 3 == 0 {
-            daemon.stop().unwrap()
-        } else {
-            daemon.kill().unwrap()
-        }
+        let stopped = if run % 3 == 0 { daemon.stop() } else { daemon.kill() };
+        stopped.unwrap();
         daemon.resume().unwrap();
     }
     let tables = deployment.pop().status().unwrap()["tables"].clone();
@@ -163,11 +160,8 @@ fn a_changed_configuration_loses_nothing_of_an_unchanged_vip() {
     for (number, (what, config)) in changes(&deployment.lab).into_iter().enumerate() {
         let daemon = &mut deployment.pops[0];
         daemon.write_config(config.text()).unwrap();
-        if number % 2 == 0 {
-            daemon.kill().unwrap()
-        } else {
-            daemon.stop().unwrap()
-        }
+        let stopped = if number % 2 == 0 { daemon.kill() } else { daemon.stop() };
+        stopped.unwrap();
         daemon.resume().unwrap_or_else(|error| panic!("{what}: {error:#}"));
         sleep(A_WHILE);
         let vips: serde_json::Value =

@@ -77,7 +77,7 @@ fn no_packet_is_mixed_while_everything_changes() {
         }
         Some(changer) => changer.step(kernel).unwrap(),
     });
-    println!("{changes} changes, {tally:?}");
+    eprintln!("{changes} changes, {tally:?}");
     assert_eq!((tally.mixed, tally.holes), (0, 0), "{:#?}", tally.examples);
     assert!(tally.forwarded > tally.packets / 2, "{tally:?}");
     assert!(tally.passed > 0 && tally.dropped > 0, "VIPs came and went, and routes were narrow: {tally:?}");
@@ -106,7 +106,7 @@ fn an_entry_written_in_place_is_seen_as_mixed_packets() {
         }
         1
     });
-    println!("{changes} changes, {tally:?}");
+    eprintln!("{changes} changes, {tally:?}");
     assert!(tally.mixed > 0, "{tally:?}");
 }
 
@@ -170,7 +170,7 @@ fn readers_however_slow_see_one_state() {
     let (mixed, holes, reads) = read_slowly(SHORT, false, |changer, kernel, readers| {
         changer.step(&mut Watched { kernel, readers }).unwrap();
     });
-    println!("{reads} slow reads, {holes} holes, {} mixed", mixed.len());
+    eprintln!("{reads} slow reads, {holes} holes, {} mixed", mixed.len());
     assert!(mixed.is_empty(), "{} of {reads} mixed: {:#?}", mixed.len(), &mixed[..mixed.len().min(5)]);
     assert_eq!(holes, 0);
     assert!(reads > 1000, "{reads}");
@@ -183,6 +183,6 @@ fn slow_readers_see_mixed_states_when_nobody_waits_for_them() {
     let (mixed, _, reads) = read_slowly(SHORT, true, |changer, kernel, _| {
         changer.step(&mut Graceless(kernel)).unwrap();
     });
-    println!("{} mixed within {reads} slow reads", mixed.len());
+    eprintln!("{} mixed within {reads} slow reads", mixed.len());
     assert!(!mixed.is_empty(), "{reads} reads");
 }

@@ -145,12 +145,13 @@ impl Ip for V4 {
             return Err(Outcome::IpVersion);
         }
         let bytes = ((first & 15) as usize) << 2;
-        if bytes < IPV4_BYTES || !l3.holds(bytes) {
+        if bytes < IPV4_BYTES {
             return Err(Outcome::Ipv4HeaderLength);
         }
         let length = ip.be16::<2>() as usize;
         if length < bytes || !l3.holds(length) {
-            return Err(Outcome::Ipv4TotalLength);
+            // A header that runs beyond the frame does so whatever the total length says.
+            return Err(if l3.holds(bytes) { Outcome::Ipv4TotalLength } else { Outcome::Ipv4HeaderLength });
         }
         Ok(Header {
             source: ip.word::<12>(),

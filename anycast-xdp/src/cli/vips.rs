@@ -24,6 +24,6 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
-    let vips = args.instance.open()?.vips()?;
+    let vips = args.instance.open()?.vips();
     writer::write(args.output.output, &vips, |vips, width| render::vips(vips, width))
 }

@@ -1,6 +1,11 @@
 //! Attaching programs to interfaces by pinned links.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail};
 use aya::programs::{
@@ -17,6 +22,9 @@ use super::{
 };
 use crate::desired::{AttachMode, Config, Interface, Role};
 
+/// How long a link that was taken away may stay on its interface.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The program for an interface.
 pub fn program_for(role: &Role, interface: &Interface) -> &'static str {
     match role {
@@ -31,7 +39,7 @@ pub fn program_for(role: &Role, interface: &Interface) -> &'static str {
 ///
 /// # Errors
 ///
-/// The first interface that refuses; those before it stay attached.
+/// The first interface that refuses. Nothing is attached then that was not before.
 pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<InterfaceRecord>> {
     let mut ids = BTreeSet::new();
     for interface in &config.local.interfaces {
@@ -41,10 +49,21 @@ pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<I
         ids.insert(id);
     }
     let mut records = Vec::new();
+    let mut made = Vec::new();
     for interface in &config.local.interfaces {
         let name = program_for(&config.local.role, interface);
-        let mode = one(loaded.xdp(name)?, &pins.link(&interface.name), interface)
-            .with_context(|| format!("cannot attach to {}", interface.name))?;
+        let pin = pins.link(&interface.name);
+        let is_new = !pin.exists();
+        let mode = match one(loaded.xdp(name)?, &pin, interface) {
+            Ok(mode) => mode,
+            Err(error) => {
+                take_back(&made);
+                return Err(error).with_context(|| format!("cannot attach to {}", interface.name));
+            }
+        };
+        if is_new {
+            made.push(pin);
+        }
         tracing::info!(interface = interface.name, program = name, mode, "attached");
         records.push(InterfaceRecord {
             name: interface.name.clone(),
@@ -58,6 +77,15 @@ pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<I
         known.remove(&id)?;
     }
     Ok(records)
+}
+
+/// Takes away links that were just made.
+fn take_back(pins: &[PathBuf]) {
+    for pin in pins {
+        if let Err(error) = fs::remove_file(pin) {
+            tracing::warn!("cannot remove {}: {error}", pin.display());
+        }
+    }
 }
 
 /// Takes away the links of interfaces that the configuration does not name.
@@ -127,7 +155,20 @@ fn pinned(pin: &Path, interface: &Interface) -> Result<Option<XdpLink>> {
     // The interface went away and came back, or another mode is asked for: the link cannot be used again.
     drop(link);
     fs::remove_file(pin).context("cannot remove the old link")?;
+    if let Some((index, state)) = interface_index(&interface.name).zip(state).filter(|_| here) {
+        await_release(index, state.program_id)?;
+    }
     Ok(None)
+}
+
+/// Waits until a program is off an interface. The kernel drops the last reference to a link a moment after its file is
+/// gone (`bpf_link_put` leaves it to a worker), and till then no link of another mode is taken.
+fn await_release(index: u32, program_id: u32) -> Result<()> {
+    let deadline = Instant::now() + RELEASE_TIMEOUT;
+    while interfaces::xdp(index)?.is_some_and(|state| state.program_id == program_id) && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// The mode in which an interface runs XDP now.
@@ -139,7 +180,9 @@ fn mode(interface: &str) -> Result<&'static str> {
 fn explain(error: ProgramError, interface: &Interface) -> anyhow::Error {
     let hint = match (&error, interface.attach) {
         (ProgramError::UnknownInterface { .. }, _) => "check the name with `ip link`",
-        (ProgramError::SyscallError(error), _) if error.io_error.raw_os_error() == Some(libc::EBUSY) => {
+        (ProgramError::SyscallError(error), _)
+            if matches!(error.io_error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST)) =>
+        {
             "another XDP program is attached; find it with `ip -d link show`, and take it away with `ip link set dev ... xdp off`"
         }
         (_, AttachMode::Native) => {

@@ -1,6 +1,6 @@
 //! The kernel's side of the state: pinned maps, programs and links, and the code that changes them while packets flow.
 //!
-//! Rules (docs/ARCHITECTURE.md tells why): every live change is one aligned 8-byte store into a cell; entries are
+//! Rules (ARCHITECTURE.md tells why): every live change is one aligned 8-byte store into a cell; entries are
 //! written once, at an index that nothing refers to; an index is reused only after a grace period.
 
 pub mod apply;

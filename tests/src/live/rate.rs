@@ -23,7 +23,7 @@ pub fn lossless(from: &Namespace, to: &Namespace, destination: SocketAddr, flows
         std::thread::sleep(TRIAL);
         let report = stream.stop()?;
         if is_whole(&report) {
-            println!("baseline: {rate_pps} pps asked, {} reached, {} sent, 0 lost", report.rate_pps, report.sent);
+            eprintln!("baseline: {rate_pps} pps asked, {} reached, {} sent, 0 lost", report.rate_pps, report.sent);
             return Ok(spec);
         }
         reports.push(report);

@@ -82,15 +82,14 @@ fn send_all(socket: &OwnedFd, frames: &[Vec<u8>]) -> Result<u64> {
         let rest = &mut messages[sent..];
         // SAFETY: every header points to one iovec, every iovec to a frame that is only read; all outlive the call.
         let count = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as libc::c_uint, 0) };
-        match usize::try_from(count) {
-            Ok(count) => sent += count,
-            Err(_) => {
-                let error = io::Error::last_os_error();
-                // A full queue: the frame was not taken, and is offered again.
-                ensure!(error.raw_os_error() == Some(libc::ENOBUFS), "sending frames: {error}");
-                std::thread::yield_now();
-            }
+        if let Ok(count) = usize::try_from(count) {
+            sent += count;
+            continue;
         }
+        let error = io::Error::last_os_error();
+        // A full queue: the frame was not taken, and is offered again.
+        ensure!(error.raw_os_error() == Some(libc::ENOBUFS), "sending frames: {error}");
+        std::thread::yield_now();
     }
     Ok(sent as u64)
 }

@@ -1,6 +1,6 @@
 //! Wall-clock time as kernel time stamps have it, and figures of several runs.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds since 1970.
 pub fn now_ns() -> u64 {
@@ -21,7 +21,7 @@ pub struct Figures {
 impl Figures {
     /// Of durations in nanoseconds; panics if there are none.
     pub fn of(runs_ns: &[u64]) -> Self {
-        let mut runs: Vec<f64> = runs_ns.iter().map(|ns| *ns as f64 / 1e6).collect();
+        let mut runs: Vec<f64> = runs_ns.iter().map(|ns| Duration::from_nanos(*ns).as_secs_f64() * 1e3).collect();
         runs.sort_unstable_by(f64::total_cmp);
         Self { min_ms: runs[0], median_ms: runs[runs.len() / 2], max_ms: runs[runs.len() - 1] }
     }

@@ -22,6 +22,9 @@ use super::{
 };
 use crate::desired::{Config, Pool, PopRole, Role};
 
+/// Indexes of backends that are to be written, and what.
+pub type NewBackends = Vec<(u32, BackendEntry)>;
+
 /// The pools that `config` asks for, and the entries of those of their backends that are new.
 ///
 /// # Errors
@@ -32,7 +35,7 @@ pub fn pools(
     current: &Inventory,
     reach: &Reach,
     arrays: &Arrays,
-) -> Result<(Vec<PoolRecord>, Vec<(u32, BackendEntry)>)> {
+) -> Result<(Vec<PoolRecord>, NewBackends)> {
     let mut known = Known::of(current, arrays);
     let drafts = config.services.pools.iter().map(|pool| known.pool(pool, config));
     let mut drafts = drafts.collect::<Result<Vec<_>>>()?;
@@ -106,7 +109,7 @@ impl<'a> Known<'a> {
 }
 
 /// Gives an index to every pool and backend that has none. What packets cannot find, and no pool keeps, is free.
-fn take_free(pools: &mut [Draft], reach: &Reach, arrays: &Arrays) -> Result<Vec<(u32, BackendEntry)>> {
+fn take_free(pools: &mut [Draft], reach: &Reach, arrays: &Arrays) -> Result<NewBackends> {
     let kept = pools.iter().map(|pool| pool.record.index);
     let mut pool_indexes = Indexes::new(arrays.pools.len(), reach.pools.iter().copied().chain(kept));
     let kept = pools.iter().flat_map(|pool| &pool.record.backends).map(|backend| backend.index);

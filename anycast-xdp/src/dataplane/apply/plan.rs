@@ -5,7 +5,6 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::BackendEntry;
 use anyhow::Result;
 
 use super::{
@@ -13,7 +12,7 @@ use super::{
         inventory::{BackendRecord, Inventory, PoolRecord, VipRecord},
         tables::{Arrays, Dataplane},
     },
-    number,
+    number::{self, NewBackends},
     reach::{Reach, tunnel_address},
 };
 use crate::desired::{Config, Role};
@@ -30,7 +29,7 @@ pub struct Plan<'a> {
     pub during_backends: Vec<(IpAddr, u32)>,
     /// What packets find before it.
     pub(super) reach: Reach,
-    pub(super) new_backends: Vec<(u32, BackendEntry)>,
+    pub(super) new_backends: NewBackends,
     pub(super) new_vips: BTreeSet<u32>,
     /// New VIPs take the indexes of VIPs that go.
     pub(super) reuses_vips: bool,

@@ -71,7 +71,7 @@ impl Tally {
         let mut random = fastrand::Rng::with_seed(1);
         let mut output = [0; 2048];
         let mut context = [0; 24];
-        while !stop.load(Ordering::Relaxed) && !(until_mixed && tally.mixed > 0) {
+        while !(stop.load(Ordering::Relaxed) || until_mixed && tally.mixed > 0) {
             let input = &inputs[random.usize(..inputs.len())];
             context[4..8].copy_from_slice(&(input.frame.len() as u32).to_ne_bytes());
             context[12..16].copy_from_slice(&INTERFACES[0].to_ne_bytes());

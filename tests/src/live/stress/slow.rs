@@ -1,6 +1,8 @@
 //! The program's chain of reads, in this process and with pauses between its steps that no processor would make: what a
 //! missing grace period breaks once in a billion packets breaks here at once.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the object has maps of a few kinds only")]
+
 use std::{net::IpAddr, thread::sleep, time::Duration};
 
 use anycast_common::map::{BackendRoute, GroupEntry, NextHop, PoolDescriptor, PoolRef, backend_of, v4_mapped};

@@ -153,8 +153,9 @@ pub(crate) mod limits {
         "Maglev slots over all pools: 2040, 16382 or 131072 for each, by its number of backends.",
     );
     pub(crate) const GROUPS: Field<Integer<1, 1_048_576>> = Field::default("groups", "1024", "Next-hop groups.");
-    pub(crate) const NEXT_HOPS: Field<Integer<1, 65_535>> = Field::default("next_hops", "1024", "Next hops.");
-    pub(crate) const LINKS: Field<Integer<1, 65_535>> = Field::default("links", "64", "Egress links.");
+    // An index of these has 16 bits, and old and new ones stand side by side.
+    pub(crate) const NEXT_HOPS: Field<Integer<1, 32_767>> = Field::default("next_hops", "1024", "Next hops.");
+    pub(crate) const LINKS: Field<Integer<1, 32_767>> = Field::default("links", "64", "Egress links.");
     pub(crate) const LISTENER_SETS: Field<Integer<1, 65_536>> =
         Field::default("listener_sets", "256", "Distinct sets of listeners; VIPs with the same listeners share one.");
     pub(crate) const VIP_DROPS: Field<Integer<1, 4_194_304>> =

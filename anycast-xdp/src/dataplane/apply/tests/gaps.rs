@@ -9,6 +9,7 @@ use super::{super::slots::Tables, services::TIGHT};
 use crate::{
     dataplane::tables::{
         Dataplane as _, Memory,
+        capacity::first_spare_slot,
         journal::{Event, Table},
     },
     desired::Limits,
@@ -120,4 +121,54 @@ proptest! {
             old = new.into_iter().filter(|(pool, _)| *pool != gone).collect();
         }
     }
+}
+
+/// Writes a pool's table to a place of its own.
+fn lay(memory: &mut Memory, pool: u32, offset: u32, table: &[u32]) {
+    let arrays = memory.arrays();
+    for (pair, slots) in table.chunks(2).enumerate() {
+        let cell = u64::from(slots[0]) | u64::from(slots.get(1).copied().unwrap_or(0)) << 32;
+        arrays.slots.write(offset / 2 + pair as u32, cell);
+    }
+    let descriptor = PoolDescriptor { offset, size: table.len() as u32 };
+    arrays.pools.store_cell(pool, 0, descriptor.to_cell());
+}
+
+#[test]
+fn gaps_shorter_than_every_table_are_closed_by_way_of_the_spare_slots() {
+    let mut memory = Memory::new(&LIMITS).expect("memory");
+    let spare = first_spare_slot(&LIMITS);
+    assert_eq!(spare, 122);
+    // Ten slots are free before these two, and ten behind them.
+    let old = BTreeMap::from([(1, table(1, 0, 50)), (2, table(2, 0, 50))]);
+    lay(&mut memory, 1, 12, &old[&1]);
+    lay(&mut memory, 2, 62, &old[&2]);
+    let new = BTreeMap::from([(3, table(3, 0, 20))]);
+
+    let mut shadow = memory.copy(&LIMITS);
+    let journal = memory.begin_journal();
+    Tables::new(&mut memory, &LIMITS).expect("tables").switch(3, &new[&3]).expect("room");
+    memory.end_journal();
+    let events = std::mem::take(&mut *journal.lock().expect("no panic"));
+    let spare_is_used =
+        |event: &Event| matches!(event, Event::Write { table: Table::Slots, index, .. } if *index >= spare / 2);
+    assert!(events.iter().any(spare_is_used));
+    assert_states(&mut shadow, &events, &old, &new);
+    for (pool, table) in old.iter().chain(&new) {
+        assert_eq!(&read(&mut memory, *pool), table);
+        let offset = PoolDescriptor::from_cell(memory.arrays().pools.get(*pool)).offset;
+        assert!(offset + table.len() as u32 <= spare, "pool {pool} lies at {offset}");
+    }
+}
+
+#[test]
+fn table_whose_mover_died_leaves_the_spare_slots() {
+    let mut memory = Memory::new(&LIMITS).expect("memory");
+    let spare = first_spare_slot(&LIMITS);
+    let stranded = table(1, 0, 50);
+    lay(&mut memory, 1, spare, &stranded);
+    drop(Tables::new(&mut memory, &LIMITS).expect("tables"));
+    assert_eq!(read(&mut memory, 1), stranded);
+    assert_eq!(PoolDescriptor::from_cell(memory.arrays().pools.get(1)).offset, 2);
+    assert_eq!(memory.grace_periods, 1);
 }

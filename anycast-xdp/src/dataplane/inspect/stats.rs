@@ -1,0 +1,119 @@
+//! The counters, summed over all CPUs.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use anycast_common::{
+    map::{Counter, DriverLossKey, VipDropKey},
+    outcome::{Class, Outcome},
+};
+use anyhow::{Context as _, Result};
+use aya::maps::PerCpuValues;
+
+use super::{
+    super::{
+        interfaces::{self, interface_index},
+        losses::TRACEPOINTS,
+        tables::Raw,
+    },
+    Inspector,
+};
+use crate::view::{BackendStats, Count, InterfaceStats, Stats, VipStats};
+
+impl Inspector {
+    /// The counters.
+    ///
+    /// # Errors
+    ///
+    /// A map that cannot be read.
+    pub fn stats(&self) -> Result<Stats> {
+        let drops = self.vip_drops()?;
+        let vips = self.inventory.vips.iter().map(|vip| self.vip_stats(vip.index, &vip.name, vip.address, &drops));
+        let backends = self.inventory.pools.iter().flat_map(|pool| {
+            pool.backends.iter().map(|backend| {
+                let counters = self.kernel.counters.backends.get(&backend.index, 0);
+                let forwarded = Count(total(&counters.context("cannot read BACKEND_COUNTERS")?));
+                Ok(BackendStats { pool: pool.name.clone(), address: backend.address, forwarded })
+            })
+        });
+        let mut outcomes = BTreeMap::new();
+        for outcome in Outcome::ALL {
+            let counters = self.kernel.counters.outcomes.get(&(*outcome as u32), 0);
+            let count = total(&counters.context("cannot read OUTCOMES")?);
+            if count.packets != 0 {
+                outcomes.insert(outcome.label().to_owned(), Count(count));
+            }
+        }
+        let vips: Vec<_> = vips.collect::<Result<_>>()?;
+        // Forwarded packets are counted by VIP only; the host's figure is their sum.
+        let forwarded: Counter = vips.iter().map(|vip: &VipStats| vip.forwarded.0).sum();
+        if forwarded.packets != 0 {
+            let outcome = if self.inventory.role == "gateway" { Outcome::Decapsulated } else { Outcome::Forwarded };
+            outcomes.insert(outcome.label().to_owned(), Count(forwarded));
+        }
+        Ok(Stats {
+            instance: self.instance.clone(),
+            vips,
+            backends: backends.collect::<Result<_>>()?,
+            outcomes,
+            interfaces: self.interfaces()?,
+        })
+    }
+
+    fn vip_stats(
+        &self,
+        index: u32,
+        name: &str,
+        address: IpAddr,
+        drops: &BTreeMap<(u32, u32), Counter>,
+    ) -> Result<VipStats> {
+        let per_cpu = self.kernel.counters.vips.get(&index, 0).context("cannot read VIP_COUNTERS")?;
+        let class = |class: Class| per_cpu.iter().map(|counters| counters[class as usize].0).sum::<Counter>();
+        let of_vip = drops.range((index, 0)..=(index, u32::MAX));
+        let reasons = of_vip.filter_map(|((_, outcome), count)| {
+            Some((Outcome::from_number(*outcome)?.label().to_owned(), Count(*count)))
+        });
+        Ok(VipStats {
+            name: name.to_owned(),
+            address,
+            received: Count(Class::ALL.into_iter().map(class).sum()),
+            forwarded: Count(class(Class::Forwarded)),
+            answered: Count(class(Class::Answered)),
+            passed: Count(class(Class::Passed)),
+            dropped: Count(class(Class::Dropped)),
+            reasons: reasons.collect(),
+        })
+    }
+
+    fn vip_drops(&self) -> Result<BTreeMap<(u32, u32), Counter>> {
+        let mut drops = BTreeMap::new();
+        for entry in &self.kernel.counters.vip_drops {
+            let (Raw(VipDropKey { vip_index, outcome }), counters) = entry.context("cannot read VIP_DROPS")?;
+            drops.insert((vip_index, outcome), total(&counters));
+        }
+        Ok(drops)
+    }
+
+    fn interfaces(&self) -> Result<Vec<InterfaceStats>> {
+        let mut names: Vec<_> = self.inventory.interfaces.iter().map(|record| record.name.clone()).collect();
+        names.sort();
+        names
+            .into_iter()
+            .map(|interface| {
+                let index = interface_index(&interface).unwrap_or(0);
+                let mut xdp_losses = BTreeMap::new();
+                for (_, _, kind, label) in TRACEPOINTS {
+                    let key = Raw(DriverLossKey { ifindex: index, kind });
+                    let counters = self.kernel.counters.losses.get(&key, 0);
+                    xdp_losses.insert(label.to_owned(), counters.map_or(0, |counters| counters.iter().sum()));
+                }
+                let nic = if index == 0 { BTreeMap::new() } else { interfaces::losses(&interface, index)? };
+                Ok(InterfaceStats { interface, xdp_losses, nic })
+            })
+            .collect()
+    }
+}
+
+/// The sum over all CPUs.
+fn total(per_cpu: &PerCpuValues<Raw<Counter>>) -> Counter {
+    per_cpu.iter().map(|counter| counter.0).sum()
+}

@@ -1,0 +1,109 @@
+//! What is attached, how full the tables are, and where packets go.
+
+use std::collections::BTreeMap;
+
+use anycast_common::map::{BackendRoute, GROUP_PICKS, GroupEntry, NextHop};
+use anyhow::Result;
+
+use super::{
+    super::interfaces::{self, interface_index},
+    Inspector,
+};
+use crate::view::{Attachment, BackendStatus, NextHopStatus, Status, TableFill};
+
+impl Inspector {
+    /// What is attached, how full the tables are, and where packets go.
+    ///
+    /// # Errors
+    ///
+    /// An interface that the kernel does not tell of.
+    pub fn status(&self) -> Result<Status> {
+        let attachments = self.inventory.interfaces.iter().map(|record| {
+            let ifindex = interface_index(&record.name);
+            let state = match ifindex {
+                Some(index) => interfaces::xdp(index)?,
+                None => None,
+            };
+            Ok(Attachment {
+                interface: record.name.clone(),
+                ifindex: ifindex.unwrap_or(0),
+                program: record.program.clone(),
+                program_id: state.map_or(0, |state| state.program_id),
+                asked: record.asked.clone(),
+                mode: state.map_or("detached", |state| state.mode).to_owned(),
+            })
+        });
+        Ok(Status {
+            instance: self.instance.clone(),
+            role: self.inventory.role.clone(),
+            pop: self.inventory.pop.clone(),
+            host: self.inventory.host.clone(),
+            abi_version: self.inventory.abi_version,
+            daemon_pid: self.pins.daemon_pid(),
+            attachments: attachments.collect::<Result<_>>()?,
+            tables: self.tables(),
+            backends: self.backends(),
+        })
+    }
+
+    fn tables(&self) -> Vec<TableFill> {
+        let arrays = self.kernel.read();
+        let fill = |name: &str, used: usize, len: u32| TableFill {
+            name: name.to_owned(),
+            used: used as u32,
+            capacity: len.saturating_sub(1),
+        };
+        let slots: u32 = self.inventory.pools.iter().map(|pool| pool.size).sum();
+        vec![
+            fill("vips", arrays.vips.used().count(), arrays.vips.len()),
+            fill("pools", arrays.pools.used().count(), arrays.pools.len()),
+            TableFill { name: "slots".to_owned(), used: slots, capacity: (arrays.slots.len() - 1) * 2 },
+            fill("backends", arrays.backends.used().count(), arrays.backends.len()),
+            fill("groups", arrays.groups.used().count(), arrays.groups.len()),
+            fill("next_hops", arrays.next_hops.used().count(), arrays.next_hops.len()),
+            fill("links", arrays.links.used().count(), arrays.links.len()),
+            fill("listener_sets", arrays.listener_sets.used().count(), arrays.listener_sets.len()),
+        ]
+    }
+
+    fn backends(&self) -> Vec<BackendStatus> {
+        let arrays = self.kernel.read();
+        let mut rows = Vec::new();
+        for pool in &self.inventory.pools {
+            for backend in &pool.backends {
+                let route = BackendRoute::from_cell(arrays.backends.get(backend.index).route);
+                rows.push(BackendStatus {
+                    pool: pool.name.clone(),
+                    address: backend.address,
+                    weight: backend.weight,
+                    mtu_bytes: route.mtu_bytes,
+                    next_hops: self.next_hops(&arrays.groups.get(route.group_index)),
+                });
+            }
+        }
+        rows
+    }
+
+    fn next_hops(&self, group: &GroupEntry) -> Vec<NextHopStatus> {
+        let arrays = self.kernel.read();
+        let mut shares = BTreeMap::<u16, u8>::new();
+        for place in 0..GROUP_PICKS as u64 {
+            let member = group.members[GroupEntry::position(group.picks, place)];
+            if member != 0 {
+                *shares.entry(member).or_default() += 1;
+            }
+        }
+        shares
+            .into_iter()
+            .filter_map(|(member, sixteenths)| {
+                let next_hop = NextHop::from_cell(arrays.next_hops.get(member as u32));
+                let link = arrays.links.get(next_hop.link_index as u32);
+                (next_hop.link_index != 0).then(|| NextHopStatus {
+                    interface: interfaces::interface_name(link.ifindex).unwrap_or_else(|| link.ifindex.to_string()),
+                    mac: next_hop.mac.map(|byte| format!("{byte:02x}")).join(":"),
+                    sixteenths,
+                })
+            })
+            .collect()
+    }
+}
