@@ -366,8 +366,9 @@ pub const SOURCE_FAMILY_BITS: u32 = 32;
 /// The key of an address.
 #[inline(always)]
 pub const fn tunnel_key(family: u8, address: [u8; 16]) -> TunnelKey {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
-    [0, 0, 0, family, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]
+    let mut key = [0, 0, 0, family, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    key.split_at_mut(4).1.copy_from_slice(&address);
+    key
 }
 
 #[cfg(test)]

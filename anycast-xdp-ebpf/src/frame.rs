@@ -2,7 +2,7 @@
 
 use anycast_common::header::{ETHERNET_BYTES, ETHERTYPE_QINQ, ETHERTYPE_VLAN, VLAN_TAG_BYTES, VLAN_TAGS_MAX};
 
-use crate::packet::Cursor;
+use crate::packet::{Cursor, Window};
 
 /// The L2 header of a frame.
 pub struct L2 {
@@ -10,6 +10,12 @@ pub struct L2 {
     pub bytes: usize,
     /// EtherType behind them.
     pub ethertype: u16,
+}
+
+/// The EtherType behind the addresses; 0: the frame is too short for one.
+#[inline(always)]
+pub fn ethertype(frame: Cursor) -> u16 {
+    frame.window::<ETHERNET_BYTES>().map_or(0, Window::be16::<12>)
 }
 
 /// Reads the L2 header; a frame that ends within a tag keeps the tag's EtherType, which is not IP.

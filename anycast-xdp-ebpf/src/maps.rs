@@ -108,8 +108,8 @@ pub fn half_words<const BYTES: usize, const HALVES: usize>(field: &[u8; BYTES]) 
 /// The address of a VIP's entry as two words of eight bytes, as they lie in memory.
 #[inline(always)]
 pub fn vip_address(entry: &VipEntry) -> [u64; 2] {
-    // SAFETY: the address is the first field of an entry that is aligned to eight.
-    unsafe { *entry.address.as_ptr().cast::<[u64; 2]>() }
+    // SAFETY: the address is the first field of an entry, which is aligned to eight.
+    unsafe { *(&raw const *entry).cast::<[u64; 2]>() }
 }
 
 /// A VIP's entry.

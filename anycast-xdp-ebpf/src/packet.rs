@@ -29,10 +29,16 @@ impl Cursor {
         Self { base: opaque(self.base + offset), end: self.end }
     }
 
+    /// The same for an offset that is a constant, which the compiler may then add to others.
+    #[inline(always)]
+    pub fn skip_constant(self, offset: usize) -> Self {
+        Self { base: self.base + offset, end: self.end }
+    }
+
     /// Bytes from here to the end of the frame.
     #[inline(always)]
     pub fn remaining(self) -> usize {
-        self.end - self.base
+        self.end - opaque(self.base)
     }
 
     /// Are there `length` bytes from here?

@@ -4,11 +4,11 @@
 //! of its packet.
 
 use anycast_common::{
-    header::{ETHERTYPE_IPV4, ETHERTYPE_IPV6},
+    header::{ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6},
     map::{VipEntry, VipPolicy},
     outcome::Outcome,
 };
-use aya_ebpf::programs::XdpContext;
+use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 
 use crate::{
     frame, maps,
@@ -22,8 +22,23 @@ use crate::{
 };
 
 /// Forwards one frame, or tells why not; counts it; gives the XDP action.
+///
+/// Untagged frames have a copy of the stages to themselves, in which every offset up to the IP header is a constant.
 #[inline(always)]
 pub fn run(ctx: &XdpContext) -> u32 {
+    let start = Cursor::new(ctx);
+    let l3 = start.skip_constant(ETHERNET_BYTES);
+    match frame::ethertype(start) {
+        ETHERTYPE_IPV4 => match_vip::<V4>(ctx, l3, ETHERNET_BYTES),
+        ETHERTYPE_IPV6 => match_vip::<V6>(ctx, l3, ETHERNET_BYTES),
+        _ => run_tagged(ctx.ctx),
+    }
+}
+
+/// Frames with tags, and those that are not IP at all.
+#[inline(never)]
+fn run_tagged(ctx: *mut xdp_md) -> u32 {
+    let ctx = &XdpContext::new(ctx);
     let start = Cursor::new(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);

@@ -34,15 +34,18 @@ pub async fn run(config: Config) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let pins = Pins::of(&config.local.instance);
+    let is_first_start = !pins.exist();
     pins.create()?;
     let _lock = pins.lock()?;
 
-    let seed = match &config.local.role {
-        Role::Pop(role) => Some(&role.hash_seed),
-        Role::Gateway(_) => None,
-    };
-    let mut loaded = loader::load(Some(&pins.maps()), &config.local.limits, seed)?;
-    let mut running = Running::start(&mut loaded, &pins, &config).await?;
+    let started = start(&pins, &config).await;
+    if started.is_err() && is_first_start {
+        // Nothing forwarded before, so nothing of the attempt has to stay.
+        if let Err(error) = pins.remove() {
+            tracing::warn!("what the failed start made is still there, `anycast-xdp detach` removes it: {error:#}");
+        }
+    }
+    let (mut loaded, mut running) = started?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(instance = config.local.instance, vips = config.services.vips.len(), "ready");
 
@@ -59,6 +62,17 @@ pub async fn run(config: Config) -> Result<()> {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping; forwarding goes on until `anycast-xdp detach`");
     Ok(())
+}
+
+/// Loads the programs, and brings maps and links to what the configuration asks for.
+async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
+    let seed = match &config.local.role {
+        Role::Pop(role) => Some(&role.hash_seed),
+        Role::Gateway(_) => None,
+    };
+    let mut loaded = loader::load(Some(&pins.maps()), &config.local.limits, seed)?;
+    let running = Running::start(&mut loaded, pins, config).await?;
+    Ok((loaded, running))
 }
 
 /// What a running daemon holds beside the maps.

@@ -4,5 +4,5 @@ pub mod bench;
 pub mod demo;
 pub mod lab;
 pub mod live;
-pub mod packet;
 pub mod oracle;
+pub mod packet;

@@ -2,15 +2,16 @@
 
 mod patiently;
 mod root;
+mod said;
 
 use std::{
     ffi::OsStr,
-    io::{BufRead as _, BufReader, Read},
     process::{Command, ExitStatus, Stdio},
-    thread,
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
+
+use self::said::{Said, last_words};
 
 pub use self::{patiently::patiently, root::as_root};
 use crate::say;
@@ -56,7 +57,7 @@ pub fn exists(program: &str) -> bool {
     std::env::split_paths(&path).chain(administrator).any(|directory| directory.join(program).exists())
 }
 
-/// Runs, shows every line as it comes and gives all of them: stdout and stderr, each in its order.
+/// Runs, shows every line as it comes and gives all of them, in the order of arrival.
 pub fn watched(command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
     say::note(format!("$ {}", shown(command)));
     let mut child = command
@@ -65,28 +66,20 @@ pub fn watched(command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start `{}`", shown(command)))?;
-    let errors = thread::spawn({
-        let pipe = child.stderr.take();
-        move || relay(pipe, |line| eprintln!("{line}"))
-    });
-    let mut lines = relay(child.stdout.take(), |line| say::data(line))?;
-    lines.extend(errors.join().map_err(|_| anyhow!("cannot read stderr"))??);
-    Ok((child.wait()?, lines))
-}
-
-fn relay(pipe: Option<impl Read>, show: impl Fn(&str)) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    let Some(pipe) = pipe else { return Ok(lines) };
-    for line in BufReader::new(pipe).split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        show(&line);
-        lines.push(line);
-    }
-    Ok(lines)
+    let said = Said::default();
+    let readers = [
+        said.listen(child.stdout.take(), |line| say::data(line)),
+        said.listen(child.stderr.take(), |line| eprintln!("{line}")),
+    ];
+    let status = child.wait()?;
+    last_words(&readers);
+    Ok((status, said.lines().clone()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     pub fn shell(script: &str) -> Command {
@@ -99,6 +92,15 @@ mod tests {
     fn watched_command_gives_both_outputs_and_its_status() {
         let (status, lines) = watched(&mut shell("echo out; echo err >&2; exit 4")).unwrap();
         assert_eq!(status.code(), Some(4));
-        assert_eq!(lines, ["out", "err"]);
+        assert!(lines.contains(&"out".to_owned()) && lines.contains(&"err".to_owned()), "{lines:?}");
+    }
+
+    #[test]
+    fn process_left_behind_does_not_keep_us_waiting() {
+        let started = Instant::now();
+        let (status, lines) = watched(&mut shell("sleep 30 & echo $!")).unwrap();
+        assert!(status.success());
+        assert!(started.elapsed() < Duration::from_secs(20));
+        Command::new("kill").args(lines).status().unwrap();
     }
 }

@@ -207,16 +207,21 @@ impl Ip for V4 {
 
     #[inline(always)]
     fn decrement_ttl(ip: Window<INNER_WRITTEN_BYTES>) {
+        // One load and one store of the word: a load across a byte just stored would wait for it.
         let old = ip.ne16::<8>();
-        ip.set_u8::<8>(ip.u8::<8>().wrapping_sub(1));
-        ip.set_ne16::<10>(checksum::replace_word(ip.ne16::<10>(), old, ip.ne16::<8>()));
+        let [ttl, protocol] = old.to_ne_bytes();
+        let new = u16::from_ne_bytes([ttl.wrapping_sub(1), protocol]);
+        ip.set_ne16::<8>(new);
+        ip.set_ne16::<10>(checksum::replace_word(ip.ne16::<10>(), old, new));
     }
 
     #[inline(always)]
     fn set_ecn(ip: Window<INNER_WRITTEN_BYTES>, ecn: u8) {
         let old = ip.ne16::<0>();
-        ip.set_u8::<1>(ip.u8::<1>() & !3 | ecn);
-        ip.set_ne16::<10>(checksum::replace_word(ip.ne16::<10>(), old, ip.ne16::<0>()));
+        let [version_ihl, tos] = old.to_ne_bytes();
+        let new = u16::from_ne_bytes([version_ihl, tos & !3 | ecn]);
+        ip.set_ne16::<0>(new);
+        ip.set_ne16::<10>(checksum::replace_word(ip.ne16::<10>(), old, new));
     }
 }
 

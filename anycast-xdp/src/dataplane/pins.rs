@@ -128,6 +128,23 @@ impl Pins {
         if free { None } else { fs::read_to_string(&path).ok()?.trim().parse().ok() }
     }
 
+    /// Removes everything, whoever holds the lock.
+    ///
+    /// # Errors
+    ///
+    /// A file system that refuses.
+    pub fn remove(&self) -> Result<()> {
+        // Links first: no program may run on maps whose names are gone.
+        for directory in [self.links(), self.root.clone()] {
+            remove_tree(&directory)?;
+        }
+        Inventory::remove(&self.run).context("cannot remove the inventory")?;
+        remove_tree(&self.run)?;
+        // Another instance's daemon hears of it if it needs one of them, and has it kept again.
+        netlink::release_neighbours()?;
+        Ok(())
+    }
+
     fn lock_path(&self) -> PathBuf {
         self.run.join("daemon.lock")
     }
@@ -157,14 +174,7 @@ pub fn detach(instance: &str) -> Result<bool> {
     if !pins.exist() {
         return Ok(false);
     }
-    // Links first: no program may run on maps whose names are gone.
-    for directory in [pins.links(), pins.root.clone()] {
-        remove_tree(&directory)?;
-    }
-    Inventory::remove(&pins.run).context("cannot remove the inventory")?;
-    remove_tree(&pins.run)?;
-    // Another instance's daemon hears of it if it needs one of them, and has it kept again.
-    netlink::release_neighbours()?;
+    pins.remove()?;
     Ok(true)
 }
 

@@ -1,16 +1,18 @@
 //! Long commands: progress instead of their output.
 
 use std::{
-    io::{IsTerminal as _, Read, Write as _, stderr},
+    io::{IsTerminal as _, Write as _, stderr},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{relay, shown};
+use super::{
+    said::{Said, last_words},
+    shown,
+};
 use crate::say;
 
 /// How often a silent command is looked at.
@@ -35,8 +37,8 @@ pub fn patiently(command: &mut Command, limit: Duration) -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start `{}`", shown(command)))?;
-    let said = Arc::new(Mutex::new(Vec::new()));
-    let readers = [reader(child.stdout.take(), &said), reader(child.stderr.take(), &said)];
+    let said = Said::default();
+    let readers = [said.listen(child.stdout.take(), |_| ()), said.listen(child.stderr.take(), |_| ())];
     let (status, took) = wait(&mut child, limit, &said)?;
     let Some(status) = status else {
         bail!("`{}` was ended after {} s", shown(command), limit.as_secs());
@@ -47,22 +49,8 @@ pub fn patiently(command: &mut Command, limit: Duration) -> Result<()> {
         }
         return Ok(());
     }
-    for reader in readers {
-        let _ = reader.join();
-    }
-    bail!("`{}` failed ({status})\n{}", shown(command), lines(&said).join("\n").trim());
-}
-
-/// What a command said on both its outputs, in the order of arrival.
-type Said = Arc<Mutex<Vec<String>>>;
-
-fn lines(said: &Said) -> MutexGuard<'_, Vec<String>> {
-    said.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn reader(pipe: Option<impl Read + Send + 'static>, said: &Said) -> thread::JoinHandle<Result<()>> {
-    let said = Arc::clone(said);
-    thread::spawn(move || relay(pipe, |line| lines(&said).push(line.to_owned())).map(drop))
+    last_words(&readers);
+    bail!("`{}` failed ({status})\n{}", shown(command), said.lines().join("\n").trim());
 }
 
 /// `None` if it had to be ended.
@@ -84,7 +72,7 @@ fn wait(child: &mut Child, limit: Duration, said: &Said) -> Result<(Option<ExitS
         if secs >= shown_secs + if terminal { 1 } else { HEARTBEAT_SECS } {
             shown_secs = secs;
             let last: String =
-                lines(said).last().map(|line| line.trim().chars().take(SHOWN_CHARS).collect()).unwrap_or_default();
+                said.lines().last().map(|line| line.trim().chars().take(SHOWN_CHARS).collect()).unwrap_or_default();
             if terminal {
                 eprint!("\r{CLEAR_LINE}    {secs} s  {last}");
                 stderr().flush()?;
