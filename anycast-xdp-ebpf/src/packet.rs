@@ -115,6 +115,13 @@ impl<const N: usize> Window<N> {
         u16::from_be(self.load::<u16, AT>())
     }
 
+    /// The length in wire order at `AT`, as a number that may be added to a packet pointer: kernels before 6.18 take the
+    /// result of a byte swap for any 64-bit number unless it is masked.
+    #[inline(always)]
+    pub fn length<const AT: usize>(self) -> usize {
+        opaque(self.be16::<AT>() as usize) & 0xffff
+    }
+
     /// The 16-bit word at `AT` as it lies in memory, for checksum arithmetic.
     #[inline(always)]
     pub fn ne16<const AT: usize>(self) -> u16 {

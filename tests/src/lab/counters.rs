@@ -66,6 +66,22 @@ impl KernelCounters {
         sent_again.saturating_sub(self.since(before, "TcpExtTCPDSACKRecvSegs"))
     }
 
+    /// Frames that the interfaces of a namespace dropped for want of room: a veth whose reader a busy machine does not
+    /// let run overflows, whoever sent the frames.
+    pub fn interface_drops(namespace: &Namespace) -> Result<u64> {
+        let dev = namespace.enter(|| fs::read_to_string("/proc/thread-self/net/dev"))?.context("reading net/dev")?;
+        Ok(Self::sum_of_drops(&dev))
+    }
+
+    /// Columns of `/proc/net/dev` after the name: bytes, packets, errors, drops of rx, and the same of tx from the ninth on.
+    fn sum_of_drops(dev: &str) -> u64 {
+        let lines = dev.lines().skip(2).filter_map(|line| line.split_once(':'));
+        lines
+            .map(|(_, columns)| columns.split_whitespace().map(|value| value.parse().unwrap_or(0)).collect())
+            .map(|columns: Vec<u64>| columns.get(3).unwrap_or(&0) + columns.get(11).unwrap_or(&0))
+            .sum()
+    }
+
     /// Datagrams that arrived and did not fit into their socket.
     pub fn socket_overflows(&self) -> u64 {
         self.get("UdpRcvbufErrors") + self.get("Udp6RcvbufErrors")
@@ -95,6 +111,14 @@ mod tests {
         );
         let read = ["TcpRetransSegs", "UdpInErrors", "TcpExtTCPLossProbes", "Ip6InReceives"].map(|n| counters.get(n));
         assert_eq!(read, [3, 6, 9, 17]);
+    }
+
+    #[test]
+    fn drops_of_both_directions_are_summed_over_all_interfaces() {
+        let dev = "Inter-|   Receive                            |  Transmit\n \
+            face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed\n \
+            lo: 1 2 3 40 5 6 7 8 9 10 11 120 13 14 15 16\n eth0: 0 0 0 5 0 0 0 0 0 0 0 6 0 0 0 0\n";
+        assert_eq!(KernelCounters::sum_of_drops(dev), 171);
     }
 
     #[test]

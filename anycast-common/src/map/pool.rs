@@ -1,0 +1,90 @@
+//! Pools, their Maglev slots, and backends.
+
+use super::MapValue;
+
+/// `POOLS` (a cell each): where in `SLOTS` a pool's Maglev table lies. A size of 0 is "no usable backend".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolDescriptor {
+    /// First slot of the table; even, because slots are stored in pairs.
+    pub offset: u32,
+    /// Number of slots.
+    pub size: u32,
+}
+
+impl PoolDescriptor {
+    /// Unpacks the cell.
+    #[inline(always)]
+    pub const fn from_cell(cell: u64) -> Self {
+        Self { offset: cell as u32, size: (cell >> 32) as u32 }
+    }
+
+    /// Packs the cell: offset in bits 0..32, size in bits 32..64.
+    pub const fn to_cell(self) -> u64 {
+        self.offset as u64 | (self.size as u64) << 32
+    }
+
+    /// The slot of a flow hash: multiply-shift of its high half, without division.
+    #[inline(always)]
+    pub const fn slot(self, flow_hash: u64) -> u32 {
+        self.offset.wrapping_add(((flow_hash >> 32).wrapping_mul(self.size as u64) >> 32) as u32)
+    }
+}
+
+/// `SLOTS`: two neighbouring Maglev slots, each an index into `BACKENDS`. Arrays round values up to 8 bytes.
+pub type SlotPair = u64;
+
+/// The backend index of slot `slot` out of its pair: the even slot in bits 0..32, the odd one in 32..64.
+#[inline(always)]
+pub const fn backend_of(pair: SlotPair, slot: u32) -> u32 {
+    if slot & 1 == 0 { pair as u32 } else { (pair >> 32) as u32 }
+}
+
+/// Longest outer header: IPv6 + GRE with key, or IPv6 + UDP.
+pub const OUTER_MAX_BYTES: usize = 48;
+
+/// `BACKENDS`: one home-region node and the ready-made header toward it. One cache line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct BackendEntry {
+    /// Cell: [`BackendRoute`].
+    pub route: u64,
+    /// Outer header template: length, DSCP/ECN, checksum and flow label are 0 and patched per packet.
+    pub outer: [u8; OUTER_MAX_BYTES],
+    /// One's-complement sum of the IPv4 template's 16-bit wire words, in native order, not folded to its complement; 0 for IPv6.
+    pub checksum_base: u32,
+    /// Bytes used of `outer`: 20 or 40 for IPIP.
+    pub outer_bytes: u8,
+    /// Outer family: 4 or 6. 0: the entry is not set.
+    pub family: u8,
+    /// Reserved, 0.
+    pub reserved: [u8; 2],
+}
+map_value!(BackendEntry, size 64, align 8, fields [u64, [u8; OUTER_MAX_BYTES], u32, u8, u8, [u8; 2]]);
+
+impl Default for BackendEntry {
+    fn default() -> Self {
+        Self { route: 0, outer: [0; OUTER_MAX_BYTES], checksum_base: 0, outer_bytes: 0, family: 0, reserved: [0; 2] }
+    }
+}
+
+/// Cell: how the way to a backend looks now. 0 is "unresolved".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackendRoute {
+    /// Index into `GROUPS`.
+    pub group_index: u32,
+    /// Longest outer IP packet that the path takes, in bytes.
+    pub mtu_bytes: u16,
+}
+
+impl BackendRoute {
+    /// Unpacks the cell.
+    #[inline(always)]
+    pub const fn from_cell(cell: u64) -> Self {
+        Self { group_index: cell as u32, mtu_bytes: (cell >> 32) as u16 }
+    }
+
+    /// Packs the cell: group in bits 0..32, MTU in bits 32..48, the rest 0.
+    pub const fn to_cell(self) -> u64 {
+        self.group_index as u64 | (self.mtu_bytes as u64) << 32
+    }
+}

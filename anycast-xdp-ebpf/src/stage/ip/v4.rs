@@ -1,0 +1,135 @@
+//! IPv4 (RFC 791).
+
+use anycast_common::{
+    checksum,
+    flow::{self, FlowKey, Transport},
+    header::{ETHERTYPE_IPV4, IPV4_BYTES, icmp_is_error, protocol},
+    map::{TunnelKey, VipEntry, tunnel_key, v4_mapped},
+    outcome::Outcome,
+};
+
+use super::{Header, INNER_WRITTEN_BYTES, Ip, Upper, join};
+use crate::{
+    maps,
+    packet::{Cursor, Window},
+};
+
+/// IPv4 (RFC 791).
+pub struct V4;
+
+impl Ip for V4 {
+    type Address = u32;
+    const ETHERTYPE: u16 = ETHERTYPE_IPV4;
+    const TUNNEL_PROTOCOL: u8 = protocol::IPIP;
+    const ICMP: u8 = protocol::ICMP;
+    const HEADER_BYTES: usize = IPV4_BYTES;
+    const BAD_LENGTH: Outcome = Outcome::Ipv4TotalLength;
+
+    #[inline(always)]
+    fn destination(l3: Cursor) -> Option<u32> {
+        l3.window::<IPV4_BYTES>().map(Window::word::<16>)
+    }
+
+    #[inline(always)]
+    fn vip_index(address: u32) -> Option<u32> {
+        // SAFETY: the value is copied at once; a value that changes under the copy is caught by the entry's own address.
+        unsafe { maps::VIP4.get(address.to_ne_bytes()).copied() }
+    }
+
+    #[inline(always)]
+    fn is_entry_of(entry: &VipEntry, address: u32) -> bool {
+        maps::vip_address(entry) == [0, join([u32::from_ne_bytes([0, 0, 0xff, 0xff]), address])]
+    }
+
+    #[inline(always)]
+    fn with_family(address: u32) -> TunnelKey {
+        tunnel_key(4, v4_mapped(address.to_ne_bytes()))
+    }
+
+    #[inline(always)]
+    fn parse(l3: Cursor) -> Result<Header<Self>, Outcome> {
+        let ip = l3.window::<IPV4_BYTES>().ok_or(Outcome::Ipv4HeaderLength)?;
+        let first = ip.u8::<0>();
+        if first >> 4 != 4 {
+            return Err(Outcome::IpVersion);
+        }
+        let bytes = ((first & 15) as usize) << 2;
+        if bytes < IPV4_BYTES {
+            return Err(Outcome::Ipv4HeaderLength);
+        }
+        let length = ip.length::<2>();
+        if length < bytes || !l3.holds(length) {
+            // A header that runs beyond the frame does so whatever the total length says.
+            return Err(if l3.holds(bytes) { Outcome::Ipv4TotalLength } else { Outcome::Ipv4HeaderLength });
+        }
+        Ok(Header {
+            source: ip.word::<12>(),
+            destination: ip.word::<16>(),
+            bytes,
+            length,
+            tos: ip.u8::<1>(),
+            ttl: ip.u8::<8>(),
+            next: ip.u8::<9>(),
+            fragment: ip.be16::<6>() & 0x3fff != 0,
+        })
+    }
+
+    #[inline(always)]
+    fn is_plain(header: &Header<Self>) -> bool {
+        header.next != protocol::ICMP
+    }
+
+    #[inline(always)]
+    fn upper(_l3: Cursor, header: &Header<Self>) -> Option<Upper> {
+        Some(Upper { protocol: header.next, offset: header.bytes, fragment: header.fragment })
+    }
+
+    #[inline(always)]
+    fn quoted(l3: Cursor, room: usize) -> Option<Header<Self>> {
+        let ip = l3.window::<IPV4_BYTES>()?;
+        let first = ip.u8::<0>();
+        let bytes = ((first & 15) as usize) << 2;
+        if first >> 4 != 4 || bytes < IPV4_BYTES || room < bytes {
+            return None;
+        }
+        Some(Header {
+            source: ip.word::<12>(),
+            destination: ip.word::<16>(),
+            bytes,
+            length: room,
+            tos: ip.u8::<1>(),
+            ttl: ip.u8::<8>(),
+            next: ip.u8::<9>(),
+            fragment: ip.be16::<6>() & 0x3fff != 0,
+        })
+    }
+
+    #[inline(always)]
+    fn icmp_is_error(kind: u8) -> bool {
+        icmp_is_error(kind)
+    }
+
+    #[inline(always)]
+    fn hash(key: &FlowKey, source: u32, destination: u32, transport: Transport) -> u64 {
+        flow::hash_v4(key, source.to_ne_bytes(), destination.to_ne_bytes(), transport)
+    }
+
+    #[inline(always)]
+    fn decrement_ttl(ip: Window<INNER_WRITTEN_BYTES>) {
+        // One load and one store of the word: a load across a byte just stored would wait for it.
+        let old = ip.ne16::<8>();
+        let [ttl, protocol] = old.to_ne_bytes();
+        let new = u16::from_ne_bytes([ttl.wrapping_sub(1), protocol]);
+        ip.set_ne16::<8>(new);
+        ip.set_ne16::<10>(checksum::replace_word(ip.ne16::<10>(), old, new));
+    }
+
+    #[inline(always)]
+    fn set_ecn(ip: Window<INNER_WRITTEN_BYTES>, ecn: u8) {
+        let old = ip.ne16::<0>();
+        let [version_ihl, tos] = old.to_ne_bytes();
+        let new = u16::from_ne_bytes([version_ihl, tos & !3 | ecn]);
+        ip.set_ne16::<0>(new);
+        ip.set_ne16::<10>(checksum::replace_word(ip.ne16::<10>(), old, new));
+    }
+}

@@ -1,0 +1,124 @@
+//! IPv6 (RFC 8200).
+
+use anycast_common::{
+    flow::{self, FlowKey, Transport},
+    header::{ETHERTYPE_IPV6, IPV6_BYTES, icmpv6_is_error, protocol},
+    map::{TunnelKey, VipEntry, tunnel_key},
+    outcome::Outcome,
+};
+
+use super::{super::extensions, Header, INNER_WRITTEN_BYTES, Ip, Upper, join};
+use crate::{
+    maps,
+    packet::{Cursor, Window},
+};
+
+/// IPv6 (RFC 8200).
+pub struct V6;
+
+/// The 16 bytes of an IPv6 address.
+#[inline(always)]
+fn bytes(address: [u32; 4]) -> [u8; 16] {
+    // SAFETY: same size, and every bit pattern is a valid byte array.
+    unsafe { core::mem::transmute(address) }
+}
+
+impl Ip for V6 {
+    type Address = [u32; 4];
+    const ETHERTYPE: u16 = ETHERTYPE_IPV6;
+    const TUNNEL_PROTOCOL: u8 = protocol::IPV6;
+    const ICMP: u8 = protocol::ICMPV6;
+    const HEADER_BYTES: usize = IPV6_BYTES;
+    const BAD_LENGTH: Outcome = Outcome::Ipv6PayloadLength;
+
+    #[inline(always)]
+    fn destination(l3: Cursor) -> Option<[u32; 4]> {
+        l3.window::<IPV6_BYTES>().map(Window::words::<24>)
+    }
+
+    #[inline(always)]
+    fn vip_index(address: [u32; 4]) -> Option<u32> {
+        // SAFETY: as for IPv4.
+        unsafe { maps::VIP6.get(bytes(address)).copied() }
+    }
+
+    #[inline(always)]
+    fn is_entry_of(entry: &VipEntry, address: [u32; 4]) -> bool {
+        maps::vip_address(entry) == [join([address[0], address[1]]), join([address[2], address[3]])]
+    }
+
+    #[inline(always)]
+    fn with_family(address: [u32; 4]) -> TunnelKey {
+        tunnel_key(6, bytes(address))
+    }
+
+    #[inline(always)]
+    fn parse(l3: Cursor) -> Result<Header<Self>, Outcome> {
+        let ip = l3.window::<IPV6_BYTES>().ok_or(Outcome::Ipv6PayloadLength)?;
+        if ip.u8::<0>() >> 4 != 6 {
+            return Err(Outcome::IpVersion);
+        }
+        let length = IPV6_BYTES + ip.length::<4>();
+        if !l3.holds(length) {
+            return Err(Outcome::Ipv6PayloadLength);
+        }
+        Ok(Header {
+            source: ip.words::<8>(),
+            destination: ip.words::<24>(),
+            bytes: IPV6_BYTES,
+            length,
+            tos: (ip.be16::<0>() >> 4) as u8,
+            ttl: ip.u8::<7>(),
+            next: ip.u8::<6>(),
+            fragment: false,
+        })
+    }
+
+    #[inline(always)]
+    fn is_plain(header: &Header<Self>) -> bool {
+        header.next != protocol::ICMPV6 && !extensions::is_extension(header.next)
+    }
+
+    #[inline(always)]
+    fn upper(l3: Cursor, header: &Header<Self>) -> Option<Upper> {
+        extensions::walk(l3, header.next, header.length)
+    }
+
+    #[inline(always)]
+    fn quoted(l3: Cursor, room: usize) -> Option<Header<Self>> {
+        let ip = l3.window::<IPV6_BYTES>()?;
+        if ip.u8::<0>() >> 4 != 6 || room < IPV6_BYTES {
+            return None;
+        }
+        Some(Header {
+            source: ip.words::<8>(),
+            destination: ip.words::<24>(),
+            bytes: IPV6_BYTES,
+            length: room,
+            tos: 0,
+            ttl: ip.u8::<7>(),
+            next: ip.u8::<6>(),
+            fragment: false,
+        })
+    }
+
+    #[inline(always)]
+    fn icmp_is_error(kind: u8) -> bool {
+        icmpv6_is_error(kind)
+    }
+
+    #[inline(always)]
+    fn hash(key: &FlowKey, source: [u32; 4], destination: [u32; 4], transport: Transport) -> u64 {
+        flow::hash_v6(key, source.map(u32::to_ne_bytes), destination.map(u32::to_ne_bytes), transport)
+    }
+
+    #[inline(always)]
+    fn decrement_ttl(ip: Window<INNER_WRITTEN_BYTES>) {
+        ip.set_u8::<7>(ip.u8::<7>().wrapping_sub(1));
+    }
+
+    #[inline(always)]
+    fn set_ecn(ip: Window<INNER_WRITTEN_BYTES>, ecn: u8) {
+        ip.set_u8::<1>(ip.u8::<1>() & !0x30 | ecn << 4);
+    }
+}
