@@ -6,7 +6,7 @@ mod said;
 
 use std::{
     ffi::OsStr,
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -57,15 +57,20 @@ pub fn exists(program: &str) -> bool {
     std::env::split_paths(&path).chain(administrator).any(|directory| directory.join(program).exists())
 }
 
-/// Runs, shows every line as it comes and gives all of them, in the order of arrival.
-pub fn watched(command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
+/// Starts a command without input whose output is read by us.
+fn piped(command: &mut Command) -> Result<Child> {
     say::note(format!("$ {}", shown(command)));
-    let mut child = command
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+        .with_context(|| format!("cannot start `{}`", shown(command)))
+}
+
+/// Runs, shows every line as it comes and gives all of them, in the order of arrival.
+pub fn watched(command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
+    let mut child = piped(command)?;
     let said = Said::default();
     let readers = [
         said.listen(child.stdout.take(), |line| say::data(line)),

@@ -12,13 +12,7 @@ pub(super) fn write<T: Serialize>(
     data: &T,
     text: impl FnOnce(&T, Option<u16>) -> String,
 ) -> Result<(), Failure> {
-    match output {
-        Output::Text => write_text(&text(data, terminal_width())),
-        Output::Json => {
-            let json = serde_json::to_string_pretty(data).map_err(anyhow::Error::from)?;
-            write_text(&format!("{json}\n"))
-        }
-    }
+    write_with(output, data, text, serde_json::to_string_pretty)
 }
 
 /// Writes one of a series of results: JSON then is one line each.
@@ -27,12 +21,18 @@ pub(super) fn write_next<T: Serialize>(
     data: &T,
     text: impl FnOnce(&T, Option<u16>) -> String,
 ) -> Result<(), Failure> {
+    write_with(output, data, text, serde_json::to_string)
+}
+
+fn write_with<T: Serialize>(
+    output: Output,
+    data: &T,
+    text: impl FnOnce(&T, Option<u16>) -> String,
+    json: impl FnOnce(&T) -> serde_json::Result<String>,
+) -> Result<(), Failure> {
     match output {
         Output::Text => write_text(&text(data, terminal_width())),
-        Output::Json => {
-            let json = serde_json::to_string(data).map_err(anyhow::Error::from)?;
-            write_text(&format!("{json}\n"))
-        }
+        Output::Json => write_text(&format!("{}\n", json(data).map_err(anyhow::Error::from)?)),
     }
 }
 

@@ -51,12 +51,21 @@ pub fn load(pins: Option<&Path>, limits: &Limits, hash_seed: Option<&[u8; 16]>) 
     let ebpf = loader.load(objects::DATAPATH).context("cannot load the datapath object")?;
     let kernel = Kernel::open(|name| match pins {
         Some(pins) => open_pin(pins, name),
-        None => clone_map(&ebpf, name),
+        None => second_handle(&ebpf, name),
     })?;
     Ok(Loaded { ebpf, kernel })
 }
 
 impl Loaded {
+    /// The maps once more, for a reader beside the one that changes them.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the kernel refuses.
+    pub fn second_kernel(&self) -> Result<Kernel> {
+        Kernel::open(|name| second_handle(&self.ebpf, name))
+    }
+
     /// Loads one of the XDP programs into the kernel, if it is not yet.
     ///
     /// # Errors
@@ -96,7 +105,7 @@ fn open_pin(pins: &Path, name: &str) -> Result<MapData> {
 }
 
 /// A second handle of a map that the object made.
-fn clone_map(ebpf: &Ebpf, name: &str) -> Result<MapData> {
+fn second_handle(ebpf: &Ebpf, name: &str) -> Result<MapData> {
     let (_, map) =
         ebpf.maps().find(|(other, _)| *other == name).with_context(|| format!("the object has no map {name}"))?;
     Ok(MapData::from_id(map_id(map)?)?)

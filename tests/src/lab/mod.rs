@@ -6,6 +6,7 @@
 //!
 //! Functions return errors that name the command and what it wrote; tests unwrap them.
 
+pub(crate) mod batch;
 pub mod capture;
 pub mod client;
 pub mod command;

@@ -3,13 +3,13 @@
 use std::{
     ffi::CString,
     io, mem,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{FromRawFd as _, OwnedFd},
     ptr,
 };
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::lab::Namespace;
+use crate::lab::{Namespace, batch};
 
 /// Frames given to the kernel with one system call.
 const BATCH: usize = 32;
@@ -63,33 +63,16 @@ fn socket(interface: &str) -> io::Result<OwnedFd> {
 }
 
 fn send_all(socket: &OwnedFd, frames: &[Vec<u8>]) -> Result<u64> {
-    let mut parts: Vec<_> = frames
-        .iter()
-        .map(|frame| libc::iovec { iov_base: frame.as_ptr().cast_mut().cast(), iov_len: frame.len() })
-        .collect();
-    let mut messages: Vec<libc::mmsghdr> = parts
-        .iter_mut()
-        .map(|part| {
-            // SAFETY: all zero is a valid mmsghdr.
-            let mut message: libc::mmsghdr = unsafe { mem::zeroed() };
-            message.msg_hdr.msg_iov = ptr::from_mut(part);
-            message.msg_hdr.msg_iovlen = 1;
-            message
-        })
-        .collect();
     let mut sent = 0;
-    while sent < messages.len() {
-        let rest = &mut messages[sent..];
-        // SAFETY: every header points to one iovec, every iovec to a frame that is only read; all outlive the call.
-        let count = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as libc::c_uint, 0) };
-        if let Ok(count) = usize::try_from(count) {
-            sent += count;
-            continue;
+    while sent < frames.len() {
+        match batch::send(socket, &frames[sent..]) {
+            Ok(count) => sent += count,
+            Err(error) => {
+                // A full queue: the frame was not taken, and is offered again.
+                ensure!(error.raw_os_error() == Some(libc::ENOBUFS), "sending frames: {error}");
+                std::thread::yield_now();
+            }
         }
-        let error = io::Error::last_os_error();
-        // A full queue: the frame was not taken, and is offered again.
-        ensure!(error.raw_os_error() == Some(libc::ENOBUFS), "sending frames: {error}");
-        std::thread::yield_now();
     }
     Ok(sent as u64)
 }

@@ -2,14 +2,15 @@
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use super::{
+    piped,
     said::{Said, last_words},
     shown,
 };
@@ -30,13 +31,7 @@ const CLEAR_LINE: &str = "\x1b[K";
 /// Runs something long: shows how long it has been at it and the last thing it said, and all that it said if it fails.
 /// Is ended after `limit`.
 pub fn patiently(command: &mut Command, limit: Duration) -> Result<()> {
-    say::note(format!("$ {}", shown(command)));
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let mut child = piped(command)?;
     let said = Said::default();
     let readers = [said.listen(child.stdout.take(), |_| ()), said.listen(child.stderr.take(), |_| ())];
     let (status, took) = wait(&mut child, limit, &said)?;

@@ -1,17 +1,14 @@
 //! Sends at a steady rate.
 
 use std::{
-    io, mem,
     net::UdpSocket,
-    os::fd::AsRawFd as _,
-    ptr,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 
-use super::{Shared, StreamSpec, message};
+use super::{super::batch, Shared, StreamSpec, message};
 
 /// Time between two batches: 20 datagrams at 50,000 a second.
 const TICK: Duration = Duration::from_micros(400);
@@ -62,27 +59,10 @@ fn sleep_until(deadline: Instant) {
 
 /// Sends the datagrams with one system call; how many the kernel took.
 fn send_all(socket: &UdpSocket, payloads: &[Vec<u8>]) -> Result<u64> {
-    let mut parts: Vec<libc::iovec> = payloads
-        .iter()
-        .map(|payload| libc::iovec { iov_base: payload.as_ptr().cast_mut().cast(), iov_len: payload.len() })
-        .collect();
-    let mut messages: Vec<libc::mmsghdr> = parts
-        .iter_mut()
-        .map(|part| {
-            // SAFETY: all-zero is a valid mmsghdr: null pointers with zero lengths.
-            let mut message: libc::mmsghdr = unsafe { mem::zeroed() };
-            message.msg_hdr.msg_iov = ptr::from_mut(part);
-            message.msg_hdr.msg_iovlen = 1;
-            message
-        })
-        .collect();
-    // SAFETY: every header points to one iovec of `parts`, every iovec to a payload; all outlive the call, and the
-    // kernel only reads what a sent iovec points to.
-    let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), messages.as_mut_ptr(), messages.len() as libc::c_uint, 0) };
-    if let Ok(sent) = u64::try_from(sent) {
-        return Ok(sent);
-    }
-    let error = io::Error::last_os_error();
+    let error = match batch::send(socket, payloads) {
+        Ok(sent) => return Ok(sent as u64),
+        Err(error) => error,
+    };
     match error.raw_os_error() {
         // An ICMP error for an earlier datagram (a backend or route that is away for a moment) is reported once, on the
         // next send; a full queue takes nothing. Both are about what is being tested, so the stream goes on.

@@ -1,8 +1,6 @@
 //! The program's chain of reads, in this process and with pauses between its steps that no processor would make: what a
 //! missing grace period breaks once in a billion packets breaks here at once.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "the object has maps of a few kinds only")]
-
 use std::{net::IpAddr, thread::sleep, time::Duration};
 
 use anycast_common::map::{BackendRoute, GroupEntry, NextHop, PoolDescriptor, PoolRef, backend_of, v4_mapped};
@@ -10,8 +8,7 @@ use anycast_xdp::dataplane::{
     loader::Loaded,
     tables::{Dataplane as _, Kernel},
 };
-use anyhow::{Context as _, Result};
-use aya::maps::{Map, MapData};
+use anyhow::Result;
 
 use super::{
     check::Seen,
@@ -27,20 +24,7 @@ pub struct Reader {
 impl Reader {
     /// On the maps of `loaded`.
     pub fn new(loaded: &Loaded, seed: u64) -> Result<Self> {
-        let kernel = Kernel::open(|name| {
-            let (_, map) = loaded.ebpf.maps().find(|(other, _)| *other == name).context("no such map")?;
-            let data = match map {
-                Map::Array(data)
-                | Map::HashMap(data)
-                | Map::PerCpuArray(data)
-                | Map::PerCpuHashMap(data)
-                | Map::DevMap(data)
-                | Map::LpmTrie(data) => data,
-                other => anyhow::bail!("unexpected kind of map: {other:?}"),
-            };
-            Ok(MapData::from_id(data.info()?.id())?)
-        })?;
-        Ok(Self { kernel, random: fastrand::Rng::with_seed(seed) })
+        Ok(Self { kernel: loaded.second_kernel()?, random: fastrand::Rng::with_seed(seed) })
     }
 
     /// Now and then much longer than a writer takes from one table to the next.
