@@ -18,6 +18,16 @@ pub const ETHERTYPE_QINQ: u16 = 0x88a8;
 pub const IPV4_BYTES: usize = 20;
 /// Bytes of an IPv6 header (RFC 8200).
 pub const IPV6_BYTES: usize = 40;
+/// Bytes of a GRE header without optional fields (RFC 2784).
+pub const GRE_BYTES: usize = 4;
+/// Bytes of a GRE header with a key (RFC 2890).
+pub const GRE_KEYED_BYTES: usize = 8;
+/// First two bytes of a GRE header with a key and nothing else: version 0, the K bit (RFC 2890 section 2).
+pub const GRE_FLAGS_KEY: u16 = 0x2000;
+/// Bytes of a UDP header (RFC 768).
+pub const UDP_BYTES: usize = 8;
+/// UDP port that IANA assigned to GUE (draft-ietf-intarea-gue).
+pub const GUE_PORT: u16 = 6080;
 /// Most IPv6 extension headers that are walked.
 pub const IPV6_EXTENSIONS_MAX: usize = 8;
 
@@ -39,6 +49,8 @@ pub mod protocol {
     pub const ROUTING: u8 = 43;
     /// IPv6 fragment header.
     pub const FRAGMENT: u8 = 44;
+    /// Generic routing encapsulation (RFC 2784).
+    pub const GRE: u8 = 47;
     /// ICMPv6.
     pub const ICMPV6: u8 = 58;
     /// IPv6 destination options.

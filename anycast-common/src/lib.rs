@@ -21,6 +21,8 @@ extern crate std;
 pub mod bench;
 pub mod checksum;
 pub mod ecn;
+#[cfg(feature = "user")]
+pub mod encap;
 pub mod flow;
 pub mod header;
 pub mod listen;
@@ -35,7 +37,7 @@ pub mod outer;
 pub mod outer_patch;
 
 /// Version of the map layouts and of their meaning.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Version of flow hash, table size, permutation and refill: what every `PoP` must compute alike.
 pub const HASH_VERSION: u32 = 1;

@@ -44,8 +44,11 @@ mod way;
 
 pub use counter::{Counter, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT, VipDropKey};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
-pub use pool::{BackendEntry, BackendRoute, OUTER_MAX_BYTES, PoolDescriptor, SlotPair, backend_of};
-pub use tunnel::{SOURCE_FAMILY_BITS, TunnelKey, tunnel_key};
+pub use pool::{
+    BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, OUTER_MAX_BYTES, PoolDescriptor,
+    SlotPair, backend_of,
+};
+pub use tunnel::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
 pub use vip::{HASH_ADDRESSES, HASH_FLOW, PoolRef, VipEntry, VipPolicy, v4_mapped};
 pub use way::{GROUP_PICKS, GroupEntry, LinkEntry, NextHop};
 
@@ -63,6 +66,8 @@ mod tests {
         assert_eq!(BackendRoute::from_cell(route.to_cell()), route);
         let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW };
         assert_eq!(VipPolicy::from_cell(policy.to_cell()), policy);
+        let tunnel = TunnelPolicy { gue_port: 6080, is_gre_keyed: true };
+        assert_eq!(TunnelPolicy::from_cell(tunnel.to_cell()), tunnel);
         let pool = PoolRef { pool_index: 9 };
         assert_eq!(PoolRef::from_cell(pool.to_cell()), pool);
     }

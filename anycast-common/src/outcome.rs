@@ -116,6 +116,12 @@ outcomes! {
     InnerNotVip = 26, Dropped, "inner_not_vip";
     /// On the gateway: congestion was marked on the outer header of a packet that cannot carry the mark (RFC 6040 section 4.2).
     EcnNotCapable = 27, Dropped, "ecn_not_capable";
+    /// On the gateway: a GRE or GUE header that it does not take: other fields than a key, another version, another payload than IP, a UDP length that lies.
+    TunnelHeader = 28, Dropped, "tunnel_header";
+    /// On the gateway: GRE without the key that it asks for, or with another one.
+    TunnelKey = 29, Dropped, "tunnel_key";
+    /// On the gateway: GUE with a UDP checksum, which it does not verify.
+    TunnelChecksum = 30, Dropped, "tunnel_checksum";
 }
 
 impl Outcome {

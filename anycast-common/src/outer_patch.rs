@@ -19,9 +19,46 @@ pub const fn ipv6_first_word(traffic_class: u8, flow_label: u32) -> [u8; 4] {
     (6 << 28 | (traffic_class as u32) << 20 | flow_label & 0xf_ffff).to_be_bytes()
 }
 
+/// The 16 bits of a flow hash that make flows differ on the backbone: the host part of the outer source, the UDP source
+/// port of GUE. A part of those that the IPv6 flow label shows, none of those that pick slot or next hop.
+#[inline(always)]
+const fn entropy(flow_hash: u64) -> u16 {
+    (flow_hash >> 8) as u16
+}
+
+/// What a flow adds to the last two bytes of the outer source, in native order, by
+/// [`crate::map::BackendEntry::source_mask`] in native order too.
+#[inline(always)]
+pub const fn source_bits(flow_hash: u64, source_mask: u16) -> u16 {
+    entropy(flow_hash).to_le() & source_mask
+}
+
+/// The UDP source port of a flow over GUE, wire order: one of the 16384 dynamic ports (RFC 6335 section 6, RFC 7510 section 3.1).
+#[inline(always)]
+pub const fn gue_source_port(flow_hash: u64) -> [u8; 2] {
+    let [high, low] = entropy(flow_hash).to_le_bytes();
+    [high | 0xc0, low]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn source_bits_stay_within_their_mask_and_reach_all_of_it() {
+        for mask in [[0, 0], [0, 1], [0, 0xff], [0x0f, 0xff], [0xff, 0xff]] {
+            let mask = u16::from_ne_bytes(mask);
+            let seen = (0..1 << 16).fold(0, |seen, bits| seen | source_bits(bits << 8, mask));
+            assert_eq!(seen, mask);
+        }
+    }
+
+    #[test]
+    fn gue_source_ports_are_the_dynamic_ones() {
+        let ports = (0..1 << 16).map(|bits| u16::from_be_bytes(gue_source_port(bits << 8)));
+        let distinct: std::collections::BTreeSet<_> = ports.collect();
+        assert_eq!(distinct, (49_152..=65_535).collect());
+    }
 
     #[test]
     fn ipv6_first_word_places_each_field() {

@@ -3,7 +3,7 @@
 
 use anycast_common::{
     ecn,
-    header::{ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV4_BYTES, IPV6_BYTES, protocol},
+    header::{ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV6_BYTES, protocol},
     map::SOURCE_FAMILY_BITS,
     outcome::Outcome,
 };
@@ -11,10 +11,11 @@ use aya_ebpf::{maps::lpm_trie::Key, programs::XdpContext};
 
 use crate::{
     frame, maps,
-    packet::{Cursor, Window, adjust_head},
+    packet::{Cursor, adjust_head},
     stage::{
         classify,
         ip::{Header, Ip, V4, V6},
+        tunnel,
     },
     verdict,
 };
@@ -34,23 +35,36 @@ pub fn run(ctx: &XdpContext) -> u32 {
 
 #[inline(always)]
 fn match_tunnel<O: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
-    let checked = outer::<O>(l3);
+    let checked = outer::<O>(l3).and_then(|(header, carried)| {
+        let tunnel = tunnel::parse(behind_ip::<O>(l3), header.length - O::HEADER_BYTES, carried)?;
+        Ok((header, tunnel))
+    });
     match checked {
-        Ok((header, protocol::IPIP)) => inner::<O, V4>(ctx, l3, l2_bytes, &header),
-        Ok((header, _)) => inner::<O, V6>(ctx, l3, l2_bytes, &header),
+        Ok((header, tunnel)) if tunnel.carries_v4 => inner::<O, V4>(ctx, l3, l2_bytes, &header, tunnel.bytes),
+        Ok((header, tunnel)) => inner::<O, V6>(ctx, l3, l2_bytes, &header, tunnel.bytes),
         Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
     }
 }
 
-/// The outer header, steps 1 to 4: the header, and the protocol that it carries.
+/// What follows an outer IP header without options.
+#[inline(always)]
+fn behind_ip<O: Ip>(l3: Cursor) -> Cursor {
+    l3.skip_constant(O::HEADER_BYTES)
+}
+
+/// The outer IP header, steps 1 to 4: the header, and the protocol that it carries.
 #[inline(always)]
 fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
     let destination = O::destination(l3).ok_or(Outcome::NotTunnel)?;
-    let next = next_header::<O>(l3).ok_or(Outcome::NotTunnel)?;
+    let next = O::next(l3).ok_or(Outcome::NotTunnel)?;
     let is_fragment = O::ICMP == protocol::ICMPV6 && next == protocol::FRAGMENT;
     let carried =
         if is_fragment { l3.skip(IPV6_BYTES).window::<8>().ok_or(Outcome::NotTunnel)?.u8::<0>() } else { next };
-    if carried != protocol::IPIP && carried != protocol::IPV6 || !is_tunnel_address::<O>(destination) {
+    if !tunnel::is_carried(carried) || !is_tunnel_address::<O>(destination) {
+        return Err(Outcome::NotTunnel);
+    }
+    // Other UDP is the host's own, and a fragment may be of it.
+    if carried == protocol::UDP && (is_fragment || !O::has_plain_header(l3) || !tunnel::is_gue(behind_ip::<O>(l3))) {
         return Err(Outcome::NotTunnel);
     }
     if is_fragment {
@@ -71,8 +85,15 @@ fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
 
 /// The inner packet, steps 5 to 8.
 #[inline(always)]
-fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &Header<O>) -> u32 {
-    let header = match inner_header::<O, I>(l3, outer) {
+fn inner<O: Ip, I: Ip>(
+    ctx: &XdpContext,
+    l3: Cursor,
+    l2_bytes: usize,
+    outer: &Header<O>,
+    tunnel_bytes: usize,
+) -> u32 {
+    let outer_bytes = O::HEADER_BYTES + tunnel_bytes;
+    let header = match inner_header::<I>(l3.skip(outer_bytes), outer.length - outer_bytes) {
         Ok(header) => header,
         Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
     };
@@ -85,20 +106,19 @@ fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &He
     let Some(ecn) = ecn::decapsulate(outer.tos, header.tos) else {
         return verdict::failed(Outcome::EcnNotCapable, vip_index, header.length);
     };
-    match strip::<I>(ctx, l2_bytes, O::HEADER_BYTES, ecn, ecn != header.tos & 3) {
+    match strip::<I>(ctx, l2_bytes, outer_bytes, ecn, ecn != header.tos & 3) {
         Ok(()) => verdict::decapsulated(vip_index, header.length),
         Err(outcome) => verdict::failed(outcome, vip_index, header.length),
     }
 }
 
-/// A valid inner header that ends within the outer packet. `parse` only knows the frame's end.
+/// A valid inner header that ends within the `room` of the outer packet. `parse` only knows the frame's end.
 #[inline(always)]
-fn inner_header<O: Ip, I: Ip>(l3: Cursor, outer: &Header<O>) -> Result<Header<I>, Outcome> {
-    let room = outer.length - O::HEADER_BYTES;
+fn inner_header<I: Ip>(at: Cursor, room: usize) -> Result<Header<I>, Outcome> {
     if room < I::HEADER_BYTES {
         return Err(I::BAD_LENGTH);
     }
-    let header = I::parse(l3.skip(O::HEADER_BYTES))?;
+    let header = I::parse(at)?;
     if header.length > room { Err(I::BAD_LENGTH) } else { Ok(header) }
 }
 
@@ -119,16 +139,6 @@ fn strip<I: Ip>(ctx: &XdpContext, l2_bytes: usize, outer_bytes: usize, ecn: u8, 
         I::set_ecn(frame.skip(ETHERNET_BYTES).window().ok_or(Outcome::Headroom)?, ecn);
     }
     Ok(())
-}
-
-/// IPv4 protocol or first IPv6 next header.
-#[inline(always)]
-fn next_header<O: Ip>(l3: Cursor) -> Option<u8> {
-    if O::HEADER_BYTES == IPV4_BYTES {
-        l3.window::<IPV4_BYTES>().map(Window::u8::<9>)
-    } else {
-        l3.window::<IPV6_BYTES>().map(Window::u8::<6>)
-    }
 }
 
 #[inline(always)]

@@ -8,7 +8,7 @@ use anycast_common::{
     listen::page_slot,
     map::{
         BackendEntry, Counter, DriverLossKey, GroupEntry, LinkEntry, ListenerSet, PortPage, PortTable, SlotPair,
-        TunnelKey, VipDropKey, VipEntry,
+        TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
     },
     outcome::{Class, Outcome},
 };
@@ -56,6 +56,11 @@ static PORT_PAGES: Array<PortPage> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 pub static TUNNELS: HashMap<TunnelKey, u32> = HashMap::with_max_entries(1, 0);
 #[map]
 pub static SOURCES: LpmTrie<TunnelKey, u32> = LpmTrie::with_max_entries(1, 0);
+
+#[map]
+pub static GRE_KEYS: HashMap<[u8; 4], u32> = HashMap::with_max_entries(1, 0);
+#[map]
+static GATEWAY: Array<u64> = Array::with_max_entries(2, BPF_F_MMAPABLE);
 
 #[map]
 static VIP_COUNTERS: PerCpuArray<[Counter; 4]> = PerCpuArray::with_max_entries(1, 0);
@@ -180,6 +185,12 @@ pub fn listener_set(index: u32) -> Option<&'static ListenerSet> {
 pub fn port_page(table: u32, port: u16) -> Option<&'static PortPage> {
     let table = PORT_TABLES.get(table)?;
     PORT_PAGES.get(table.pages[page_slot(port)] as u32)
+}
+
+/// What else than IPIP this gateway takes.
+#[inline(always)]
+pub fn tunnel_policy() -> TunnelPolicy {
+    TunnelPolicy::from_cell(GATEWAY.get_ptr(1).map_or(0, cell))
 }
 
 /// Adds one packet to a counter; a missing one changes nothing.

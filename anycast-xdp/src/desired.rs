@@ -1,15 +1,17 @@
 //! What a configuration file asks for, after parsing and validation: facts of this host, and services.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-pub use anycast_common::listeners::Listener;
-use ipnet::IpNet;
+pub use anycast_common::{encap::Encap, listeners::Listener};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
 /// Most tunnel addresses of a gateway.
 pub const TUNNEL_ADDRESSES_MAX: u32 = 256;
 /// Most allowed sources of a gateway.
 pub const SOURCES_MAX: u32 = 4096;
+/// Most GRE keys of a gateway.
+pub const GRE_KEYS_MAX: u32 = 16;
 
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +51,10 @@ pub enum Role {
 /// Facts of a PoP host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PopRole {
-    /// Outer source of IPv4 tunnels.
-    pub tunnel_source_ipv4: Option<Ipv4Addr>,
-    /// Outer source of IPv6 tunnels.
-    pub tunnel_source_ipv6: Option<Ipv6Addr>,
+    /// Outer source of IPv4 tunnels: one address, or a prefix in which each flow has one.
+    pub tunnel_source_ipv4: Option<Ipv4Net>,
+    /// Outer source of IPv6 tunnels, likewise.
+    pub tunnel_source_ipv6: Option<Ipv6Net>,
     /// Secret of the fleet, the same on every PoP: keys the flow hash and the Maglev tables.
     pub hash_seed: [u8; 16],
     /// Accept a backbone whose MTU is below the access MTU plus the outer header.
@@ -66,6 +68,10 @@ pub struct GatewayRole {
     pub tunnel_addresses: Vec<IpAddr>,
     /// Outer sources that are believed.
     pub allowed_sources: Vec<IpNet>,
+    /// Keys that GRE must carry one of; empty: GRE carries none.
+    pub gre_keys: Vec<u32>,
+    /// UDP port that GUE arrives at.
+    pub gue_port: u16,
 }
 
 /// One interface and what it is for.
@@ -198,4 +204,6 @@ pub struct Backend {
     pub address: IpAddr,
     /// Share of the flows, 1 to 65535.
     pub weight: u16,
+    /// What its packets are wrapped in.
+    pub encap: Encap,
 }

@@ -78,6 +78,8 @@ pub struct BackendStatus {
     pub address: IpAddr,
     /// Weight.
     pub weight: u16,
+    /// What packets are wrapped in: `ipip`, `gre`, `gre key N` or `gue port N`.
+    pub encap: String,
     /// Longest outer packet, in bytes; 0: no route.
     pub mtu_bytes: u16,
     /// The next hops in use; empty: unresolved, packets are dropped.

@@ -48,22 +48,32 @@ pub const OUTER_MAX_BYTES: usize = 48;
 pub struct BackendEntry {
     /// Cell: [`BackendRoute`].
     pub route: u64,
-    /// Outer header template: length, DSCP/ECN, checksum and flow label are 0 and patched per packet.
+    /// Outer header template: lengths, DSCP/ECN, checksums, flow label, UDP source port, GRE protocol type, and the
+    /// varying bits of the source are 0 and patched per packet.
     pub outer: [u8; OUTER_MAX_BYTES],
     /// One's-complement sum of the IPv4 template's 16-bit wire words, in native order, not folded to its complement; 0 for IPv6.
     pub checksum_base: u32,
-    /// Bytes used of `outer`: 20 or 40 for IPIP.
-    pub outer_bytes: u8,
+    /// One of `ENCAP_*`: what follows the outer IP header.
+    pub encap: u8,
     /// Outer family: 4 or 6. 0: the entry is not set.
     pub family: u8,
-    /// Reserved, 0.
-    pub reserved: [u8; 2],
+    /// Which bits of the outer source's last two bytes are taken from the flow hash, wire order; 0: one source for all flows.
+    pub source_mask: [u8; 2],
 }
 map_value!(BackendEntry, size 64, align 8, fields [u64, [u8; OUTER_MAX_BYTES], u32, u8, u8, [u8; 2]]);
 
+/// The inner packet (RFC 2003, RFC 2473, RFC 4213).
+pub const ENCAP_IPIP: u8 = 0;
+/// A GRE header of four bytes (RFC 2784).
+pub const ENCAP_GRE: u8 = 1;
+/// A GRE header with a key (RFC 2890).
+pub const ENCAP_GRE_KEYED: u8 = 2;
+/// A UDP header: GUE variant 1, IP directly in UDP.
+pub const ENCAP_GUE: u8 = 3;
+
 impl Default for BackendEntry {
     fn default() -> Self {
-        Self { route: 0, outer: [0; OUTER_MAX_BYTES], checksum_base: 0, outer_bytes: 0, family: 0, reserved: [0; 2] }
+        Self { route: 0, outer: [0; OUTER_MAX_BYTES], checksum_base: 0, encap: 0, family: 0, source_mask: [0; 2] }
     }
 }
 

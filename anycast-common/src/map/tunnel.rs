@@ -14,3 +14,25 @@ pub const fn tunnel_key(family: u8, address: [u8; 16]) -> TunnelKey {
     key.split_at_mut(4).1.copy_from_slice(&address);
     key
 }
+
+/// Cell: what else than IPIP a gateway takes. Cell 1 of `GATEWAY`; 0 is: no GUE, GRE without key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TunnelPolicy {
+    /// UDP port of GUE; 0: none.
+    pub gue_port: u16,
+    /// GRE must carry one of the keys of `GRE_KEYS`; else it must carry none.
+    pub is_gre_keyed: bool,
+}
+
+impl TunnelPolicy {
+    /// Unpacks the cell.
+    #[inline(always)]
+    pub const fn from_cell(cell: u64) -> Self {
+        Self { gue_port: cell as u16, is_gre_keyed: cell >> 16 & 1 == 1 }
+    }
+
+    /// Packs the cell: port in bits 0..16, keyed in bit 16.
+    pub const fn to_cell(self) -> u64 {
+        self.gue_port as u64 | (self.is_gre_keyed as u64) << 16
+    }
+}

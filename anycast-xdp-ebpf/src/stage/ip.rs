@@ -64,6 +64,10 @@ pub trait Ip: Sized {
 
     /// The destination address, if the frame is long enough for a header.
     fn destination(l3: Cursor) -> Option<Self::Address>;
+    /// IPv4: the protocol; IPv6: the first next header.
+    fn next(l3: Cursor) -> Option<u8>;
+    /// A header of this version without options, of a packet that is no fragment by it.
+    fn has_plain_header(l3: Cursor) -> bool;
     /// Index of the VIP with this address.
     fn vip_index(address: Self::Address) -> Option<u32>;
     /// Does the entry repeat this address?

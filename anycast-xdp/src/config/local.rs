@@ -1,8 +1,8 @@
 //! Reads the facts of this host: `[host]`, `[hash]`, `[tunnel]`, `[gateway]`, `[[interface]]` and `[limits]`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     findings::{Findings, Problem},
@@ -11,7 +11,7 @@ use super::{
     table::Table,
     types::{Integer, InterfaceName, InterfaceRole, Name, RoleName},
 };
-use crate::desired::{AttachMode, GatewayRole, Interface, Limits, Local, PopRole, Role};
+use crate::desired::{AttachMode, GRE_KEYS_MAX, GatewayRole, Interface, Limits, Local, PopRole, Role};
 
 /// The local part of a file as it was read; what was refused or is missing is `None`.
 pub(super) struct LocalDraft {
@@ -29,8 +29,8 @@ pub(super) struct LocalDraft {
 /// `[tunnel]`
 #[derive(Default)]
 pub(super) struct TunnelDraft {
-    pub(super) source_ipv4: Option<Located<Ipv4Addr>>,
-    pub(super) source_ipv6: Option<Located<Ipv6Addr>>,
+    pub(super) source_ipv4: Option<Located<Ipv4Net>>,
+    pub(super) source_ipv6: Option<Located<Ipv6Net>>,
     allow_small_mtu: bool,
 }
 
@@ -39,6 +39,8 @@ pub(super) struct TunnelDraft {
 pub(super) struct GatewayDraft {
     pub(super) tunnel_addresses: Vec<Located<IpAddr>>,
     pub(super) allowed_sources: Vec<Located<IpNet>>,
+    gre_keys: Vec<u32>,
+    gue_port: Option<u16>,
 }
 
 /// `[[interface]]`
@@ -117,9 +119,17 @@ fn read_tunnel(tunnel: &Table<'_>, findings: &mut Findings<'_>) -> TunnelDraft {
 fn read_gateway(gateway: &Table<'_>, findings: &mut Findings<'_>) -> GatewayDraft {
     let addresses = gateway.read_list(&fields::gateway::TUNNEL_ADDRESSES, findings);
     let sources = gateway.read_list(&fields::gateway::ALLOWED_SOURCES, findings);
+    let keys = gateway.read_list(&fields::gateway::GRE_KEYS, findings);
+    if let Some(keys) = keys.as_ref().filter(|keys| keys.value.len() > GRE_KEYS_MAX as usize) {
+        let what = format!("{} keys are more than {GRE_KEYS_MAX}", keys.value.len());
+        findings.refuse(&keys.place, Problem::new(what, "keep the key in use, and the next one while it is changed"));
+    }
+    let port = gateway.read(&fields::gateway::GUE_PORT, findings);
     GatewayDraft {
         tunnel_addresses: addresses.map(|list| list.value).unwrap_or_default(),
         allowed_sources: sources.map(|list| list.value).unwrap_or_default(),
+        gre_keys: keys.map(|keys| keys.value.iter().map(|key| key.value.0).collect()).unwrap_or_default(),
+        gue_port: port.and_then(|port| u16::try_from(port.value.0).ok()),
     }
 }
 
@@ -179,6 +189,8 @@ impl LocalDraft {
             RoleName::Gateway => Role::Gateway(GatewayRole {
                 tunnel_addresses: self.gateway.tunnel_addresses.into_iter().map(|address| address.value).collect(),
                 allowed_sources: self.gateway.allowed_sources.into_iter().map(|source| source.value).collect(),
+                gre_keys: self.gateway.gre_keys,
+                gue_port: self.gateway.gue_port?,
             }),
         };
         Some(Local {

@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use anycast_common::header::protocol;
+use anycast_common::{
+    encap::Encap,
+    header::{GUE_PORT, protocol},
+};
 
 use super::{
     findings::{Findings, Problem},
@@ -10,7 +13,7 @@ use super::{
     place::{Located, Place},
     schema::fields,
     table::Table,
-    types::{Integer, Name, RoleName},
+    types::{EncapName, Integer, Name, RoleName},
 };
 use crate::desired::{Backend, Listener, Pool, Services, Vip};
 
@@ -33,6 +36,7 @@ pub(super) struct PoolDraft {
 pub(super) struct BackendDraft {
     pub(super) address: Option<Located<IpAddr>>,
     weight: Option<Integer<1, 65_535>>,
+    pub(super) encap: Option<Encap>,
 }
 
 /// `[[vip]]`
@@ -61,12 +65,39 @@ fn read_pool(pool: &Table<'_>, findings: &mut Findings<'_>) -> PoolDraft {
     let name = pool.read(&fields::pool::NAME, findings);
     let home_region = pool.read(&fields::pool::HOME_REGION, findings).map(|region| region.value);
     let backends = pool.sections(&fields::backend::SECTION, findings);
-    let backends = backends.iter().map(|backend| BackendDraft {
+    let backends = backends.iter().map(|backend| read_backend(backend, findings)).collect();
+    PoolDraft { place: pool.place.clone(), name, home_region, backends }
+}
+
+fn read_backend(backend: &Table<'_>, findings: &mut Findings<'_>) -> BackendDraft {
+    BackendDraft {
         address: backend.read(&fields::backend::ADDRESS, findings),
         weight: backend.read(&fields::backend::WEIGHT, findings).map(|weight| weight.value),
-    });
-    let backends = backends.collect();
-    PoolDraft { place: pool.place.clone(), name, home_region, backends }
+        encap: read_encap(backend, findings),
+    }
+}
+
+/// The encap with its parameter; one that belongs to another encap is refused.
+fn read_encap(backend: &Table<'_>, findings: &mut Findings<'_>) -> Option<Encap> {
+    let name = backend.read(&fields::backend::ENCAP, findings);
+    let key = backend.read(&fields::backend::GRE_KEY, findings);
+    let port = backend.read(&fields::backend::GUE_PORT, findings);
+    let name = name?.value;
+    let mut only_with = |place: Option<&Place>, owner: EncapName, words: &str| {
+        if let Some(place) = place.filter(|_| name != owner) {
+            let help = format!("remove it, or write `encap = \"{words}\"`");
+            findings.refuse(place, Problem::new(format!("this backend's encap is not `{words}`"), help));
+        }
+    };
+    only_with(key.as_ref().map(|key| &key.place), EncapName::Gre, "gre");
+    only_with(port.as_ref().map(|port| &port.place), EncapName::Gue, "gue");
+    Some(match name {
+        EncapName::Ipip => Encap::Ipip,
+        EncapName::Gre => Encap::Gre { key: key.map(|key| key.value.0) },
+        EncapName::Gue => {
+            Encap::Gue { port: port.and_then(|port| u16::try_from(port.value.0).ok()).unwrap_or(GUE_PORT) }
+        }
+    })
 }
 
 fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> VipDraft {
@@ -143,6 +174,10 @@ impl PoolDraft {
 
 impl BackendDraft {
     fn finish(self) -> Option<Backend> {
-        Some(Backend { address: self.address?.value, weight: u16::try_from(self.weight?.0).ok()? })
+        Some(Backend {
+            address: self.address?.value,
+            weight: u16::try_from(self.weight?.0).ok()?,
+            encap: self.encap?,
+        })
     }
 }

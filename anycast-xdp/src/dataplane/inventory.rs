@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::tables::Arrays;
@@ -83,10 +84,12 @@ pub struct BackendRecord {
     pub index: u32,
     /// Tunnel address.
     pub address: IpAddr,
-    /// Outer source toward it.
-    pub source: Option<IpAddr>,
+    /// Outer source toward it, a prefix.
+    pub source: Option<IpNet>,
     /// Weight.
     pub weight: u16,
+    /// Encap and its parameter, in words.
+    pub encap: String,
 }
 
 impl Inventory {

@@ -17,14 +17,13 @@ use anycast_common::map::{
 };
 use anyhow::Result;
 use aya::Pod;
-use ipnet::IpNet;
-
 pub use self::{
     counters::{Counters, on_every_cpu},
     kernel::Kernel,
     memory::Memory,
 };
 use super::array::Array;
+use crate::desired::GatewayRole;
 
 /// A map value as aya takes it.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +56,8 @@ pub struct Arrays {
     pub port_tables: Array<PortTable>,
     /// `PORT_PAGES`.
     pub port_pages: Array<PortPage>,
+    /// `GATEWAY`: a cell.
+    pub gateway: Array<u64>,
 }
 
 /// What `apply` and `ways` change.
@@ -75,8 +76,8 @@ pub trait Dataplane {
     fn reset_backend_counter(&mut self, index: u32) -> Result<()>;
     /// Lets link `index` redirect to a device.
     fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()>;
-    /// Replaces the gateway's tunnel addresses and allow-list.
-    fn set_gateway(&mut self, tunnels: &[IpAddr], sources: &[IpNet]) -> Result<()>;
+    /// Replaces what the gateway takes: tunnel addresses, allow-list, GRE keys, port of GUE.
+    fn set_gateway(&mut self, gateway: &GatewayRole) -> Result<()>;
     /// Returns when every program that ran before has ended: what nothing refers to may be written anew.
     fn wait_for_readers(&mut self) -> Result<()>;
 }

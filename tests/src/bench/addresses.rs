@@ -20,6 +20,16 @@ pub const VIP_LISTENERS_V4: &str = "10.200.1.3";
 pub const VIP_LISTENERS_V6: &str = "2001:db8:200::3";
 /// A VIP with a listener, a hundred backends.
 pub const VIP_MAGLEV_LISTENERS_V4: &str = "10.200.1.4";
+/// VIPs that take everything, one backend, with the encaps other than IPIP.
+pub const VIP_GRE_V4: &str = "10.200.1.5";
+/// The same: GRE with a key.
+pub const VIP_GRE_KEYED_V4: &str = "10.200.1.6";
+/// The same: GUE.
+pub const VIP_GUE_V4: &str = "10.200.1.7";
+/// The same: GRE, IPv6.
+pub const VIP_GRE_V6: &str = "2001:db8:200::5";
+/// The same: GUE, IPv6.
+pub const VIP_GUE_V6: &str = "2001:db8:200::7";
 /// A destination that is no VIP.
 pub const NO_VIP_V4: &str = "192.0.2.1";
 /// A destination that is no VIP, IPv6.

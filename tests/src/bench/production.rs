@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, net::IpAddr, rc::Rc};
 
 use anycast_common::{
+    header::GUE_PORT,
     map::Counter,
     outcome::{Class, Outcome},
 };
@@ -62,8 +63,8 @@ impl Production {
     /// The PoP program, whose packets leave by `egress`.
     pub fn pop(world: &World, egress: &Interface, services: Services, limits: Limits) -> Result<Self> {
         let role = Role::Pop(PopRole {
-            tunnel_source_ipv4: Some(at::TUNNEL_SOURCE_V4),
-            tunnel_source_ipv6: Some(at::TUNNEL_SOURCE_V6),
+            tunnel_source_ipv4: Some(at::TUNNEL_SOURCE_V4.into()),
+            tunnel_source_ipv6: Some(at::TUNNEL_SOURCE_V6.into()),
             hash_seed: *b"bench of anycast",
             allow_small_mtu: true,
         });
@@ -77,6 +78,8 @@ impl Production {
         let role = Role::Gateway(GatewayRole {
             tunnel_addresses: vec![at::BACKEND_V4.into(), at::BACKEND_V6.into()],
             allowed_sources: vec![IpAddr::from(at::TUNNEL_SOURCE_V4).into(), IpAddr::from(at::TUNNEL_SOURCE_V6).into()],
+            gre_keys: Vec::new(),
+            gue_port: GUE_PORT,
         });
         Self::load(&config(role, services, Limits::default()), "gateway", None, Action::Pass)
     }

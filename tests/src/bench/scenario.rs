@@ -90,6 +90,9 @@ fn one_flow_v4(floors: &Floors, pop: &Production) -> Result<Scenario> {
     scenario.add(pop.forwarding(LISTENERS, POOL_ONE, 20)?, at::VIP_LISTENERS_V4, over(WHOLE_IP));
     let target = pop.forwarding(MAGLEV_LISTENERS, POOL_HUNDRED, 20)?;
     scenario.add(target, at::VIP_MAGLEV_LISTENERS_V4, over(MAGLEV));
+    scenario.add(pop.forwarding("gre", "gre", 24)?, at::VIP_GRE_V4, Some(Bar::floor(1.3)));
+    scenario.add(pop.forwarding("gre_keyed", "gre_keyed", 28)?, at::VIP_GRE_KEYED_V4, Some(Bar::floor(1.3)));
+    scenario.add(pop.forwarding("gue", "gue", 28)?, at::VIP_GUE_V4, Some(Bar::floor(1.4)));
     Ok(scenario)
 }
 
@@ -99,6 +102,8 @@ fn one_flow_v6(floors: &Floors, pop: &Production) -> Result<Scenario> {
     scenario.add(pop.forwarding(WHOLE_IP, POOL_ONE_V6, 40)?, at::VIP_V6, Some(Bar::floor(1.3)));
     let over = Bar { against: Against::RatioAbove(RowName { scenario: V6, target: WHOLE_IP }), most: 0.5 };
     scenario.add(pop.forwarding(LISTENERS, POOL_ONE_V6, 40)?, at::VIP_LISTENERS_V6, Some(over));
+    scenario.add(pop.forwarding("gre", "gre_v6", 44)?, at::VIP_GRE_V6, None);
+    scenario.add(pop.forwarding("gue", "gue_v6", 48)?, at::VIP_GUE_V6, None);
     Ok(scenario)
 }
 

@@ -2,8 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use anycast_common::{bench::ADDRESSES, header::protocol};
-use anycast_xdp::desired::{Backend, Listener, Pool, Services, Vip};
+use anycast_common::{
+    bench::ADDRESSES,
+    header::{GUE_PORT, protocol},
+};
+use anycast_xdp::desired::{Backend, Encap, Listener, Pool, Services, Vip};
 use anyhow::Result;
 
 use super::addresses as at;
@@ -14,10 +17,19 @@ pub const POOL_ONE: &str = "one";
 pub const POOL_ONE_V6: &str = "one_v6";
 /// Pool with a hundred IPv4 backends.
 pub const POOL_HUNDRED: &str = "hundred";
+/// GUE, as the bench uses it.
+const GUE: Encap = Encap::Gue { port: GUE_PORT };
 
 /// VIPs of every kind, a few of each.
 pub fn ordinary() -> Result<Services> {
-    Ok(Services {
+    let encaps = [
+        ("gre", at::VIP_GRE_V4, at::BACKEND_V4.into(), Encap::Gre { key: None }),
+        ("gre_keyed", at::VIP_GRE_KEYED_V4, at::BACKEND_V4.into(), Encap::Gre { key: Some(7) }),
+        ("gue", at::VIP_GUE_V4, at::BACKEND_V4.into(), GUE),
+        ("gre_v6", at::VIP_GRE_V6, at::BACKEND_V6.into(), Encap::Gre { key: None }),
+        ("gue_v6", at::VIP_GUE_V6, at::BACKEND_V6.into(), GUE),
+    ];
+    let mut services = Services {
         vips: vec![
             vip("whole_ip", at::VIP_V4.parse()?, false, POOL_ONE),
             vip("whole_ip_v6", at::VIP_V6.parse()?, false, POOL_ONE_V6),
@@ -27,11 +39,16 @@ pub fn ordinary() -> Result<Services> {
             vip("maglev_listeners", at::VIP_MAGLEV_LISTENERS_V4.parse()?, true, POOL_HUNDRED),
         ],
         pools: vec![
-            pool(POOL_ONE, [at::BACKEND_V4.into()]),
-            pool(POOL_ONE_V6, [at::BACKEND_V6.into()]),
-            pool(POOL_HUNDRED, hundred()),
+            pool(POOL_ONE, [at::BACKEND_V4.into()], Encap::Ipip),
+            pool(POOL_ONE_V6, [at::BACKEND_V6.into()], Encap::Ipip),
+            pool(POOL_HUNDRED, hundred(), Encap::Ipip),
         ],
-    })
+    };
+    for (name, address, backend, encap) in encaps {
+        services.vips.push(vip(name, address.parse()?, false, name));
+        services.pools.push(pool(name, [backend], encap));
+    }
+    Ok(services)
 }
 
 /// As many VIPs as the map of the bare look-up has addresses, and the same ones.
@@ -40,7 +57,7 @@ pub fn many_vips() -> Services {
         let address = Ipv4Addr::from_bits(at::MANY_FIRST_V4.to_bits() + nth);
         vip(&format!("vip{nth}"), address.into(), false, POOL_ONE)
     });
-    Services { vips: vips.collect(), pools: vec![pool(POOL_ONE, [at::BACKEND_V4.into()])] }
+    Services { vips: vips.collect(), pools: vec![pool(POOL_ONE, [at::BACKEND_V4.into()], Encap::Ipip)] }
 }
 
 /// What a gateway serves: VIPs without pools.
@@ -63,7 +80,7 @@ fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
     Vip { name: name.into(), address, listeners, pool: Some(pool.into()) }
 }
 
-fn pool(name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Pool {
-    let backends = addresses.into_iter().map(|address| Backend { address, weight: 1 }).collect();
+fn pool(name: &str, addresses: impl IntoIterator<Item = IpAddr>, encap: Encap) -> Pool {
+    let backends = addresses.into_iter().map(|address| Backend { address, weight: 1, encap }).collect();
     Pool { name: name.into(), home_region: "home".into(), backends }
 }

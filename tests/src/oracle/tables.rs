@@ -1,8 +1,9 @@
 //! The state that a packet meets, in domain terms: nothing here knows how maps are laid out.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::IpNet;
+use anycast_common::encap::Encap;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Places in a next-hop group, one for each value of the low four bits of the flow hash.
 pub const PICKS: usize = 16;
@@ -21,10 +22,10 @@ pub struct Tables {
 pub struct PopTables {
     /// Secret of the fleet.
     pub seed: [u8; 16],
-    /// Outer source of IPv4 tunnels; without one, no pool has an IPv4 backend.
-    pub source_ipv4: Option<Ipv4Addr>,
-    /// Outer source of IPv6 tunnels; without one, no pool has an IPv6 backend.
-    pub source_ipv6: Option<Ipv6Addr>,
+    /// Outer sources of IPv4 tunnels; without, no pool has an IPv4 backend.
+    pub source_ipv4: Option<Ipv4Net>,
+    /// Outer sources of IPv6 tunnels; without, no pool has an IPv6 backend.
+    pub source_ipv6: Option<Ipv6Net>,
     /// Service addresses, unique.
     pub vips: Vec<Vip>,
     /// Pools that VIPs are bound to.
@@ -77,6 +78,8 @@ pub struct Backend {
     pub weight: u16,
     /// How it is reached now.
     pub route: Option<Route>,
+    /// What its packets are wrapped in.
+    pub encap: Encap,
 }
 
 /// The way to a backend.
@@ -119,4 +122,8 @@ pub struct GatewayTables {
     pub allowed_sources: Vec<IpNet>,
     /// Service addresses of this host's stack.
     pub vips: Vec<IpAddr>,
+    /// Keys that GRE must carry one of; none: GRE without a key.
+    pub gre_keys: Vec<u32>,
+    /// UDP port of GUE.
+    pub gue_port: u16,
 }

@@ -3,7 +3,26 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail, ensure};
-use etherparse::{EtherType, Ethernet2Header, Ipv4Header, Ipv6Header, SingleVlanHeader};
+use etherparse::{EtherType, Ethernet2Header, Ipv4Header, Ipv6Header, SingleVlanHeader, UdpHeader};
+
+/// What follows an outer IP header, in front of the inner packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tunnel {
+    /// Nothing.
+    Ipip,
+    /// GRE.
+    Gre {
+        /// Its key, if it has one.
+        key: Option<u32>,
+    },
+    /// UDP.
+    Gue {
+        /// Source port.
+        source_port: u16,
+        /// Destination port.
+        port: u16,
+    },
+}
 
 /// What a tunnel frame says, after it was found right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +39,8 @@ pub struct Outer {
     pub destination: IpAddr,
     /// DSCP and ECN, the whole octet.
     pub dscp_ecn: u8,
-    /// 4 (IPv4 inside) or 41 (IPv6 inside).
-    pub protocol: u8,
+    /// What follows the outer IP header.
+    pub tunnel: Tunnel,
     /// IPv6 flow label; 0 in IPv4.
     pub flow_label: u32,
     /// The inner packet, as long as the outer header says.
@@ -30,9 +49,9 @@ pub struct Outer {
     pub padding_bytes: usize,
 }
 
-/// Reads a frame that carries IP in IP as a PoP sends it, and checks everything that holds for all of them: header
-/// checksum, lengths within the frame, no options, no fragment, DF, ID 0, TTL 64, protocol agreeing with the inner
-/// version.
+/// Reads a frame that carries a packet to a backend as a PoP sends it, and checks everything that holds for all of them: header
+/// checksum, lengths within the frame, no options, no fragment, DF, ID 0, TTL 64, a UDP checksum of 0, protocol agreeing
+/// with the inner version.
 pub fn decode_outer(frame: &[u8]) -> Result<Outer> {
     let (ethernet, mut rest) = Ethernet2Header::from_slice(frame).context("Ethernet header")?;
     let mut ether_type = ethernet.ether_type;
@@ -52,12 +71,7 @@ pub fn decode_outer(frame: &[u8]) -> Result<Outer> {
     let inner_end = ip.inner_at.checked_add(ip.inner_bytes).filter(|&end| end <= rest.len());
     let inner_end =
         inner_end.with_context(|| format!("outer length {} is beyond the frame", ip.inner_at + ip.inner_bytes))?;
-    let inner = rest[ip.inner_at..inner_end].to_vec();
-    let inner_version = inner.first().context("nothing inside")? >> 4;
-    match (ip.protocol, inner_version) {
-        (4, 4) | (41, 6) => {}
-        (protocol, version) => bail!("protocol {protocol} with an inner packet of version {version}"),
-    }
+    let (tunnel, inner) = tunnel(ip.protocol, &rest[ip.inner_at..inner_end])?;
     Ok(Outer {
         destination_mac: ethernet.destination,
         source_mac: ethernet.source,
@@ -65,11 +79,48 @@ pub fn decode_outer(frame: &[u8]) -> Result<Outer> {
         source: ip.source,
         destination: ip.destination,
         dscp_ecn: ip.dscp_ecn,
-        protocol: ip.protocol,
+        tunnel,
         flow_label: ip.flow_label,
         padding_bytes: rest.len() - inner_end,
-        inner,
+        inner: inner.to_vec(),
     })
+}
+
+/// The header behind the outer IP header, which must agree with the inner packet's version, and the inner packet.
+fn tunnel(protocol: u8, payload: &[u8]) -> Result<(Tunnel, &[u8])> {
+    let (tunnel, inner, versions): (_, _, &[u8]) = match protocol {
+        4 => (Tunnel::Ipip, payload, &[4]),
+        41 => (Tunnel::Ipip, payload, &[6]),
+        47 => gre(payload)?,
+        17 => {
+            let (udp, inner) = UdpHeader::from_slice(payload).context("outer UDP header")?;
+            ensure!(usize::from(udp.length) == payload.len(), "UDP length is {}, not {}", udp.length, payload.len());
+            ensure!(udp.checksum == 0, "UDP checksum is {:#06x}, not 0", udp.checksum);
+            (Tunnel::Gue { source_port: udp.source_port, port: udp.destination_port }, inner, &[4, 6])
+        }
+        other => bail!("protocol {other} is no tunnel's"),
+    };
+    let version = inner.first().context("nothing inside")? >> 4;
+    ensure!(versions.contains(&version), "{tunnel:?} with an inner packet of version {version}");
+    Ok((tunnel, inner))
+}
+
+/// RFC 2784 and RFC 2890: no field but a key.
+fn gre(payload: &[u8]) -> Result<(Tunnel, &[u8], &[u8])> {
+    let (header, behind) = payload.split_first_chunk::<4>().context("GRE header")?;
+    let versions: &[u8] = match header[2..] {
+        [0x08, 0x00] => &[4],
+        [0x86, 0xdd] => &[6],
+        _ => bail!("GRE protocol type {:02x?}", &header[2..]),
+    };
+    match header[..2] {
+        [0, 0] => Ok((Tunnel::Gre { key: None }, behind, versions)),
+        [0x20, 0] => {
+            let (key, inner) = behind.split_first_chunk().context("GRE key")?;
+            Ok((Tunnel::Gre { key: Some(u32::from_be_bytes(*key)) }, inner, versions))
+        }
+        _ => bail!("GRE flags {:02x?}", &header[..2]),
+    }
 }
 
 /// What both families have in their outer headers.

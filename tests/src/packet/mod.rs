@@ -23,7 +23,7 @@ mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use decode::{Outer, decode_outer};
+pub use decode::{Outer, Tunnel, decode_outer};
 pub use expect::ttl_decremented;
 pub use layer4::{IcmpError, tcp_flags};
 

@@ -38,10 +38,10 @@ fn no_tunnel() -> Vec<Row> {
         passed("IPIP to a VIP is passed", Packet::from_to(POP_V4, VIP_V4).as_outer().encapsulating(&inner())),
         passed("a packet for a VIP that is not in a tunnel is passed", to(VIP_V4).tcp(1, 80)),
         passed("an IPv6 packet for a VIP that is not in a tunnel is passed", to(VIP_V6).tcp(1, 80)),
-        passed("UDP to a tunnel address is passed", outer(false).udp(1, 6080)),
+        passed("UDP to a tunnel address is passed", outer(false).udp(1, 6081)),
         passed("an echo request to a tunnel address is passed", outer(false).icmp_echo(1, 1)),
         passed("an echo request to an IPv6 tunnel address is passed", outer(true).icmp_echo(1, 1)),
-        passed("GRE to a tunnel address is passed", outer(false).gre(0x0800).payload(inner())),
+        passed("ESP to a tunnel address is passed", outer(false).esp(7).payload(inner())),
         passed(
             "a fragment of UDP to a tunnel address is passed",
             outer(false).fragment(8, true).protocol(17).payload_len(8),

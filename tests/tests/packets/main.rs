@@ -13,7 +13,10 @@ mod fragments_v6;
 mod gateway_decapsulation;
 mod gateway_ecn;
 mod gateway_malformed;
+mod encaps;
 mod gateway_only;
+mod gateway_tunnels;
+mod gateway_tunnels_malformed;
 mod icmp_errors;
 mod icmp_quotes_v4;
 mod icmp_quotes_v6;
@@ -38,7 +41,7 @@ use anycast_tests::require_root;
 
 use fixture::{
     Expect, Row, check,
-    world::{broken, ordinary},
+    world::{broken, ordinary, tunnels},
 };
 
 /// Outcomes that no packet can have, and why.
@@ -65,7 +68,10 @@ groups! {
     gateway_decapsulation in ordinary;
     gateway_ecn in ordinary;
     gateway_malformed in ordinary;
+    encaps in tunnels;
     gateway_only in ordinary;
+    gateway_tunnels in ordinary;
+    gateway_tunnels_malformed in tunnels;
     icmp_errors in ordinary;
     icmp_quotes_v4 in ordinary;
     icmp_quotes_v6 in ordinary;

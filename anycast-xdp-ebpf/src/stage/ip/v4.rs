@@ -31,6 +31,16 @@ impl Ip for V4 {
     }
 
     #[inline(always)]
+    fn next(l3: Cursor) -> Option<u8> {
+        l3.window::<IPV4_BYTES>().map(Window::u8::<9>)
+    }
+
+    #[inline(always)]
+    fn has_plain_header(l3: Cursor) -> bool {
+        l3.window::<IPV4_BYTES>().is_some_and(|ip| ip.u8::<0>() == 0x45 && ip.be16::<6>() & 0x3fff == 0)
+    }
+
+    #[inline(always)]
     fn vip_index(address: u32) -> Option<u32> {
         // SAFETY: the value is copied at once; a value that changes under the copy is caught by the entry's own address.
         unsafe { maps::VIP4.get(address.to_ne_bytes()).copied() }

@@ -37,6 +37,16 @@ impl Ip for V6 {
     }
 
     #[inline(always)]
+    fn next(l3: Cursor) -> Option<u8> {
+        l3.window::<IPV6_BYTES>().map(Window::u8::<6>)
+    }
+
+    #[inline(always)]
+    fn has_plain_header(l3: Cursor) -> bool {
+        l3.window::<IPV6_BYTES>().is_some_and(|ip| ip.u8::<0>() >> 4 == 6)
+    }
+
+    #[inline(always)]
     fn vip_index(address: [u32; 4]) -> Option<u32> {
         // SAFETY: as for IPv4.
         unsafe { maps::VIP6.get(bytes(address)).copied() }

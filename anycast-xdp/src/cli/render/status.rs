@@ -50,10 +50,11 @@ fn attachments(status: &Status) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-const BACKEND_COLUMNS: [Column; 5] = [
+const BACKEND_COLUMNS: [Column; 6] = [
     Column::Text("POOL"),
     Column::Whole("BACKEND"),
     Column::Number("WEIGHT"),
+    Column::Text("ENCAP"),
     Column::Number("MTU"),
     Column::Text("NEXT HOPS"),
 ];
@@ -65,7 +66,7 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
     } else {
         backend.next_hops.iter().map(next_hop).collect::<Vec<_>>().join("\n")
     };
-    vec![backend.pool.clone(), backend.address.to_string(), backend.weight.to_string(), mtu, next_hops]
+    vec![backend.pool.clone(), backend.address.to_string(), backend.weight.to_string(), backend.encap.clone(), mtu, next_hops]
 }
 
 fn next_hop(next_hop: &NextHopStatus) -> String {

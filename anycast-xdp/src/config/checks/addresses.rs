@@ -2,17 +2,22 @@
 
 use std::{collections::HashMap, net::IpAddr};
 
+use ipnet::IpNet;
+
 use crate::config::{
     findings::{Findings, Problem},
     local::LocalDraft,
-    place::Place,
+    place::{Located, Place},
     services::ServicesDraft,
 };
 
 pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut Findings<'_>) {
-    let endpoints = endpoints(local, services);
+    let ends: HashMap<_, _> = backends(services)
+        .chain(&local.gateway.tunnel_addresses)
+        .map(|address| (address.value, &address.place))
+        .collect();
     for address in services.vips.iter().filter_map(|vip| vip.address.as_ref()) {
-        if let Some(place) = endpoints.get(&address.value) {
+        if let Some(place) = ends.get(&address.value).copied().or_else(|| source_of(local, address.value)) {
             let what = format!("`{}` is also {} (line {})", address.value, place.path(), findings.line(place));
             let help = "give the VIP an address that nothing else has: a VIP is never an end of a tunnel";
             findings.refuse(&address.place, Problem::new(what, help));
@@ -21,26 +26,21 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     backends_are_elsewhere(local, services, findings);
 }
 
-fn endpoints<'a>(local: &'a LocalDraft, services: &'a ServicesDraft) -> HashMap<IpAddr, &'a Place> {
-    let backends = services.pools.iter().flat_map(|pool| &pool.backends).filter_map(|backend| backend.address.as_ref());
-    let gateway = &local.gateway.tunnel_addresses;
-    let mut endpoints: HashMap<_, _> = backends.chain(gateway).map(|address| (address.value, &address.place)).collect();
-    endpoints.extend(sources(local));
-    endpoints
+fn backends(services: &ServicesDraft) -> impl Iterator<Item = &Located<IpAddr>> {
+    services.pools.iter().flat_map(|pool| &pool.backends).filter_map(|backend| backend.address.as_ref())
 }
 
-fn sources(local: &LocalDraft) -> impl Iterator<Item = (IpAddr, &Place)> {
-    let v4 = local.tunnel.source_ipv4.as_ref().map(|source| (IpAddr::V4(source.value), &source.place));
-    let v6 = local.tunnel.source_ipv6.as_ref().map(|source| (IpAddr::V6(source.value), &source.place));
-    v4.into_iter().chain(v6)
+/// The tunnel source that an address is, or is one of.
+fn source_of(local: &LocalDraft, address: IpAddr) -> Option<&Place> {
+    let v4 = local.tunnel.source_ipv4.as_ref().map(|source| (IpNet::V4(source.value), &source.place));
+    let v6 = local.tunnel.source_ipv6.as_ref().map(|source| (IpNet::V6(source.value), &source.place));
+    v4.into_iter().chain(v6).find(|(source, _)| source.contains(&address)).map(|(_, place)| place)
 }
 
 /// A tunnel from an address to itself leads nowhere.
 fn backends_are_elsewhere(local: &LocalDraft, services: &ServicesDraft, findings: &mut Findings<'_>) {
-    let sources: HashMap<_, _> = sources(local).collect();
-    let backends = services.pools.iter().flat_map(|pool| &pool.backends).filter_map(|backend| backend.address.as_ref());
-    for backend in backends {
-        if let Some(place) = sources.get(&backend.value) {
+    for backend in backends(services) {
+        if let Some(place) = source_of(local, backend.value) {
             let what = format!("`{}` is also {} (line {})", backend.value, place.path(), findings.line(place));
             findings.refuse(&backend.place, Problem::new(what, "write the address of a node in the home region"));
         }

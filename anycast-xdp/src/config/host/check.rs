@@ -1,7 +1,6 @@
 //! The checks of a configuration against [`HostFacts`].
 
-use std::net::IpAddr;
-
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::{HostFacts, mtu};
@@ -84,17 +83,24 @@ fn interfaces(config: &Config, host: &HostFacts) -> Vec<Remark> {
 
 fn tunnel_sources(pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
     let sources = [
-        ("tunnel.source_ipv4", pop.tunnel_source_ipv4.map(IpAddr::V4)),
-        ("tunnel.source_ipv6", pop.tunnel_source_ipv6.map(IpAddr::V6)),
+        ("tunnel.source_ipv4", pop.tunnel_source_ipv4.map(IpNet::V4)),
+        ("tunnel.source_ipv6", pop.tunnel_source_ipv6.map(IpNet::V6)),
     ];
     let sources = sources.into_iter().filter_map(|(field, source)| Some((field, source?)));
-    let foreign = sources.filter(|(_, source)| !host.addresses.contains(source));
-    foreign
-        .map(|(field, source)| {
-            let problem = format!("`{source}` is not an address of this host");
-            Remark::error(field, problem, "write an address that this host has, or add it to an interface")
-        })
-        .collect()
+    sources.filter_map(|(field, source)| foreign_source(field, source, host)).collect()
+}
+
+/// One address that is not this host's cannot be a source. Of a prefix the host need not have the addresses, but then
+/// nobody answers for them: errors of the backbone are lost.
+fn foreign_source(field: &str, source: IpNet, host: &HostFacts) -> Option<Remark> {
+    if source.prefix_len() < source.max_prefix_len() {
+        let is_local = host.local_prefixes.iter().any(|local| local.contains(&source));
+        let help = format!("route it to this host: ip route add local {source} dev lo");
+        return (!is_local).then(|| Remark::warning(field, format!("`{source}` is no local prefix of this host"), help));
+    }
+    let problem = format!("`{}` is not an address of this host", source.addr());
+    let help = "write an address that this host has, or add it to an interface";
+    (!host.addresses.contains(&source.addr())).then(|| Remark::error(field, problem, help))
 }
 
 /// A VIP that is an address of the PoP hides the route that announces it, and what is passed ends on this host.

@@ -2,15 +2,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
+use ipnet::IpNet;
 use netlink_packet_route::{
     address::{AddressAttribute, AddressMessage},
     link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
+    route::{RouteAddress, RouteAttribute, RouteMessage, RouteType},
 };
+use rtnetlink::RouteMessageBuilder;
+
+/// `RT_TABLE_LOCAL`, where the kernel keeps the host's own addresses (include/uapi/linux/rtnetlink.h).
+const LOCAL_TABLE: u32 = 255;
 
 /// What a configuration is checked against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +25,8 @@ pub struct HostFacts {
     pub links: BTreeMap<String, LinkFacts>,
     /// Addresses of this host, on whatever link.
     pub addresses: BTreeSet<IpAddr>,
+    /// Prefixes whose packets are for this host (routes of the kernel's type `local`), those of `addresses` among them.
+    pub local_prefixes: BTreeSet<IpNet>,
 }
 
 /// Facts of one link.
@@ -40,9 +48,19 @@ impl HostFacts {
         let links: Vec<_> = handle.link().get().execute().try_collect().await.context("cannot list the links")?;
         let addresses: Vec<_> =
             handle.address().get().execute().try_collect().await.context("cannot list the addresses")?;
+        let all = [
+            RouteMessageBuilder::<Ipv4Addr>::new().table_id(LOCAL_TABLE).build(),
+            RouteMessageBuilder::<Ipv6Addr>::new().table_id(LOCAL_TABLE).build(),
+        ];
+        let mut local_prefixes = BTreeSet::new();
+        for request in all {
+            let routes: Vec<_> =
+                handle.route().get(request).execute().try_collect().await.context("cannot list the routes")?;
+            local_prefixes.extend(routes.iter().filter_map(local_prefix));
+        }
         connection.abort();
         let addresses = addresses.iter().filter_map(address).collect();
-        Ok(Self { links: links.iter().filter_map(link).collect(), addresses })
+        Ok(Self { links: links.iter().filter_map(link).collect(), addresses, local_prefixes })
     }
 }
 
@@ -62,6 +80,21 @@ fn link(message: &LinkMessage) -> Option<(String, LinkFacts)> {
         up: message.header.flags.contains(LinkFlags::Up),
     };
     Some((name?, facts))
+}
+
+/// The destination of a local route; the kernel's answer may hold other routes as well.
+fn local_prefix(message: &RouteMessage) -> Option<IpNet> {
+    if message.header.kind != RouteType::Local {
+        return None;
+    }
+    message.attributes.iter().find_map(|attribute| {
+        let address: IpAddr = match attribute {
+            RouteAttribute::Destination(RouteAddress::Inet(address)) => (*address).into(),
+            RouteAttribute::Destination(RouteAddress::Inet6(address)) => (*address).into(),
+            _ => return None,
+        };
+        IpNet::new(address, message.header.destination_prefix_length).ok()
+    })
 }
 
 /// The host's own address: `Local` where there is one, because `Address` is then the peer's on a point-to-point link.

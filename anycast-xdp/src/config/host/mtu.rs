@@ -1,7 +1,5 @@
 //! Does every packet that comes in by an access interface still fit the backbone, outer header and all?
 
-use anycast_common::header::{IPV4_BYTES, IPV6_BYTES};
-
 use super::{HostFacts, Remark};
 use crate::desired::{Backend, Config, Interface, PopRole};
 
@@ -63,6 +61,5 @@ fn ipv6_minimum(config: &Config, backbone_mtu: u32, backbone: &str) -> Option<Re
 
 /// Longest outer header toward any of these backends; `None` without backends.
 fn overhead_bytes<'a>(backends: impl IntoIterator<Item = &'a Backend>) -> Option<u32> {
-    let header = |backend: &Backend| if backend.address.is_ipv4() { IPV4_BYTES } else { IPV6_BYTES };
-    backends.into_iter().map(|backend| header(backend) as u32).max()
+    backends.into_iter().map(|backend| backend.encap.overhead_bytes(backend.address) as u32).max()
 }

@@ -18,6 +18,7 @@ fn host(backbone_mtu_bytes: u32, addresses: &[&str]) -> HostFacts {
     HostFacts {
         links: [("in0".to_owned(), link(1500)), ("bb0".to_owned(), link(backbone_mtu_bytes))].into(),
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        ..HostFacts::default()
     }
 }
 
@@ -91,6 +92,24 @@ fn interface_without_ethernet_is_refused_and_one_that_is_down_warned_of() {
 fn tunnel_source_of_another_host_is_refused() {
     let remarks = check(&config(POP), &host(1600, &["10.3.0.2"]));
     assert_eq!(found(&remarks), [(Severity::Error, "tunnel.source_ipv6")]);
+}
+
+#[test]
+fn prefix_of_tunnel_sources_is_warned_of_where_it_is_not_local() {
+    let text = POP.replace("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"10.3.64.0/24\"");
+    let mut host = pop_host(1600);
+    let remarks = check(&config(&text), &host);
+    assert_eq!(found(&remarks), [(Severity::Warning, "tunnel.source_ipv4")]);
+    assert_eq!(remarks[0].help, "route it to this host: ip route add local 10.3.64.0/24 dev lo");
+    host.local_prefixes.insert("10.3.64.0/23".parse().unwrap());
+    assert_eq!(check(&config(&text), &host), []);
+}
+
+#[test]
+fn overhead_is_that_of_the_encaps_in_use() {
+    let gue = POP.replace("weight = 50", "weight = 50\nencap = \"gue\"");
+    assert_eq!(check(&config(&gue), &pop_host(1548)), []);
+    assert_eq!(found(&check(&config(&gue), &pop_host(1547))), [(Severity::Error, "interface")]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use anycast_common::outer::SOURCE_BITS_MAX;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::de::DeValue;
 
 use super::{FieldType, text};
@@ -80,6 +81,54 @@ impl FieldType for IpNet {
         }
         Ok(prefix)
     }
+}
+
+impl FieldType for Ipv4Net {
+    fn kind() -> String {
+        "IPv4 address or prefix".to_owned()
+    }
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Problem> {
+        match one_or_prefix::<Self, Ipv4Addr>(value)? {
+            IpNet::V4(net) => Ok(net),
+            IpNet::V6(net) => Err(Problem::new(
+                format!("`{net}` is an IPv6 prefix"),
+                "write an IPv4 one here; the IPv6 one has its own key",
+            )),
+        }
+    }
+}
+
+impl FieldType for Ipv6Net {
+    fn kind() -> String {
+        "IPv6 address or prefix".to_owned()
+    }
+
+    fn from_value(value: &DeValue<'_>) -> Result<Self, Problem> {
+        match one_or_prefix::<Self, Ipv6Addr>(value)? {
+            IpNet::V6(net) => Ok(net),
+            IpNet::V4(net) => Err(Problem::new(
+                format!("`{net}` is an IPv4 prefix"),
+                "write an IPv6 one here; the IPv4 one has its own key",
+            )),
+        }
+    }
+}
+
+/// An address, which is a prefix of one, or a prefix whose addresses differ in their last 16 bits at most.
+fn one_or_prefix<T: FieldType, Address: FieldType + Into<IpAddr>>(value: &DeValue<'_>) -> Result<IpNet, Problem> {
+    if !text::<T>(value)?.contains('/') {
+        return Address::from_value(value).map(|address| IpNet::from(address.into()));
+    }
+    let prefix = IpNet::from_value(value)?;
+    unicast(prefix.addr())?;
+    let longest = prefix.max_prefix_len();
+    let shortest = longest - SOURCE_BITS_MAX;
+    if prefix.prefix_len() < shortest {
+        let what = format!("`{prefix}` holds more addresses than differ by a flow's hash");
+        return Err(Problem::new(what, format!("write a prefix length from {shortest} to {longest}")));
+    }
+    Ok(prefix)
 }
 
 /// The address of a value that should be a `T`; a value that is no text is told so in the words of `T`.

@@ -22,6 +22,14 @@ pub(crate) enum RoleName {
     Gateway,
 }
 
+/// `encap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EncapName {
+    Ipip,
+    Gre,
+    Gue,
+}
+
 /// One of an interface's `roles`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum InterfaceRole {
@@ -31,6 +39,10 @@ pub(crate) enum InterfaceRole {
 
 impl Choice for RoleName {
     const WORDS: &'static [(&'static str, Self)] = &[("pop", Self::Pop), ("gateway", Self::Gateway)];
+}
+
+impl Choice for EncapName {
+    const WORDS: &'static [(&'static str, Self)] = &[("ipip", Self::Ipip), ("gre", Self::Gre), ("gue", Self::Gue)];
 }
 
 impl Choice for InterfaceRole {

@@ -8,7 +8,7 @@ mod numbers;
 use toml::de::DeValue;
 
 pub(super) use self::{
-    choices::{InterfaceRole, RoleName},
+    choices::{EncapName, InterfaceRole, RoleName},
     names::{InterfaceName, Name, check_name},
     numbers::{Integer, Seed},
 };

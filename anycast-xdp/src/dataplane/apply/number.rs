@@ -7,9 +7,10 @@ use std::{
 
 use anycast_common::{
     map::{BackendEntry, PoolRef},
-    outer,
+    outer::{self, Source},
 };
 use anyhow::{Context as _, Result};
+use ipnet::IpNet;
 
 use super::{
     super::{
@@ -20,7 +21,7 @@ use super::{
     reach::Reach,
     slots::{leads_to, table},
 };
-use crate::desired::{Config, Pool, PopRole, Role};
+use crate::desired::{Backend, Config, Pool, PopRole, Role};
 
 /// Indexes of backends that are to be written, and what.
 pub type NewBackends = Vec<(u32, BackendEntry)>;
@@ -83,7 +84,7 @@ impl<'a> Known<'a> {
         for backend in &pool.backends {
             let source = tunnel_source(config, backend.address);
             let source = source.with_context(|| format!("no tunnel source for {}", backend.address))?;
-            let entry = entry(source, backend.address)?;
+            let entry = entry(source, backend)?;
             let named = known.iter().flat_map(|known| &known.backends);
             let mut same = named.filter(|known| known.address == backend.address).map(|known| known.index);
             let index = same.find(|index| self.is_set(*index, &entry) && !self.given_backends.contains(index));
@@ -94,6 +95,7 @@ impl<'a> Known<'a> {
                 address: backend.address,
                 source: Some(source),
                 weight: backend.weight,
+                encap: backend.encap.to_string(),
             });
             entries.push(entry);
         }
@@ -203,24 +205,26 @@ fn give_back_stale(indexes: &mut Indexes, config: &Config, reach: &Reach) {
 }
 
 /// The entry of a backend without its way.
-fn entry(source: IpAddr, backend: IpAddr) -> Result<BackendEntry> {
-    let template = outer::template(source, backend)?;
+fn entry(source: IpNet, backend: &Backend) -> Result<BackendEntry> {
+    let source = Source { first: source.network(), varying_bits: source.max_prefix_len() - source.prefix_len() };
+    let template = outer::template(source, backend.address, backend.encap)?;
     Ok(BackendEntry {
         outer: template.outer,
         checksum_base: template.checksum_base,
-        outer_bytes: template.outer_bytes,
+        encap: template.encap,
         family: template.family,
+        source_mask: template.source_mask,
         ..BackendEntry::default()
     })
 }
 
 /// The outer source toward a backend: the one of its family. Validation made sure that there is one.
-fn tunnel_source(config: &Config, backend: IpAddr) -> Option<IpAddr> {
+fn tunnel_source(config: &Config, backend: IpAddr) -> Option<IpNet> {
     let Role::Pop(PopRole { tunnel_source_ipv4, tunnel_source_ipv6, .. }) = &config.local.role else {
         return None;
     };
     match backend {
-        IpAddr::V4(_) => tunnel_source_ipv4.map(IpAddr::V4),
-        IpAddr::V6(_) => tunnel_source_ipv6.map(IpAddr::V6),
+        IpAddr::V4(_) => tunnel_source_ipv4.map(IpNet::V4),
+        IpAddr::V6(_) => tunnel_source_ipv6.map(IpNet::V6),
     }
 }

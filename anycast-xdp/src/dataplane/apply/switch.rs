@@ -45,7 +45,7 @@ impl Plan<'_> {
         self.remove_vips(dataplane)?;
         self.switch_vips(dataplane)?;
         if let Role::Gateway(gateway) = &self.config.local.role {
-            dataplane.set_gateway(&gateway.tunnel_addresses, &gateway.allowed_sources)?;
+            dataplane.set_gateway(gateway)?;
         }
         dataplane.wait_for_readers()?;
         Reach::of(dataplane)?.clear_the_rest(dataplane.arrays(), &self.next);

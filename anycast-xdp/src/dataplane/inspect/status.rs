@@ -76,6 +76,7 @@ impl Inspector {
                     pool: pool.name.clone(),
                     address: backend.address,
                     weight: backend.weight,
+                    encap: backend.encap.clone(),
                     mtu_bytes: route.mtu_bytes,
                     next_hops: self.next_hops(&arrays.groups.get(route.group_index)),
                 });

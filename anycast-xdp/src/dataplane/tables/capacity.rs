@@ -6,13 +6,13 @@
 
 use anycast_common::{maglev::TABLE_SIZES, outcome::Outcome};
 
-use crate::desired::{Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX};
+use crate::desired::{GRE_KEYS_MAX, Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX};
 
 /// Most pairs of interface and kind of loss.
 const LOSSES_MAX: u32 = 1024;
 
 /// Names of the maps that are pinned.
-pub const MAPS: [&str; 21] = [
+pub const MAPS: [&str; 23] = [
     "VIP4",
     "VIP6",
     "VIPS",
@@ -28,6 +28,8 @@ pub const MAPS: [&str; 21] = [
     "PORT_PAGES",
     "TUNNELS",
     "SOURCES",
+    "GRE_KEYS",
+    "GATEWAY",
     "VIP_COUNTERS",
     "VIP_DROPS",
     "BACKEND_COUNTERS",
@@ -59,6 +61,8 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
         ("PORT_PAGES", twice(limits.port_pages())),
         ("TUNNELS", 2 * TUNNEL_ADDRESSES_MAX),
         ("SOURCES", 2 * SOURCES_MAX),
+        ("GRE_KEYS", 2 * GRE_KEYS_MAX),
+        ("GATEWAY", with_zero(1)),
         ("VIP_COUNTERS", with_zero(limits.vips)),
         ("VIP_DROPS", limits.vip_drops),
         ("BACKEND_COUNTERS", twice(limits.backends)),

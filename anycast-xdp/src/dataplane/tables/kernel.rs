@@ -5,15 +5,19 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::{MapValue, SOURCE_FAMILY_BITS, TunnelKey, tunnel_key};
+use anycast_common::map::{MapValue, SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
 use anyhow::{Context as _, Result};
-use aya::maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key, xdp::DevMap};
+use aya::{
+    Pod,
+    maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key, xdp::DevMap},
+};
 use ipnet::IpNet;
 
 use super::{
     super::{array::Array, grace},
     Arrays, Counters, Dataplane, mapped,
 };
+use crate::desired::GatewayRole;
 
 /// The key of a tunnel address.
 fn key(address: IpAddr) -> TunnelKey {
@@ -34,6 +38,7 @@ pub struct Kernel {
     devices: DevMap<MapData>,
     tunnels: HashMap<MapData, TunnelKey, u32>,
     sources: LpmTrie<MapData, TunnelKey, u32>,
+    gre_keys: HashMap<MapData, [u8; 4], u32>,
     /// Counters, read by the inspector.
     pub counters: Counters,
 }
@@ -51,6 +56,15 @@ pub(super) fn typed<T: TryFrom<Map, Error = MapError>>(
     name: &str,
 ) -> Result<T> {
     Map::from_map_data(open(name)?).and_then(T::try_from).with_context(|| format!("map {name}"))
+}
+
+/// Makes a map that is a set hold these keys: new ones first.
+fn replace_keys<K: Pod + Ord>(map: &mut HashMap<MapData, K, u32>, wanted: &BTreeSet<K>) -> Result<(), MapError> {
+    for key in wanted {
+        map.insert(key, 1, 0)?;
+    }
+    let stale: Vec<_> = map.keys().filter_map(Result::ok).filter(|key| !wanted.contains(key)).collect();
+    stale.iter().try_for_each(|key| map.remove(key))
 }
 
 impl Kernel {
@@ -72,12 +86,14 @@ impl Kernel {
                 listener_sets: array(&open, "LISTENER_SETS")?,
                 port_tables: array(&open, "PORT_TABLES")?,
                 port_pages: array(&open, "PORT_PAGES")?,
+                gateway: array(&open, "GATEWAY")?,
             },
             vip4: typed(&open, "VIP4")?,
             vip6: typed(&open, "VIP6")?,
             devices: typed(&open, "DEVICES")?,
             tunnels: typed(&open, "TUNNELS")?,
             sources: typed(&open, "SOURCES")?,
+            gre_keys: typed(&open, "GRE_KEYS")?,
             counters: Counters::open(&open)?,
         })
     }
@@ -129,15 +145,15 @@ impl Dataplane for Kernel {
             .with_context(|| format!("interface {ifindex} cannot take redirected frames"))
     }
 
-    fn set_gateway(&mut self, tunnels: &[IpAddr], sources: &[IpNet]) -> Result<()> {
-        let wanted: BTreeSet<_> = tunnels.iter().copied().map(key).collect();
-        for key in &wanted {
-            self.tunnels.insert(key, 1, 0).context("cannot insert a tunnel address")?;
-        }
-        let stale: Vec<_> = self.tunnels.keys().filter_map(Result::ok).filter(|key| !wanted.contains(key)).collect();
-        for key in stale {
-            self.tunnels.remove(&key)?;
-        }
+    fn set_gateway(&mut self, gateway: &GatewayRole) -> Result<()> {
+        let tunnels: BTreeSet<_> = gateway.tunnel_addresses.iter().copied().map(key).collect();
+        replace_keys(&mut self.tunnels, &tunnels).context("cannot change the tunnel addresses")?;
+        let keys: BTreeSet<_> = gateway.gre_keys.iter().map(|key| key.to_be_bytes()).collect();
+        replace_keys(&mut self.gre_keys, &keys).context("cannot change the GRE keys")?;
+        let policy = TunnelPolicy { gue_port: gateway.gue_port, is_gre_keyed: !keys.is_empty() };
+        self.arrays.gateway.store_cell(1, 0, policy.to_cell());
+
+        let sources = &gateway.allowed_sources;
         let wanted: BTreeSet<_> =
             sources.iter().map(|prefix| (source_key(*prefix).prefix_len(), source_key(*prefix).data())).collect();
         for source in sources {

@@ -8,10 +8,12 @@ use std::{
 
 use anycast_common::map::MapValue;
 use anyhow::Result;
-use ipnet::IpNet;
 
 use super::{Arrays, Dataplane, capacity::capacities};
-use crate::{dataplane::array::Array, desired::Limits};
+use crate::{
+    dataplane::array::Array,
+    desired::{GatewayRole, Limits},
+};
 
 /// Tables without a kernel, of the same capacities.
 #[derive(Debug)]
@@ -51,6 +53,7 @@ impl Memory {
                 listener_sets: array(&capacities, "LISTENER_SETS")?,
                 port_tables: array(&capacities, "PORT_TABLES")?,
                 port_pages: array(&capacities, "PORT_PAGES")?,
+                gateway: array(&capacities, "GATEWAY")?,
             },
             vips: BTreeMap::new(),
             devices: BTreeMap::new(),
@@ -107,7 +110,7 @@ impl Dataplane for Memory {
         Ok(())
     }
 
-    fn set_gateway(&mut self, _tunnels: &[IpAddr], _sources: &[IpNet]) -> Result<()> {
+    fn set_gateway(&mut self, _gateway: &GatewayRole) -> Result<()> {
         Ok(())
     }
 

@@ -6,9 +6,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use anycast_xdp::dataplane::tables::{Arrays, Dataplane, Kernel};
+use anycast_xdp::{
+    dataplane::tables::{Arrays, Dataplane, Kernel},
+    desired::GatewayRole,
+};
 use anyhow::Result;
-use ipnet::IpNet;
 
 /// Whether each reader is under way: odd numbers are.
 #[derive(Debug)]
@@ -80,8 +82,8 @@ macro_rules! delegate {
             self.$kernel.set_device(index, ifindex)
         }
 
-        fn set_gateway(&mut self, tunnels: &[IpAddr], sources: &[IpNet]) -> Result<()> {
-            self.$kernel.set_gateway(tunnels, sources)
+        fn set_gateway(&mut self, gateway: &GatewayRole) -> Result<()> {
+            self.$kernel.set_gateway(gateway)
         }
     };
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anycast_xdp::{
-    desired::{Backend, Config, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip},
+    desired::{Backend, Config, Encap, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip},
     netlink::{Hop, Link, NeighbourKey, Route, View},
 };
 use ipnet::IpNet;
@@ -68,8 +68,8 @@ pub fn config(generation: u64) -> Config {
     random.shuffle(&mut services.vips);
     random.shuffle(&mut services.pools);
     let role = PopRole {
-        tunnel_source_ipv4: Some(Ipv4Addr::new(10, 3, 0, source)),
-        tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd00, 3, 0, 0, 0, 0, 0, source.into())),
+        tunnel_source_ipv4: Some(Ipv4Addr::new(10, 3, 0, source).into()),
+        tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd00, 3, 0, 0, 0, 0, 0, source.into()).into()),
         hash_seed: *b"stress of tables",
         allow_small_mtu: true,
     };
@@ -98,7 +98,7 @@ fn pool(n: u8, v6: bool, source: u8, random: &mut fastrand::Rng) -> Pool {
         } else {
             Ipv4Addr::new(10, 4, n, x).into()
         };
-        Backend { address, weight: random.u16(1..=9) }
+        Backend { address, weight: random.u16(1..=9), encap: Encap::Ipip }
     });
     Pool { name: pool_name(n, v6), home_region: "stress".to_owned(), backends: backends.collect() }
 }

@@ -2,9 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use anycast_common::maglev::{Candidate, NOBODY, build, refill};
+use anycast_common::{
+    encap::Encap,
+    maglev::{Candidate, NOBODY, build, refill},
+};
 use fastrand::Rng;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Interface, address, bytes, one_in, pick};
 use crate::oracle::{
@@ -29,8 +32,8 @@ fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
             vips.push(vip);
         }
     }
-    let source_ipv4 = Some(tunnel_ipv4(rng));
-    let source_ipv6 = Some(tunnel_ipv6(rng));
+    let source_ipv4 = Ipv4Net::new(tunnel_ipv4(rng), sources_len_bits(rng, 32)).ok().map(|net| net.trunc());
+    let source_ipv6 = Ipv6Net::new(tunnel_ipv6(rng), sources_len_bits(rng, 128)).ok().map(|net| net.trunc());
     PopTables { seed, source_ipv4, source_ipv6, vips, pools, next_hops, links }
 }
 
@@ -101,7 +104,26 @@ fn backend(rng: &mut Rng, next_hop_count: usize) -> Backend {
     };
     let address = if rng.bool() { tunnel_ipv4(rng).into() } else { tunnel_ipv6(rng).into() };
     let route = (!one_in(rng, 16)).then(|| route(rng, next_hop_count));
-    Backend { address, weight, route }
+    Backend { address, weight, route, encap: encap(rng) }
+}
+
+/// Half of them the commonest; ports and keys on the edges of bytes and words.
+fn encap(rng: &mut Rng) -> Encap {
+    match rng.u8(..8) {
+        0..4 => Encap::Ipip,
+        4 => Encap::Gre { key: None },
+        5 => Encap::Gre { key: Some(gre_key(rng)) },
+        _ => Encap::Gue { port: pick(rng, &[6080, 1, 255, 256, 65_535]) },
+    }
+}
+
+fn gre_key(rng: &mut Rng) -> u32 {
+    if rng.bool() { rng.u32(..) } else { pick(rng, &[0, 1, 0x0102_0304, u32::MAX]) }
+}
+
+/// The length of a prefix of tunnel sources: one address, or as many as may be.
+fn sources_len_bits(rng: &mut Rng, address_bits: u8) -> u8 {
+    if rng.bool() { address_bits } else { address_bits - rng.u8(0..=16) }
 }
 
 /// The end of a tunnel: unicast and not of the loop, or the production code refuses it.
@@ -172,7 +194,8 @@ fn gateway(rng: &mut Rng) -> GatewayTables {
     let allowed_sources = (0..rng.usize(1..=6)).map(|_| prefix(rng)).collect();
     let mut vips: Vec<IpAddr> = (0..rng.usize(1..=8)).map(|_| any_family(rng)).collect();
     vips.retain(|vip| !tunnel_addresses.contains(vip));
-    GatewayTables { tunnel_addresses, allowed_sources, vips }
+    let gre_keys = if rng.bool() { Vec::new() } else { (0..rng.usize(1..=3)).map(|_| gre_key(rng)).collect() };
+    GatewayTables { tunnel_addresses, allowed_sources, vips, gre_keys, gue_port: pick(rng, &[6080, 53, 1, 65_535]) }
 }
 
 fn any_family(rng: &mut Rng) -> IpAddr {

@@ -49,12 +49,44 @@ pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables) -> Vec<u8> {
         _ => pick(rng, &tables.tunnel_addresses),
     };
     let source = source(rng, tables, Family::of(destination));
+    let (protocol, payload) = match rng.u8(..8) {
+        0..3 => (inner_family.protocol(), inner),
+        3..5 => (47, [gre(rng, tables, inner_family), inner].concat()),
+        _ => (17, [udp(rng, tables, inner.len()), inner].concat()),
+    };
     let protocol = match rng.u8(..30) {
         0 => rng.u8(..),
-        1 => pick(rng, &[4, 41]),
-        _ => inner_family.protocol(),
+        1 => pick(rng, &[4, 41, 47, 17]),
+        _ => protocol,
     };
-    ip::packet(rng, ip::TUNNEL, source, destination, (protocol, inner))
+    ip::packet(rng, ip::TUNNEL, source, destination, (protocol, payload))
+}
+
+/// Mostly what this gateway takes.
+fn gre(rng: &mut Rng, tables: &GatewayTables, inner: Family) -> Vec<u8> {
+    let is_keyed = tables.gre_keys.is_empty() == one_in(rng, 10);
+    let flags: [u8; 2] = match rng.u8(..20) {
+        0 => pick(rng, &[[0x80, 0], [0x10, 0], [0x40, 0], [0x20, 1], [0x30, 0], [0x20, 0x80]]),
+        _ if is_keyed => [0x20, 0],
+        _ => [0, 0],
+    };
+    let ether_type = if one_in(rng, 20) { [rng.u8(..), rng.u8(..)] } else { inner.ether_type() };
+    let mut header = [flags, ether_type].concat();
+    if is_keyed {
+        let known = if tables.gre_keys.is_empty() { 0 } else { pick(rng, &tables.gre_keys) };
+        let key = if one_in(rng, 10) { known ^ 1 << rng.u8(..32) } else { known };
+        header.extend(key.to_be_bytes());
+    }
+    header
+}
+
+/// Mostly what this gateway takes.
+fn udp(rng: &mut Rng, tables: &GatewayTables, inner_bytes: usize) -> Vec<u8> {
+    let port = if one_in(rng, 15) { rng.u16(..) } else { tables.gue_port };
+    let length = (inner_bytes + 8) as u16;
+    let length = if one_in(rng, 15) { length.wrapping_add(pick(rng, &[1, 8, 0xffff, 0xfff8])) } else { length };
+    let checksum = if one_in(rng, 15) { rng.u16(..) } else { 0 };
+    [rng.u16(..), port, length, checksum].map(u16::to_be_bytes).concat()
 }
 
 /// Mostly one that is allowed.

@@ -58,6 +58,8 @@ impl Instance {
         let role = Role::Gateway(GatewayRole {
             tunnel_addresses: tables.tunnel_addresses.clone(),
             allowed_sources: tables.allowed_sources.clone(),
+            gre_keys: tables.gre_keys.clone(),
+            gue_port: tables.gue_port,
         });
         let vips = tables.vips.iter().enumerate().map(|(position, address)| desired::Vip {
             name: format!("vip-{position}"),
@@ -119,7 +121,7 @@ fn desired_pool(position: usize, pool: &crate::oracle::tables::Pool) -> desired:
     let backends = pool
         .backends
         .iter()
-        .map(|backend| desired::Backend { address: backend.address, weight: backend.weight })
+        .map(|backend| desired::Backend { address: backend.address, weight: backend.weight, encap: backend.encap })
         .collect();
     desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), backends }
 }

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use anycast_common::flow::flow_label;
+use anycast_common::{encap::Encap, flow::flow_label};
 
 use super::{
-    super::tables::{Link, PopTables},
+    super::tables::{Backend, Link, PopTables},
     ip::{self, Family, checksum, replace_checksum_word},
 };
 
@@ -23,33 +23,82 @@ pub(super) fn ethernet(destination: [u8; 6], link: &Link, backend: IpAddr) -> Ve
     header
 }
 
-/// The outer header around `packet`.
-pub(super) fn outer_header(tables: &PopTables, inner: Family, packet: &[u8], backend: IpAddr, hash: u64) -> Vec<u8> {
+/// Bytes of the headers in front of a packet to `backend`.
+pub(super) fn outer_bytes(backend: &Backend) -> usize {
+    let behind_ip = match backend.encap {
+        Encap::Ipip => 0,
+        Encap::Gre { key: None } => 4,
+        Encap::Gre { key: Some(_) } | Encap::Gue { .. } => 8,
+    };
+    Family::of(backend.address).header_bytes() + behind_ip
+}
+
+/// The outer headers around `packet`.
+pub(super) fn outer_header(tables: &PopTables, inner: Family, packet: &[u8], backend: &Backend, hash: u64) -> Vec<u8> {
     let traffic_class = ip::traffic_class(inner, packet);
-    let mut header = Vec::with_capacity(40);
-    match backend {
-        IpAddr::V4(backend) => {
+    let behind_ip = tunnel_header(inner, packet, backend.encap, hash);
+    let payload_bytes = (behind_ip.len() + packet.len()) as u16;
+    let protocol = match backend.encap {
+        Encap::Ipip => inner.protocol(),
+        Encap::Gre { .. } => 47,
+        Encap::Gue { .. } => 17,
+    };
+    let mut header = Vec::with_capacity(48);
+    match backend.address {
+        IpAddr::V4(address) => {
             let source = tables.source_ipv4.expect("an IPv4 backend needs an IPv4 source");
             header.extend([0x45, traffic_class]);
-            header.extend((20 + packet.len() as u16).to_be_bytes());
+            header.extend((20 + payload_bytes).to_be_bytes());
             header.extend([0, 0]);
             header.extend(DONT_FRAGMENT);
-            header.extend([TTL, inner.protocol(), 0, 0]);
-            header.extend(source.octets());
-            header.extend(backend.octets());
+            header.extend([TTL, protocol, 0, 0]);
+            header.extend(source_of(source.network().octets(), source.prefix_len(), hash));
+            header.extend(address.octets());
             let checksum = checksum(&header);
             header[10..12].copy_from_slice(&checksum.to_be_bytes());
         }
-        IpAddr::V6(backend) => {
+        IpAddr::V6(address) => {
             let source = tables.source_ipv6.expect("an IPv6 backend needs an IPv6 source");
             header.extend((6 << 28 | u32::from(traffic_class) << 20 | flow_label(hash)).to_be_bytes());
-            header.extend((packet.len() as u16).to_be_bytes());
-            header.extend([inner.protocol(), TTL]);
-            header.extend(source.octets());
-            header.extend(backend.octets());
+            header.extend(payload_bytes.to_be_bytes());
+            header.extend([protocol, TTL]);
+            header.extend(source_of(source.network().octets(), source.prefix_len(), hash));
+            header.extend(address.octets());
         }
     }
+    header.extend(behind_ip);
     header
+}
+
+/// Bits 8..24 of the flow hash, lower byte first.
+fn entropy(hash: u64) -> [u8; 2] {
+    [(hash >> 8) as u8, (hash >> 16) as u8]
+}
+
+/// The address within the prefix that a flow's packets come from: host bits by the flow hash.
+fn source_of<const N: usize>(mut address: [u8; N], prefix_len_bits: u8, hash: u64) -> [u8; N] {
+    for (at, byte) in [N - 2, N - 1].into_iter().zip(entropy(hash)) {
+        for bit in 0..8 {
+            if at * 8 + bit >= usize::from(prefix_len_bits) {
+                address[at] |= byte & 0x80 >> bit;
+            }
+        }
+    }
+    address
+}
+
+/// What stands between the outer IP header and `packet`.
+fn tunnel_header(inner: Family, packet: &[u8], encap: Encap, hash: u64) -> Vec<u8> {
+    match encap {
+        Encap::Ipip => Vec::new(),
+        Encap::Gre { key: None } => [[0, 0], inner.ether_type()].concat(),
+        Encap::Gre { key: Some(key) } => [&[0x20, 0], &inner.ether_type()[..], &key.to_be_bytes()].concat(),
+        Encap::Gue { port } => {
+            let [high, low] = entropy(hash);
+            let length = (8 + packet.len() as u16).to_be_bytes();
+            [[high | 0xc0, low], port.to_be_bytes(), length, [0, 0]].concat()
+        }
+    }
 }
 
 /// The inner packet, and what followed it in the frame, one hop further.

@@ -20,7 +20,7 @@ const CE: u8 = 3;
 pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: &mut Facts) -> Result<Sent, Outcome> {
     let bytes = &input.frame[layer2.ip_offset..];
     let family = layer2.family.filter(|family| bytes.len() >= family.header_bytes()).ok_or(Outcome::NotTunnel)?;
-    let inner_family = tunnel_to_us(tables, family, bytes)?;
+    let protocol = tunnel_to_us(tables, family, bytes)?;
 
     let outer = ip::validate(family, bytes, bytes.len()).map_err(|_| Outcome::OuterHeader)?;
     if ip::header_length(family, outer) != family.header_bytes() {
@@ -33,8 +33,10 @@ pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: 
         return Err(Outcome::SourceNotAllowed);
     }
 
-    let behind_outer = &bytes[family.header_bytes()..];
-    let inner_bytes_max = outer.len() - family.header_bytes();
+    let payload = &outer[family.header_bytes()..];
+    let (inner_family, tunnel_bytes) = tunnel_header(tables, protocol, payload)?;
+    let behind_outer = &bytes[family.header_bytes() + tunnel_bytes..];
+    let inner_bytes_max = payload.len() - tunnel_bytes;
     if inner_bytes_max < inner_family.header_bytes() {
         return Err(match inner_family {
             Family::V4 => Outcome::Ipv4TotalLength,
@@ -65,8 +67,8 @@ pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: 
     Ok(Sent { outcome: Outcome::Decapsulated, action: Action::Pass, frame })
 }
 
-/// Step 2: the inner family of a tunnel packet to one of our addresses.
-fn tunnel_to_us(tables: &GatewayTables, family: Family, bytes: &[u8]) -> Result<Family, Outcome> {
+/// Step 2: the protocol of a tunnel packet to one of our addresses.
+fn tunnel_to_us(tables: &GatewayTables, family: Family, bytes: &[u8]) -> Result<u8, Outcome> {
     if !tables.tunnel_addresses.contains(&ip::destination(family, bytes)) {
         return Err(Outcome::NotTunnel);
     }
@@ -75,10 +77,66 @@ fn tunnel_to_us(tables: &GatewayTables, family: Family, bytes: &[u8]) -> Result<
         Family::V6 => bytes[6],
     };
     match (family, protocol) {
-        (_, 4) => Ok(Family::V4),
-        (_, 41) => Ok(Family::V6),
-        (Family::V6, 44) if bytes.len() >= 48 && matches!(bytes[40], 4 | 41) => Err(Outcome::OuterFragment),
+        (_, 4 | 41 | 47) => Ok(protocol),
+        (_, 17) if is_gue(tables, family, bytes) => Ok(protocol),
+        (Family::V6, 44) if bytes.len() >= 48 && matches!(bytes[40], 4 | 41 | 47) => Err(Outcome::OuterFragment),
         _ => Err(Outcome::NotTunnel),
+    }
+}
+
+/// Whole UDP to the port of GUE behind an IP header without options.
+fn is_gue(tables: &GatewayTables, family: Family, bytes: &[u8]) -> bool {
+    let is_plain = match family {
+        Family::V4 => bytes[0] == 0x45 && !ip::is_ipv4_fragment(bytes),
+        Family::V6 => bytes[0] >> 4 == 6,
+    };
+    let udp = &bytes[family.header_bytes()..];
+    is_plain && udp.len() >= 8 && ip::be16(udp, 2) == tables.gue_port
+}
+
+/// Step 5: the inner family, and the bytes in front of the inner packet.
+fn tunnel_header(tables: &GatewayTables, protocol: u8, payload: &[u8]) -> Result<(Family, usize), Outcome> {
+    match protocol {
+        4 => Ok((Family::V4, 0)),
+        41 => Ok((Family::V6, 0)),
+        47 => gre(tables, payload),
+        _ => gue(payload),
+    }
+}
+
+fn gre(tables: &GatewayTables, payload: &[u8]) -> Result<(Family, usize), Outcome> {
+    let header = payload.first_chunk::<4>().ok_or(Outcome::TunnelHeader)?;
+    let key = match header[..2] {
+        [0, 0] => None,
+        [0x20, 0] => {
+            let [.., a, b, c, d] = *payload.first_chunk::<8>().ok_or(Outcome::TunnelHeader)?;
+            Some(u32::from_be_bytes([a, b, c, d]))
+        }
+        _ => return Err(Outcome::TunnelHeader),
+    };
+    let family = match header[2..] {
+        [0x08, 0x00] => Family::V4,
+        [0x86, 0xdd] => Family::V6,
+        _ => return Err(Outcome::TunnelHeader),
+    };
+    match key {
+        None if tables.gre_keys.is_empty() => Ok((family, 4)),
+        Some(key) if tables.gre_keys.contains(&key) => Ok((family, 8)),
+        _ => Err(Outcome::TunnelKey),
+    }
+}
+
+fn gue(payload: &[u8]) -> Result<(Family, usize), Outcome> {
+    if payload.len() < 8 || usize::from(ip::be16(payload, 4)) != payload.len() {
+        return Err(Outcome::TunnelHeader);
+    }
+    if ip::be16(payload, 6) != 0 {
+        return Err(Outcome::TunnelChecksum);
+    }
+    match payload.get(8).map(|first| first >> 4) {
+        Some(4) => Ok((Family::V4, 8)),
+        Some(6) => Ok((Family::V6, 8)),
+        _ => Err(Outcome::TunnelHeader),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut
     let (pool, backend_position) = select::backend(tables, vip, flow_hash)?;
     let backend = &tables.pools[pool].backends[backend_position];
     let (mac, link) = select::next_hop(tables, backend.route.as_ref(), flow_hash)?;
-    let outer_bytes = ip::Family::of(backend.address).header_bytes();
+    let outer_bytes = encap::outer_bytes(backend);
     let mtu_bytes = backend.route.map_or(0, |route| usize::from(route.mtu_bytes));
     if packet.len() + outer_bytes > mtu_bytes {
         return Err(Outcome::TooBig);
@@ -44,7 +44,7 @@ pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut
         return Err(Outcome::NoEgress);
     };
     let mut frame = encap::ethernet(mac, link, backend.address);
-    frame.extend(encap::outer_header(tables, family, packet, backend.address, flow_hash));
+    frame.extend(encap::outer_header(tables, family, packet, backend, flow_hash));
     frame.extend(encap::with_hop_limit_decremented(family, bytes));
     facts.backend = Some((pool, backend_position));
     Ok(Sent { outcome: Outcome::Forwarded, action, frame })

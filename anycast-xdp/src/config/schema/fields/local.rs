@@ -45,19 +45,19 @@ pub(crate) mod hash {
 
 /// `[tunnel]`
 pub(crate) mod tunnel {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use ipnet::{Ipv4Net, Ipv6Net};
 
     use crate::config::schema::{Field, Roles, Section};
 
-    pub(crate) const SOURCE_IPV4: Field<Ipv4Addr> = Field::optional(
+    pub(crate) const SOURCE_IPV4: Field<Ipv4Net> = Field::optional(
         "source_ipv4",
         "no IPv4 backends",
-        "Outer source of tunnels to IPv4 backends: an address of this host that the gateways allow.",
+        "Outer source of tunnels to IPv4 backends: an address of this host, or a prefix of at most 65536 addresses that is routed to it. The gateways allow it. Of a prefix every flow has one address, so that the home region's NICs and routers can spread flows, which one source does not let them with `ipip` and `gre`.",
     );
-    pub(crate) const SOURCE_IPV6: Field<Ipv6Addr> = Field::optional(
+    pub(crate) const SOURCE_IPV6: Field<Ipv6Net> = Field::optional(
         "source_ipv6",
         "no IPv6 backends",
-        "Outer source of tunnels to IPv6 backends: an address of this host that the gateways allow.",
+        "The same for tunnels to IPv6 backends, whose packets carry a flow label besides.",
     );
     pub(crate) const ALLOW_SMALL_MTU: Field<bool> = Field::default(
         "allow_small_mtu",
@@ -81,7 +81,10 @@ pub(crate) mod gateway {
 
     use ipnet::IpNet;
 
-    use crate::config::schema::{Field, Roles, Section};
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::Integer,
+    };
 
     pub(crate) const TUNNEL_ADDRESSES: Field<IpAddr> = Field::required(
         "tunnel_addresses",
@@ -93,13 +96,21 @@ pub(crate) mod gateway {
         "Prefixes of the PoPs' tunnel sources. Tunnel packets from anywhere else are dropped.",
     )
     .list();
+    pub(crate) const GRE_KEYS: Field<Integer<0, { u32::MAX }>> = Field::optional(
+        "gre_keys",
+        "GRE without a key",
+        "Keys that GRE packets must carry one of, at most 16. GRE without a key, or with another, is dropped.",
+    )
+    .list();
+    pub(crate) const GUE_PORT: Field<Integer<1, 65_535>> =
+        Field::default("gue_port", "6080", "UDP port that GUE arrives at, on the tunnel addresses.");
     pub(crate) const SECTION: Section = Section {
         key: "gateway",
         header: "[gateway]",
         roles: Roles::Gateway,
         required: true,
         description: "What the gateway decapsulates.",
-        fields: &[TUNNEL_ADDRESSES.spec, ALLOWED_SOURCES.spec],
+        fields: &[TUNNEL_ADDRESSES.spec, ALLOWED_SOURCES.spec, GRE_KEYS.spec, GUE_PORT.spec],
         sections: &[],
     };
 }

@@ -27,20 +27,32 @@ pub(crate) mod backend {
 
     use crate::config::{
         schema::{Field, Roles, Section},
-        types::Integer,
+        types::{EncapName, Integer},
     };
 
     pub(crate) const ADDRESS: Field<IpAddr> =
         Field::required("address", "Tunnel address of the home-region node, unique within the pool.");
     pub(crate) const WEIGHT: Field<Integer<1, 65_535>> =
         Field::default("weight", "100", "Share of the flows, relative to the other backends of the pool.");
+    pub(crate) const ENCAP: Field<EncapName> = Field::default(
+        "encap",
+        "\"ipip\"",
+        "What packets are wrapped in: `ipip` (nothing but the outer IP header), `gre` (4 bytes more, 8 with a key), `gue` (IP in UDP, 8 bytes more, a source port for each flow).",
+    );
+    pub(crate) const GRE_KEY: Field<Integer<0, { u32::MAX }>> =
+        Field::optional("gre_key", "GRE without a key", "Key of GRE packets; only with `encap = \"gre\"`.");
+    pub(crate) const GUE_PORT: Field<Integer<1, 65_535>> = Field::optional(
+        "gue_port",
+        "6080",
+        "UDP port that the backend takes GUE at; only with `encap = \"gue\"`.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "backend",
         header: "[[pool.backend]]",
         roles: Roles::Pop,
         required: true,
         description: "A home-region node that decapsulates. It belongs to the `[[pool]]` above it.",
-        fields: &[ADDRESS.spec, WEIGHT.spec],
+        fields: &[ADDRESS.spec, WEIGHT.spec, ENCAP.spec, GRE_KEY.spec, GUE_PORT.spec],
         sections: &[],
     };
 }

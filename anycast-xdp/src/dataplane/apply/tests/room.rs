@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     dataplane::tables::Dataplane as _,
-    desired::{Backend, Config, Limits, Listener, Pool, Services, Vip},
+    desired::{Backend, Config, Encap, Limits, Listener, Pool, Services, Vip},
 };
 
 /// Pools of these names with four backends each, and a VIP on each of the first three.
@@ -15,7 +15,7 @@ fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
     let backends: Vec<_> = backend_addresses()
         .into_iter()
         .zip([weight, 1, 1, 1])
-        .map(|(address, weight)| Backend { address, weight })
+        .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip })
         .collect();
     let pools = names.map(|name| Pool {
         name: name.to_owned(),

@@ -1,8 +1,8 @@
 //! One PoP and one gateway, small enough to know by heart.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use anycast_common::outcome::Outcome;
+use anycast_common::{encap::Encap, outcome::Outcome};
 
 use crate::oracle::{
     model::{self, Input, Program, Verdict},
@@ -32,12 +32,12 @@ pub fn hex(text: &str) -> Vec<u8> {
 pub fn tables() -> Tables {
     let vip = |text| Vip { address: address(text), listeners: Vec::new(), pool: Some(0), stale: false };
     let route = Route { mtu_bytes: 1500, picks: [Some(0); PICKS] };
-    let backend = Backend { address: address("10.0.0.2"), weight: 1, route: Some(route) };
+    let backend = Backend { address: address("10.0.0.2"), weight: 1, route: Some(route), encap: Encap::Ipip };
     let link = Link { ifindex: BACKBONE_IFINDEX, mac: [2, 0, 0, 0, 0, 0x88], vlan_tci: None, in_device_map: true };
     let pop = PopTables {
         seed: [0; 16],
-        source_ipv4: Some([10, 0, 0, 1].into()),
-        source_ipv6: Some("fd00::1".parse().expect("an address")),
+        source_ipv4: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
+        source_ipv6: Some("fd00::1/128".parse().expect("a prefix")),
         vips: vec![vip("192.0.2.1"), vip("2001:db8::1")],
         pools: vec![Pool { backends: vec![backend], slots: vec![Some(0)], is_odd: false }],
         next_hops: vec![NextHop { mac: Some([2, 0, 0, 0, 0, 0x99]), link: 0 }],
@@ -47,6 +47,8 @@ pub fn tables() -> Tables {
         tunnel_addresses: vec![address("10.0.0.2"), address("fd00::2")],
         allowed_sources: vec!["10.0.0.0/30".parse().expect("a prefix"), "fd00::/64".parse().expect("a prefix")],
         vips: vec![address("192.0.2.1"), address("2001:db8::1")],
+        gre_keys: Vec::new(),
+        gue_port: 6080,
     };
     Tables { pop, gateway }
 }
