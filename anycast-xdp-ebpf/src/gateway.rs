@@ -85,13 +85,7 @@ fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
 
 /// The inner packet, steps 5 to 8.
 #[inline(always)]
-fn inner<O: Ip, I: Ip>(
-    ctx: &XdpContext,
-    l3: Cursor,
-    l2_bytes: usize,
-    outer: &Header<O>,
-    tunnel_bytes: usize,
-) -> u32 {
+fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &Header<O>, tunnel_bytes: usize) -> u32 {
     let outer_bytes = O::HEADER_BYTES + tunnel_bytes;
     let header = match inner_header::<I>(l3.skip(outer_bytes), outer.length - outer_bytes) {
         Ok(header) => header,

@@ -154,7 +154,13 @@ fn ethernet(addresses: Window<12>, next_hop: u64, link: &LinkEntry) {
 
 /// The template with TOS, length, protocol, checksum and the flow's source. Gives the template behind it.
 #[inline(always)]
-fn ipv4(header: Window<IPV4_BYTES>, backend: &BackendEntry, inner: &Inner, outer_bytes: usize, protocol: u8) -> [u32; 2] {
+fn ipv4(
+    header: Window<IPV4_BYTES>,
+    backend: &BackendEntry,
+    inner: &Inner,
+    outer_bytes: usize,
+    protocol: u8,
+) -> [u32; 2] {
     let template: [u32; 7] = maps::words(&backend.outer);
     let source: [u16; 8] = maps::half_words(&backend.outer);
     let [source_mask] = maps::half_words(&backend.source_mask);
@@ -176,7 +182,13 @@ fn ipv4(header: Window<IPV4_BYTES>, backend: &BackendEntry, inner: &Inner, outer
 
 /// The template with traffic class, flow label, length, next header and the flow's source. Gives the template behind it.
 #[inline(always)]
-fn ipv6(header: Window<IPV6_BYTES>, backend: &BackendEntry, inner: &Inner, outer_bytes: usize, protocol: u8) -> [u32; 2] {
+fn ipv6(
+    header: Window<IPV6_BYTES>,
+    backend: &BackendEntry,
+    inner: &Inner,
+    outer_bytes: usize,
+    protocol: u8,
+) -> [u32; 2] {
     let template: [u32; 12] = maps::words(&backend.outer);
     let source: [u16; 12] = maps::half_words(&backend.outer);
     let [source_mask] = maps::half_words(&backend.source_mask);

@@ -174,10 +174,6 @@ impl PoolDraft {
 
 impl BackendDraft {
     fn finish(self) -> Option<Backend> {
-        Some(Backend {
-            address: self.address?.value,
-            weight: u16::try_from(self.weight?.0).ok()?,
-            encap: self.encap?,
-        })
+        Some(Backend { address: self.address?.value, weight: u16::try_from(self.weight?.0).ok()?, encap: self.encap? })
     }
 }

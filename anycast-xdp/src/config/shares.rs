@@ -51,10 +51,11 @@ mod tests {
     use crate::desired::{Backend, Encap};
 
     fn pool(weights: &[u16]) -> Pool {
-        let backends = weights
-            .iter()
-            .zip(1..)
-            .map(|(weight, host)| Backend { address: IpAddr::from([10, 0, 0, host]), weight: *weight, encap: Encap::Ipip });
+        let backends = weights.iter().zip(1..).map(|(weight, host)| Backend {
+            address: IpAddr::from([10, 0, 0, host]),
+            weight: *weight,
+            encap: Encap::Ipip,
+        });
         Pool { name: "home".to_owned(), home_region: "guangzhou".to_owned(), backends: backends.collect() }
     }
 

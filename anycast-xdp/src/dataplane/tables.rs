@@ -12,11 +12,6 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::{
-    BackendEntry, GroupEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, VipEntry, v4_mapped,
-};
-use anyhow::Result;
-use aya::Pod;
 pub use self::{
     counters::{Counters, on_every_cpu},
     kernel::Kernel,
@@ -24,6 +19,11 @@ pub use self::{
 };
 use super::array::Array;
 use crate::desired::GatewayRole;
+use anycast_common::map::{
+    BackendEntry, GroupEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, VipEntry, v4_mapped,
+};
+use anyhow::Result;
+use aya::Pod;
 
 /// A map value as aya takes it.
 #[derive(Clone, Copy, Debug)]

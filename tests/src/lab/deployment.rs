@@ -62,8 +62,17 @@ impl Deployment {
     /// Builds the topology and starts the daemons; `services` adds pools and VIPs to every PoP's configuration. The
     /// home host takes all of the [`MIXES`]' VIPs.
     pub fn with(topology: Topology, services: impl Fn(PopConfig, &Lab) -> PopConfig) -> Result<Self> {
+        Self::with_gateway(topology, services, |gateway| gateway)
+    }
+
+    /// The same, with a change to the gateway's configuration.
+    pub fn with_gateway(
+        topology: Topology,
+        services: impl Fn(PopConfig, &Lab) -> PopConfig,
+        change: impl FnOnce(GatewayConfig) -> GatewayConfig,
+    ) -> Result<Self> {
         let lab = topology.build()?;
-        let mut gateway = GatewayConfig::new(&lab);
+        let mut gateway = change(GatewayConfig::new(&lab));
         for mix in MIXES {
             lab.home.add_loopback_address(mix.vip)?;
             gateway = gateway.vip(mix.name, mix.vip);

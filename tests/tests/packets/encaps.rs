@@ -18,9 +18,14 @@ fn of(vip: &'static str, way: Way) -> Vec<Row> {
     let fits = 1600 - way.encap.overhead_bytes(way.backend.parse().expect("an address"));
     vec![
         pop(format!("{what}: a datagram"), to(vip).udp(4321, 53).payload_len(64)).forwarded(vip, way),
-        pop(format!("{what}: a datagram of an odd length behind two tags"), to(vip).vlan(3).vlan(4).udp(1, 2).payload_len(7))
+        pop(
+            format!("{what}: a datagram of an odd length behind two tags"),
+            to(vip).vlan(3).vlan(4).udp(1, 2).payload_len(7),
+        )
+        .forwarded(vip, way),
+        pop(format!("{what}: by the interface that it leaves by"), to(vip).tcp(1, 80))
+            .by(way.egress)
             .forwarded(vip, way),
-        pop(format!("{what}: by the interface that it leaves by"), to(vip).tcp(1, 80)).by(way.egress).forwarded(vip, way),
         pop(format!("{what}: nothing but a header, in a padded frame"), to(vip).pad_to(90))
             .counted_as(header_bytes)
             .forwarded(vip, way),
@@ -37,7 +42,8 @@ fn sources() -> impl Iterator<Item = Row> {
     ways.flat_map(|([vip, _], way)| {
         (1..9).map(move |client| {
             let from = format!("198.51.100.{client}");
-            pop(format!("{from} to {vip}: the flow's own source"), Packet::from_to(&from, vip).udp(1, 2)).forwarded(vip, way)
+            pop(format!("{from} to {vip}: the flow's own source"), Packet::from_to(&from, vip).udp(1, 2))
+                .forwarded(vip, way)
         })
     })
 }

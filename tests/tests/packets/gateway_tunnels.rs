@@ -22,13 +22,17 @@ fn gue(is_v6: bool, inner: &[u8]) -> Packet {
     outer(is_v6).udp_without_checksum(49_999, DEFAULT_GUE_PORT).payload(inner)
 }
 
+/// Wraps an inner packet, in an outer one of IPv6 or not.
+type Around = fn(bool, &[u8]) -> Packet;
+
 fn of(vip: &'static str, is_v6: bool) -> Vec<Row> {
     let inner = to(vip).udp(4321, 53).payload_len(77).build_ip();
     let header_only = to(vip).build_ip();
     let followed = [&header_only[..], &[0xbb; 9]].concat();
-    let ways: [(&str, fn(bool, &[u8]) -> Packet); 2] = [("GRE", gre), ("GUE", gue)];
-    let families = format!("{} over {}", if vip.contains(':') { "IPv6" } else { "IPv4" }, if is_v6 { "IPv6" } else { "IPv4" });
-    let rows = |(encap, around): (&str, fn(bool, &[u8]) -> Packet)| {
+    let ways: [(&str, Around); 2] = [("GRE", gre), ("GUE", gue)];
+    let families =
+        format!("{} over {}", if vip.contains(':') { "IPv6" } else { "IPv4" }, if is_v6 { "IPv6" } else { "IPv4" });
+    let rows = |(encap, around): (&str, Around)| {
         let row = |what: &str, packet: Packet, inner: &[u8]| {
             gateway(format!("{encap}, {families}: {what} is decapsulated"), packet).decapsulated(vip, inner)
         };

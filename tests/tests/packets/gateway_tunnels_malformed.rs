@@ -114,22 +114,35 @@ fn gue(is_v6: bool) -> Vec<Row> {
 
 fn inner(is_v6: bool) -> Vec<Row> {
     let over = over(is_v6);
-    let stranger = if is_v6 { Packet::from_to("fd00:9::9", "fd00:4::2") } else { Packet::from_to("10.9.9.9", "10.4.0.2") };
+    let stranger =
+        if is_v6 { Packet::from_to("fd00:9::9", "fd00:4::2") } else { Packet::from_to("10.9.9.9", "10.4.0.2") };
     let around = |inner: &[u8]| outer(is_v6).udp_without_checksum(50_000, GUE_PORT).payload(inner);
     let to_gateway = Packet::from_to("198.51.100.7", "10.4.0.2").udp(1, 2).build_ip();
     vec![
-        gateway(format!("GUE over {over}: from a stranger it is refused"), stranger.udp_without_checksum(1, GUE_PORT).payload(datagram()))
-            .refused(Outcome::SourceNotAllowed),
+        gateway(
+            format!("GUE over {over}: from a stranger it is refused"),
+            stranger.udp_without_checksum(1, GUE_PORT).payload(datagram()),
+        )
+        .refused(Outcome::SourceNotAllowed),
         gateway(format!("GUE over {over}: a packet to the tunnel address inside is refused"), around(&to_gateway))
             .counted_as(28)
             .refused(Outcome::NestedTunnel),
-        gateway(format!("GUE over {over}: a packet for no VIP inside is refused"), around(&to("192.0.2.250").udp(1, 2).build_ip()))
-            .counted_as(28)
-            .refused(Outcome::InnerNotVip),
-        gateway(format!("GUE over {over}: a marked packet that cannot carry the mark is refused"), around(&datagram()).dscp_ecn(3))
-            .counted_as(28)
-            .dropped(VIP_V4, Outcome::EcnNotCapable),
-        gateway(format!("GUE over {over}: a mark goes inside"), around(&to(VIP_V6).dscp_ecn(2).udp(1, 2).build_ip()).dscp_ecn(3))
-            .decapsulated(VIP_V6, to(VIP_V6).dscp_ecn(3).udp(1, 2).build_ip()),
+        gateway(
+            format!("GUE over {over}: a packet for no VIP inside is refused"),
+            around(&to("192.0.2.250").udp(1, 2).build_ip()),
+        )
+        .counted_as(28)
+        .refused(Outcome::InnerNotVip),
+        gateway(
+            format!("GUE over {over}: a marked packet that cannot carry the mark is refused"),
+            around(&datagram()).dscp_ecn(3),
+        )
+        .counted_as(28)
+        .dropped(VIP_V4, Outcome::EcnNotCapable),
+        gateway(
+            format!("GUE over {over}: a mark goes inside"),
+            around(&to(VIP_V6).dscp_ecn(2).udp(1, 2).build_ip()).dscp_ecn(3),
+        )
+        .decapsulated(VIP_V6, to(VIP_V6).dscp_ecn(3).udp(1, 2).build_ip()),
     ]
 }

@@ -7,13 +7,13 @@
 mod fixture;
 
 mod checksums;
+mod encaps;
 mod family_mixes;
 mod fragments_v4;
 mod fragments_v6;
 mod gateway_decapsulation;
 mod gateway_ecn;
 mod gateway_malformed;
-mod encaps;
 mod gateway_only;
 mod gateway_tunnels;
 mod gateway_tunnels_malformed;

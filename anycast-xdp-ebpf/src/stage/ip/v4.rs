@@ -17,6 +17,12 @@ use crate::{
 /// IPv4 (RFC 791).
 pub struct V4;
 
+/// MF set or offset not 0.
+#[inline(always)]
+fn is_fragment(ip: Window<IPV4_BYTES>) -> bool {
+    ip.be16::<6>() & 0x3fff != 0
+}
+
 impl Ip for V4 {
     type Address = u32;
     const ETHERTYPE: u16 = ETHERTYPE_IPV4;
@@ -37,7 +43,7 @@ impl Ip for V4 {
 
     #[inline(always)]
     fn has_plain_header(l3: Cursor) -> bool {
-        l3.window::<IPV4_BYTES>().is_some_and(|ip| ip.u8::<0>() == 0x45 && ip.be16::<6>() & 0x3fff == 0)
+        l3.window::<IPV4_BYTES>().is_some_and(|ip| ip.u8::<0>() == 0x45 && !is_fragment(ip))
     }
 
     #[inline(always)]
@@ -80,7 +86,7 @@ impl Ip for V4 {
             tos: ip.u8::<1>(),
             ttl: ip.u8::<8>(),
             next: ip.u8::<9>(),
-            fragment: ip.be16::<6>() & 0x3fff != 0,
+            fragment: is_fragment(ip),
         })
     }
 
@@ -110,7 +116,7 @@ impl Ip for V4 {
             tos: ip.u8::<1>(),
             ttl: ip.u8::<8>(),
             next: ip.u8::<9>(),
-            fragment: ip.be16::<6>() & 0x3fff != 0,
+            fragment: is_fragment(ip),
         })
     }
 

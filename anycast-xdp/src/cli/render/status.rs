@@ -66,7 +66,14 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
     } else {
         backend.next_hops.iter().map(next_hop).collect::<Vec<_>>().join("\n")
     };
-    vec![backend.pool.clone(), backend.address.to_string(), backend.weight.to_string(), backend.encap.clone(), mtu, next_hops]
+    vec![
+        backend.pool.clone(),
+        backend.address.to_string(),
+        backend.weight.to_string(),
+        backend.encap.clone(),
+        mtu,
+        next_hops,
+    ]
 }
 
 fn next_hop(next_hop: &NextHopStatus) -> String {

@@ -30,6 +30,7 @@ fn example_status() -> Status {
         pool: "home".to_owned(),
         address: address(at),
         weight: 100,
+        encap: "gre key 7".to_owned(),
         mtu_bytes,
         next_hops,
     };

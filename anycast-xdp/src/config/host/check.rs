@@ -96,7 +96,8 @@ fn foreign_source(field: &str, source: IpNet, host: &HostFacts) -> Option<Remark
     if source.prefix_len() < source.max_prefix_len() {
         let is_local = host.local_prefixes.iter().any(|local| local.contains(&source));
         let help = format!("route it to this host: ip route add local {source} dev lo");
-        return (!is_local).then(|| Remark::warning(field, format!("`{source}` is no local prefix of this host"), help));
+        return (!is_local)
+            .then(|| Remark::warning(field, format!("`{source}` is no local prefix of this host"), help));
     }
     let problem = format!("`{}` is not an address of this host", source.addr());
     let help = "write an address that this host has, or add it to an interface";

@@ -87,14 +87,18 @@ fn local_prefix(message: &RouteMessage) -> Option<IpNet> {
     if message.header.kind != RouteType::Local {
         return None;
     }
-    message.attributes.iter().find_map(|attribute| {
-        let address: IpAddr = match attribute {
-            RouteAttribute::Destination(RouteAddress::Inet(address)) => (*address).into(),
-            RouteAttribute::Destination(RouteAddress::Inet6(address)) => (*address).into(),
-            _ => return None,
-        };
-        IpNet::new(address, message.header.destination_prefix_length).ok()
-    })
+    let destination = message
+        .attributes
+        .iter()
+        .find_map(|attribute| if let RouteAttribute::Destination(address) = attribute { Some(address) } else { None });
+    let address: IpAddr = if let Some(RouteAddress::Inet(address)) = destination {
+        (*address).into()
+    } else if let Some(RouteAddress::Inet6(address)) = destination {
+        (*address).into()
+    } else {
+        return None;
+    };
+    IpNet::new(address, message.header.destination_prefix_length).ok()
 }
 
 /// The host's own address: `Local` where there is one, because `Address` is then the peer's on a point-to-point link.

@@ -62,6 +62,14 @@ broken! {
     tunnel_source_of_the_other_family_is_refused: pop("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"fd00:3::2\"\nsource_ipv6 = \"10.3.0.2\"");
     bad_prefixes_are_refused: gateway("[\"10.3.0.0/16\"]", "[\"10.3.0.1/16\", \"10.3.0.2\", \"fd00::/129\", \"\"]");
 
+    wide_and_crooked_source_prefixes_are_refused: pop("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"10.0.0.0/15\"\nsource_ipv6 = \"fd00:3::1/112\"");
+    vip_among_the_tunnel_sources_is_refused: pop("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"192.0.2.0/24\"");
+
+    // Encaps
+    parameters_of_another_encap_are_refused: pop("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\ngre_key = 7\n[[pool.backend]]\naddress = \"10.4.0.3\"\nencap = \"gre\"\ngue_port = 6080\n[[pool.backend]]\naddress = \"10.4.0.4\"\nencap = \"vxlan\"");
+    keys_and_ports_out_of_range_are_refused: pop("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nencap = \"gre\"\ngre_key = 4294967296\n[[pool.backend]]\naddress = \"10.4.0.3\"\nencap = \"gue\"\ngue_port = 0");
+    more_keys_than_a_gateway_takes_are_refused: gateway("[\"10.3.0.0/16\"]", &format!("[\"10.3.0.0/16\"]\ngre_keys = {:?}\ngue_port = 65536", (0..17).collect::<Vec<_>>()));
+
     // Listeners
     bad_listeners_are_refused: listeners(r#"["tpc/80", "tcp/0", "tcp/90-80", "udp/1-70000", "icmp/8", "256", "bogus", "icmpv6", ""]"#);
     empty_list_of_listeners_is_refused: listeners("[]");

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, process::Command, time::Duration};
 
+use anycast_common::header::GUE_PORT;
 use anyhow::{Context, Result};
 
 use super::super::command::run_within;
@@ -37,8 +38,17 @@ impl Captured {
         self.count(&format!("{protocol}.checksum.status == \"Good\""))
     }
 
+    /// A field of packets that match a display filter, a line each; of several layers, with commas.
+    pub fn fields(&self, filter: &str, field: &str) -> Result<Vec<String>> {
+        self.dissected(filter, &["-T", "fields", "-e", field])
+    }
+
     /// The summary lines of packets that match a display filter.
     pub fn lines(&self, filter: &str) -> Result<Vec<String>> {
+        self.dissected(filter, &[])
+    }
+
+    fn dissected(&self, filter: &str, output: &[&str]) -> Result<Vec<String>> {
         let mut command = Command::new("tshark");
         command.arg("-n").arg("-r").arg(&self.file);
         // Off by default, because most captures see packets before the NIC has filled the checksum in.
@@ -47,6 +57,8 @@ impl Captured {
         }
         // Each fragment and segment for itself: nothing is put together before it is looked at.
         command.args(["-o", "ip.defragment:FALSE", "-o", "tcp.desegment_tcp_streams:FALSE"]);
+        // It knows GUE variant 0 only, if that: variant 1 is IP in UDP.
+        command.args(["-d", &format!("udp.port=={GUE_PORT},ip")]).args(output);
         if !filter.is_empty() {
             command.args(["-Y", filter]);
         }

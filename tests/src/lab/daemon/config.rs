@@ -58,10 +58,25 @@ source_ipv6 = \"{}\"
     }
 
     /// Adds a pool of backends of equal weight.
-    pub fn pool(mut self, name: &str, backends: &[IpAddr]) -> Self {
+    pub fn pool(self, name: &str, backends: &[IpAddr]) -> Self {
+        self.pool_with(name, backends, "")
+    }
+
+    /// Adds a pool of backends of equal weight, each with these lines besides.
+    pub fn pool_with(mut self, name: &str, backends: &[IpAddr], lines: &str) -> Self {
         let _ = write!(self.text, "\n[[pool]]\nname = \"{name}\"\nhome_region = \"guangzhou\"\n");
         for address in backends {
-            let _ = write!(self.text, "\n[[pool.backend]]\naddress = \"{address}\"\nweight = 100\n");
+            let _ = write!(self.text, "\n[[pool.backend]]\naddress = \"{address}\"\nweight = 100\n{lines}");
+        }
+        self
+    }
+
+    /// Tunnels begin in these prefixes, in the place of one address each.
+    pub fn sources(mut self, prefixes: [IpNet; 2]) -> Self {
+        for (key, prefix) in ["source_ipv4", "source_ipv6"].into_iter().zip(prefixes) {
+            let begin = self.text.find(key).unwrap_or(self.text.len());
+            let end = self.text[begin..].find('\n').map_or(self.text.len(), |len| begin + len);
+            self.text.replace_range(begin..end, &format!("{key} = \"{prefix}\""));
         }
         self
     }
@@ -121,6 +136,16 @@ allowed_sources = {:?}
         );
         lab.home_interfaces().iter().for_each(|name| interface(&mut text, name, "\"backbone\""));
         Self { instance, text }
+    }
+
+    /// Believes these sources in the place of the PoPs' own addresses, and asks for one of these keys of GRE.
+    pub fn tunnels(mut self, sources: &[IpNet], gre_keys: &[u32]) -> Self {
+        let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+        let begin = self.text.find("allowed_sources").unwrap_or(self.text.len());
+        let end = self.text[begin..].find('\n').map_or(self.text.len(), |len| begin + len);
+        let keys = if gre_keys.is_empty() { String::new() } else { format!("\ngre_keys = {gre_keys:?}") };
+        self.text.replace_range(begin..end, &format!("allowed_sources = {sources:?}{keys}"));
+        self
     }
 
     /// Adds a VIP.

@@ -41,11 +41,8 @@ pub(crate) mod backend {
     );
     pub(crate) const GRE_KEY: Field<Integer<0, { u32::MAX }>> =
         Field::optional("gre_key", "GRE without a key", "Key of GRE packets; only with `encap = \"gre\"`.");
-    pub(crate) const GUE_PORT: Field<Integer<1, 65_535>> = Field::optional(
-        "gue_port",
-        "6080",
-        "UDP port that the backend takes GUE at; only with `encap = \"gue\"`.",
-    );
+    pub(crate) const GUE_PORT: Field<Integer<1, 65_535>> =
+        Field::optional("gue_port", "6080", "UDP port that the backend takes GUE at; only with `encap = \"gue\"`.");
     pub(crate) const SECTION: Section = Section {
         key: "backend",
         header: "[[pool.backend]]",

@@ -42,7 +42,7 @@ pub fn backend_addresses() -> Vec<IpAddr> {
 pub fn config(limits: Limits, source: u8, services: Services) -> Config {
     let role = Role::Pop(PopRole {
         tunnel_source_ipv4: Some(Ipv4Addr::new(10, 9, 0, source).into()),
-        tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, source.into())),
+        tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, source.into()).into()),
         hash_seed: SEED,
         allow_small_mtu: false,
     });
@@ -78,7 +78,11 @@ fn any_pool(name: &'static str) -> impl Strategy<Value = Pool> {
     (backends, weights).prop_map(move |(backends, weights)| Pool {
         name: name.to_owned(),
         home_region: "guangzhou".to_owned(),
-        backends: backends.into_iter().zip(weights).map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip }).collect(),
+        backends: backends
+            .into_iter()
+            .zip(weights)
+            .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip })
+            .collect(),
     })
 }
 
