@@ -1,6 +1,10 @@
 //! `run`: load, take over or attach, follow the kernel, stay.
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -99,6 +103,7 @@ impl Running {
             ways: Ways::new(&mut loaded.kernel),
             backends: plan.during_backends.clone(),
         };
+        running.ways.mtus.configured = configured_mtus(&plan.during);
         running.resolve(&plan).await?;
         running.update_ways(loaded)?;
 
@@ -111,6 +116,7 @@ impl Running {
         plan.next.write(pins.run())?;
 
         running.backends = backends(&plan.next);
+        running.ways.mtus.configured = configured_mtus(&plan.next);
         running.follower.set_destinations(addresses(&running.backends)).await?;
         running.update_ways(loaded)?;
         Ok(running)
@@ -143,6 +149,12 @@ impl Running {
 fn backends(inventory: &Inventory) -> Vec<(IpAddr, u32)> {
     let backends = inventory.pools.iter().flat_map(|pool| &pool.backends);
     backends.map(|backend| (backend.address, backend.index)).collect()
+}
+
+/// The configured MTU of every backend that has one, by index.
+fn configured_mtus(inventory: &Inventory) -> BTreeMap<u32, u16> {
+    let backends = inventory.pools.iter().flat_map(|pool| &pool.backends);
+    backends.filter_map(|backend| Some((backend.index, backend.mtu_bytes?))).collect()
 }
 
 fn addresses(backends: &[(IpAddr, u32)]) -> BTreeSet<IpAddr> {

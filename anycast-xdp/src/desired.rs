@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use anycast_common::header::{IPV4_BYTES, IPV6_BYTES};
 pub use anycast_common::listeners::Listener;
 use ipnet::IpNet;
 use serde::Serialize;
@@ -10,6 +11,9 @@ use serde::Serialize;
 pub const TUNNEL_ADDRESSES_MAX: u32 = 256;
 /// Most allowed sources of a gateway.
 pub const SOURCES_MAX: u32 = 4096;
+
+/// Longest packet that every IPv6 path takes whole (RFC 8200 section 5).
+pub const IPV6_MTU_MIN_BYTES: u16 = 1280;
 
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,4 +202,23 @@ pub struct Backend {
     pub address: IpAddr,
     /// Share of the flows, 1 to 65535.
     pub weight: u16,
+    /// Longest outer packet toward it, in bytes, if the route and the routers do not know.
+    pub mtu_bytes: Option<u16>,
+}
+
+/// Bytes of the outer header toward a backend.
+pub const fn overhead_bytes(backend: IpAddr) -> u32 {
+    match backend {
+        IpAddr::V4(_) => IPV4_BYTES as u32,
+        IpAddr::V6(_) => IPV6_BYTES as u32,
+    }
+}
+
+/// The least MTU of a path that a backend may be behind: what every host takes in one piece (RFC 791) or every link
+/// (RFC 8200 section 5).
+pub const fn outer_mtu_min_bytes(backend: IpAddr) -> u16 {
+    match backend {
+        IpAddr::V4(_) => 576,
+        IpAddr::V6(_) => IPV6_MTU_MIN_BYTES,
+    }
 }

@@ -33,6 +33,7 @@ pub(super) struct PoolDraft {
 pub(super) struct BackendDraft {
     pub(super) address: Option<Located<IpAddr>>,
     weight: Option<Integer<1, 65_535>>,
+    pub(super) mtu_bytes: Option<Located<Integer<576, 65_535>>>,
 }
 
 /// `[[vip]]`
@@ -64,6 +65,7 @@ fn read_pool(pool: &Table<'_>, findings: &mut Findings<'_>) -> PoolDraft {
     let backends = backends.iter().map(|backend| BackendDraft {
         address: backend.read(&fields::backend::ADDRESS, findings),
         weight: backend.read(&fields::backend::WEIGHT, findings).map(|weight| weight.value),
+        mtu_bytes: backend.read(&fields::backend::MTU_BYTES, findings),
     });
     let backends = backends.collect();
     PoolDraft { place: pool.place.clone(), name, home_region, backends }
@@ -143,6 +145,10 @@ impl PoolDraft {
 
 impl BackendDraft {
     fn finish(self) -> Option<Backend> {
-        Some(Backend { address: self.address?.value, weight: u16::try_from(self.weight?.0).ok()? })
+        Some(Backend {
+            address: self.address?.value,
+            weight: u16::try_from(self.weight?.0).ok()?,
+            mtu_bytes: self.mtu_bytes.and_then(|mtu_bytes| u16::try_from(mtu_bytes.value.0).ok()),
+        })
     }
 }

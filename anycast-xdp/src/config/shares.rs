@@ -51,10 +51,11 @@ mod tests {
     use crate::desired::Backend;
 
     fn pool(weights: &[u16]) -> Pool {
-        let backends = weights
-            .iter()
-            .zip(1..)
-            .map(|(weight, host)| Backend { address: IpAddr::from([10, 0, 0, host]), weight: *weight });
+        let backends = weights.iter().zip(1..).map(|(weight, host)| Backend {
+            address: IpAddr::from([10, 0, 0, host]),
+            weight: *weight,
+            mtu_bytes: None,
+        });
         Pool { name: "home".to_owned(), home_region: "guangzhou".to_owned(), backends: backends.collect() }
     }
 

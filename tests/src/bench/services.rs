@@ -64,6 +64,6 @@ fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
 }
 
 fn pool(name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Pool {
-    let backends = addresses.into_iter().map(|address| Backend { address, weight: 1 }).collect();
+    let backends = addresses.into_iter().map(|address| Backend { address, weight: 1, mtu_bytes: None }).collect();
     Pool { name: name.into(), home_region: "home".into(), backends }
 }

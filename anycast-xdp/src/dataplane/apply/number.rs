@@ -94,6 +94,7 @@ impl<'a> Known<'a> {
                 address: backend.address,
                 source: Some(source),
                 weight: backend.weight,
+                mtu_bytes: backend.mtu_bytes,
             });
             entries.push(entry);
         }

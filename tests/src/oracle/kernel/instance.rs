@@ -119,7 +119,7 @@ fn desired_pool(position: usize, pool: &crate::oracle::tables::Pool) -> desired:
     let backends = pool
         .backends
         .iter()
-        .map(|backend| desired::Backend { address: backend.address, weight: backend.weight })
+        .map(|backend| desired::Backend { address: backend.address, weight: backend.weight, mtu_bytes: None })
         .collect();
     desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), backends }
 }

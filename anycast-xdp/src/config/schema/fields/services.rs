@@ -34,13 +34,18 @@ pub(crate) mod backend {
         Field::required("address", "Tunnel address of the home-region node, unique within the pool.");
     pub(crate) const WEIGHT: Field<Integer<1, 65_535>> =
         Field::default("weight", "100", "Share of the flows, relative to the other backends of the pool.");
+    pub(crate) const MTU_BYTES: Field<Integer<576, 65_535>> = Field::optional(
+        "mtu_bytes",
+        "that of the route, and what backbone routers tell",
+        "Longest outer packet toward it, for a path that takes less than its route says and whose routers do not tell. At least 1280 over IPv6, and for IPv6 VIPs 1280 and the outer header.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "backend",
         header: "[[pool.backend]]",
         roles: Roles::Pop,
         required: true,
         description: "A home-region node that decapsulates. It belongs to the `[[pool]]` above it.",
-        fields: &[ADDRESS.spec, WEIGHT.spec],
+        fields: &[ADDRESS.spec, WEIGHT.spec, MTU_BYTES.spec],
         sections: &[],
     };
 }

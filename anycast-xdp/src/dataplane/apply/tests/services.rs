@@ -78,7 +78,11 @@ fn any_pool(name: &'static str) -> impl Strategy<Value = Pool> {
     (backends, weights).prop_map(move |(backends, weights)| Pool {
         name: name.to_owned(),
         home_region: "guangzhou".to_owned(),
-        backends: backends.into_iter().zip(weights).map(|(address, weight)| Backend { address, weight }).collect(),
+        backends: backends
+            .into_iter()
+            .zip(weights)
+            .map(|(address, weight)| Backend { address, weight, mtu_bytes: None })
+            .collect(),
     })
 }
 
