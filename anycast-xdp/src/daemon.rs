@@ -24,6 +24,7 @@ use crate::{
     },
     desired::{Config, Role},
     netlink::{Follower, View},
+    path_mtu::PathMtu,
 };
 
 /// How long a start waits for neighbours of backends before it goes on without them.
@@ -59,6 +60,7 @@ pub async fn run(config: Config) -> Result<()> {
                 changed.context("lost the kernel's route and neighbour events")?;
                 running.update_ways(&mut loaded)?;
             }
+            () = running.path_mtu.ready() => running.update_mtus(&mut loaded)?,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -83,6 +85,7 @@ async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
 struct Running {
     follower: Follower,
     ways: Ways,
+    path_mtu: PathMtu,
     backends: Vec<(IpAddr, u32)>,
 }
 
@@ -101,6 +104,7 @@ impl Running {
         let mut running = Self {
             follower: Follower::start(addresses(&plan.during_backends)).await?,
             ways: Ways::new(&mut loaded.kernel),
+            path_mtu: PathMtu::start(config, pins.run()),
             backends: plan.during_backends.clone(),
         };
         running.ways.mtus.configured = configured_mtus(&plan.during);
@@ -138,7 +142,14 @@ impl Running {
         Ok(())
     }
 
+    /// Stores anew what routers told of MTUs, if they did.
+    fn update_mtus(&mut self, loaded: &mut Loaded) -> Result<()> {
+        if self.path_mtu.update(self.follower.view()) { self.update_ways(loaded) } else { Ok(()) }
+    }
+
     fn update_ways(&mut self, loaded: &mut Loaded) -> Result<()> {
+        self.path_mtu.update(self.follower.view());
+        self.ways.mtus.learnt = self.path_mtu.mtus();
         let stores = self.ways.update(&mut loaded.kernel, self.follower.view(), &self.backends)?;
         tracing::debug!(cells = stores.cells, entries = stores.entries, "ways updated");
         Ok(())
