@@ -1,6 +1,10 @@
 //! `run`: load, take over or attach, follow the kernel, stay.
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -20,6 +24,7 @@ use crate::{
     },
     desired::{Config, Role},
     netlink::{Follower, View},
+    path_mtu::PathMtu,
 };
 
 /// How long a start waits for neighbours of backends before it goes on without them.
@@ -55,6 +60,7 @@ pub async fn run(config: Config) -> Result<()> {
                 changed.context("lost the kernel's route and neighbour events")?;
                 running.update_ways(&mut loaded)?;
             }
+            () = running.path_mtu.ready() => running.update_mtus(&mut loaded)?,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -79,6 +85,7 @@ async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
 struct Running {
     follower: Follower,
     ways: Ways,
+    path_mtu: PathMtu,
     backends: Vec<(IpAddr, u32)>,
 }
 
@@ -97,8 +104,10 @@ impl Running {
         let mut running = Self {
             follower: Follower::start(addresses(&plan.during_backends)).await?,
             ways: Ways::new(&mut loaded.kernel),
+            path_mtu: PathMtu::start(config, pins.run()),
             backends: plan.during_backends.clone(),
         };
+        running.ways.mtus.configured = configured_mtus(&plan.during);
         running.resolve(&plan).await?;
         running.update_ways(loaded)?;
 
@@ -111,6 +120,7 @@ impl Running {
         plan.next.write(pins.run())?;
 
         running.backends = backends(&plan.next);
+        running.ways.mtus.configured = configured_mtus(&plan.next);
         running.follower.set_destinations(addresses(&running.backends)).await?;
         running.update_ways(loaded)?;
         Ok(running)
@@ -132,7 +142,14 @@ impl Running {
         Ok(())
     }
 
+    /// Stores anew what routers told of MTUs, if they did.
+    fn update_mtus(&mut self, loaded: &mut Loaded) -> Result<()> {
+        if self.path_mtu.update(self.follower.view()) { self.update_ways(loaded) } else { Ok(()) }
+    }
+
     fn update_ways(&mut self, loaded: &mut Loaded) -> Result<()> {
+        self.path_mtu.update(self.follower.view());
+        self.ways.mtus.learnt = self.path_mtu.mtus();
         let stores = self.ways.update(&mut loaded.kernel, self.follower.view(), &self.backends)?;
         tracing::debug!(cells = stores.cells, entries = stores.entries, "ways updated");
         Ok(())
@@ -143,6 +160,12 @@ impl Running {
 fn backends(inventory: &Inventory) -> Vec<(IpAddr, u32)> {
     let backends = inventory.pools.iter().flat_map(|pool| &pool.backends);
     backends.map(|backend| (backend.address, backend.index)).collect()
+}
+
+/// The configured MTU of every backend that has one, by index.
+fn configured_mtus(inventory: &Inventory) -> BTreeMap<u32, u16> {
+    let backends = inventory.pools.iter().flat_map(|pool| &pool.backends);
+    backends.filter_map(|backend| Some((backend.index, backend.mtu_bytes?))).collect()
 }
 
 fn addresses(backends: &[(IpAddr, u32)]) -> BTreeSet<IpAddr> {

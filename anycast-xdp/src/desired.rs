@@ -13,6 +13,9 @@ pub const SOURCES_MAX: u32 = 4096;
 /// Most GRE keys of a gateway.
 pub const GRE_KEYS_MAX: u32 = 16;
 
+/// Longest packet that every IPv6 path takes whole (RFC 8200 section 5).
+pub const IPV6_MTU_MIN_BYTES: u16 = 1280;
+
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -206,4 +209,15 @@ pub struct Backend {
     pub weight: u16,
     /// What its packets are wrapped in.
     pub encap: Encap,
+    /// Longest outer packet toward it, in bytes, if the route and the routers do not know.
+    pub mtu_bytes: Option<u16>,
+}
+
+/// The least MTU of a path that a backend may be behind: what every host takes in one piece (RFC 791) or every link
+/// (RFC 8200 section 5).
+pub const fn outer_mtu_min_bytes(backend: IpAddr) -> u16 {
+    match backend {
+        IpAddr::V4(_) => 576,
+        IpAddr::V6(_) => IPV6_MTU_MIN_BYTES,
+    }
 }

@@ -7,4 +7,5 @@ pub mod dataplane;
 pub mod desired;
 pub mod netlink;
 pub mod objects;
+pub mod path_mtu;
 pub mod view;

@@ -82,8 +82,24 @@ pub struct BackendStatus {
     pub encap: String,
     /// Longest outer packet, in bytes; 0: no route.
     pub mtu_bytes: u16,
+    /// Whose that is; none: no route.
+    pub mtu_source: Option<MtuSource>,
+    /// Until a learnt one is forgotten; 0: a daemon would have forgotten it.
+    pub mtu_left_secs: Option<u64>,
     /// The next hops in use; empty: unresolved, packets are dropped.
     pub next_hops: Vec<NextHopStatus>,
+}
+
+/// Who says how long a packet may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MtuSource {
+    /// The route and the links that it leaves by.
+    Route,
+    /// `mtu_bytes` of the backend.
+    Configured,
+    /// A router of the backbone.
+    Learnt,
 }
 
 /// A next hop in use.

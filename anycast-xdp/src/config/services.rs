@@ -37,6 +37,7 @@ pub(super) struct BackendDraft {
     pub(super) address: Option<Located<IpAddr>>,
     weight: Option<Integer<1, 65_535>>,
     pub(super) encap: Option<Encap>,
+    pub(super) mtu_bytes: Option<Located<Integer<576, 65_535>>>,
 }
 
 /// `[[vip]]`
@@ -74,6 +75,7 @@ fn read_backend(backend: &Table<'_>, findings: &mut Findings<'_>) -> BackendDraf
         address: backend.read(&fields::backend::ADDRESS, findings),
         weight: backend.read(&fields::backend::WEIGHT, findings).map(|weight| weight.value),
         encap: read_encap(backend, findings),
+        mtu_bytes: backend.read(&fields::backend::MTU_BYTES, findings),
     }
 }
 
@@ -174,6 +176,11 @@ impl PoolDraft {
 
 impl BackendDraft {
     fn finish(self) -> Option<Backend> {
-        Some(Backend { address: self.address?.value, weight: u16::try_from(self.weight?.0).ok()?, encap: self.encap? })
+        Some(Backend {
+            address: self.address?.value,
+            weight: u16::try_from(self.weight?.0).ok()?,
+            encap: self.encap?,
+            mtu_bytes: self.mtu_bytes.and_then(|mtu_bytes| u16::try_from(mtu_bytes.value.0).ok()),
+        })
     }
 }

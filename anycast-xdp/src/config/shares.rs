@@ -55,6 +55,7 @@ mod tests {
             address: IpAddr::from([10, 0, 0, host]),
             weight: *weight,
             encap: Encap::Ipip,
+            mtu_bytes: None,
         });
         Pool { name: "home".to_owned(), home_region: "guangzhou".to_owned(), backends: backends.collect() }
     }

@@ -90,6 +90,8 @@ pub struct BackendRecord {
     pub weight: u16,
     /// Encap and its parameter, in words.
     pub encap: String,
+    /// The configured MTU.
+    pub mtu_bytes: Option<u16>,
 }
 
 impl Inventory {
@@ -144,11 +146,7 @@ impl Inventory {
     ///
     /// The file system refuses; the old one is still there.
     pub fn write(&self, directory: &Path) -> Result<()> {
-        let path = Self::path(directory);
-        let draft = path.with_extension("new");
-        fs::write(&draft, serde_json::to_vec_pretty(self)?)
-            .and_then(|()| fs::rename(&draft, &path))
-            .with_context(|| format!("cannot write {}", path.display()))
+        replace(&Self::path(directory), self)
     }
 
     /// Removes the inventory in `directory`.
@@ -172,6 +170,18 @@ impl Inventory {
     pub fn vip(&self, address: IpAddr) -> Option<&VipRecord> {
         self.vips.iter().find(|vip| vip.address == address)
     }
+}
+
+/// Replaces a file of the runtime directory by the JSON of `value`: a reader finds the old one or the new one, whole.
+///
+/// # Errors
+///
+/// The file system refuses; the old one is still there.
+pub fn replace(path: &Path, value: &impl Serialize) -> Result<()> {
+    let draft = path.with_extension("new");
+    fs::write(&draft, serde_json::to_vec_pretty(value)?)
+        .and_then(|()| fs::rename(&draft, path))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]

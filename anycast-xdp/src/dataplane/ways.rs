@@ -5,6 +5,7 @@
 
 mod groups;
 mod leftovers;
+mod mtus;
 mod picks;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::{
 use anycast_common::map::{BackendEntry, BackendRoute, LinkEntry, NextHop};
 use anyhow::{Context as _, Result};
 use groups::Groups;
+pub use mtus::Mtus;
 
 use super::{ranges::Indexes, tables::Dataplane};
 use crate::netlink::{Hop, Link, NeighbourKey, View};
@@ -31,6 +33,8 @@ type LinkKey = (u32, [u8; 6], Option<u16>);
 /// ones after a grace period: nothing of this has to be remembered.
 #[derive(Debug)]
 pub struct Ways {
+    /// What is known of MTUs beside the routes' own.
+    pub mtus: Mtus,
     links: BTreeMap<LinkKey, u32>,
     link_indexes: Indexes,
     next_hops: BTreeMap<NeighbourKey, u32>,
@@ -54,6 +58,7 @@ impl Ways {
     pub fn new<D: Dataplane>(dataplane: &mut D) -> Self {
         let arrays = dataplane.arrays();
         Self {
+            mtus: Mtus::default(),
             links: BTreeMap::new(),
             link_indexes: Indexes::new(arrays.links.len(), arrays.links.used()),
             next_hops: BTreeMap::new(),
@@ -91,7 +96,10 @@ impl Ways {
         }
         for (address, index) in backends {
             let cell = match (view.routes.get(address), self.groups.of(*address)) {
-                (Some(route), Some(group_index)) => BackendRoute { group_index, mtu_bytes: route.mtu_bytes }.to_cell(),
+                (Some(route), Some(group_index)) => {
+                    let mtu_bytes = self.mtus.in_force(*address, *index, route.mtu_bytes);
+                    BackendRoute { group_index, mtu_bytes }.to_cell()
+                }
                 _ => 0,
             };
             if arrays.backends.get(*index).route != cell {

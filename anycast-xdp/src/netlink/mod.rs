@@ -32,6 +32,7 @@ mod state;
 use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 pub use self::follower::{Follower, release_neighbours};
 
@@ -47,7 +48,7 @@ pub struct View {
 }
 
 /// The way to one destination.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// The prefix that matched.
     pub prefix: IpNet,
@@ -58,7 +59,7 @@ pub struct Route {
 }
 
 /// One member of a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Hop {
     /// The link.
     pub ifindex: u32,

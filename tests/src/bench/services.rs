@@ -81,6 +81,7 @@ fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
 }
 
 fn pool(name: &str, addresses: impl IntoIterator<Item = IpAddr>, encap: Encap) -> Pool {
-    let backends = addresses.into_iter().map(|address| Backend { address, weight: 1, encap }).collect();
+    let backends =
+        addresses.into_iter().map(|address| Backend { address, weight: 1, encap, mtu_bytes: None }).collect();
     Pool { name: name.into(), home_region: "home".into(), backends }
 }

@@ -1,7 +1,7 @@
 //! Text of `status`.
 
 use super::table::{Column, titled};
-use crate::view::{BackendStatus, NextHopStatus, Status, TableFill};
+use crate::view::{BackendStatus, MtuSource, NextHopStatus, Status, TableFill};
 
 /// Places of a next-hop group.
 const PLACES: u8 = 16;
@@ -50,12 +50,13 @@ fn attachments(status: &Status) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-const BACKEND_COLUMNS: [Column; 6] = [
+const BACKEND_COLUMNS: [Column; 7] = [
     Column::Text("POOL"),
     Column::Whole("BACKEND"),
     Column::Number("WEIGHT"),
     Column::Text("ENCAP"),
     Column::Number("MTU"),
+    Column::Text("SAID BY"),
     Column::Text("NEXT HOPS"),
 ];
 
@@ -72,8 +73,19 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
         backend.weight.to_string(),
         backend.encap.clone(),
         mtu,
+        said_by(backend),
         next_hops,
     ]
+}
+
+/// Who says the MTU.
+fn said_by(backend: &BackendStatus) -> String {
+    match backend.mtu_source {
+        None => String::new(),
+        Some(MtuSource::Route) => "route".to_owned(),
+        Some(MtuSource::Configured) => "configured".to_owned(),
+        Some(MtuSource::Learnt) => format!("learnt, {} s", backend.mtu_left_secs.unwrap_or(0)),
+    }
 }
 
 fn next_hop(next_hop: &NextHopStatus) -> String {

@@ -6,8 +6,8 @@ use anycast_common::map::Counter;
 
 use super::{Rates, rates, stats, status, vips};
 use crate::view::{
-    Attachment, BackendStats, BackendStatus, Count, InterfaceStats, NextHopStatus, Stats, Status, TableFill, VipRow,
-    VipStats,
+    Attachment, BackendStats, BackendStatus, Count, InterfaceStats, MtuSource, NextHopStatus, Stats, Status, TableFill,
+    VipRow, VipStats,
 };
 
 const WIDTH: Option<u16> = Some(80);
@@ -26,12 +26,14 @@ fn example_status() -> Status {
         mac: mac.to_owned(),
         sixteenths,
     };
-    let backend = |at: &str, mtu_bytes, next_hops| BackendStatus {
+    let backend = |at: &str, (mtu_bytes, mtu_source, mtu_left_secs), next_hops| BackendStatus {
         pool: "home".to_owned(),
         address: address(at),
         weight: 100,
         encap: "gre key 7".to_owned(),
         mtu_bytes,
+        mtu_source,
+        mtu_left_secs,
         next_hops,
     };
     Status {
@@ -51,13 +53,14 @@ fn example_status() -> Status {
         }],
         tables: vec![TableFill { name: "VIPS".to_owned(), used: 41, capacity: 4096 }],
         backends: vec![
-            backend("10.4.0.2", 1600, vec![next_hop("bb0", "02:00:00:00:00:01", 16)]),
+            backend("10.4.0.2", (1600, Some(MtuSource::Route), None), vec![next_hop("bb0", "02:00:00:00:00:01", 16)]),
             backend(
                 "fd00:4::2",
-                1600,
+                (1450, Some(MtuSource::Learnt), Some(543)),
                 vec![next_hop("bb0", "02:00:00:00:00:01", 8), next_hop("bb1", "02:00:00:00:00:02", 8)],
             ),
-            backend("10.5.0.2", 0, Vec::new()),
+            backend("10.5.0.3", (1400, Some(MtuSource::Configured), None), Vec::new()),
+            backend("10.5.0.2", (0, None, None), Vec::new()),
         ],
     }
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod capacity;
 mod duplicates;
 mod interfaces;
+mod mtus;
 mod pools;
 
 use super::{findings::Findings, local::LocalDraft, services::ServicesDraft};
@@ -12,6 +13,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     duplicates::check(local, services, findings);
     interfaces::check(local, findings);
     pools::check(local, services, findings);
+    mtus::check(services, findings);
     addresses::check(local, services, findings);
     capacity::check(local, services, findings);
 }

@@ -1,10 +1,7 @@
 //! Does every packet that comes in by an access interface still fit the backbone, outer header and all?
 
 use super::{HostFacts, Remark};
-use crate::desired::{Backend, Config, Interface, PopRole};
-
-/// Shortest packet that every IPv6 path carries whole (RFC 8200 section 5).
-const IPV6_MTU_MIN_BYTES: u32 = 1280;
+use crate::desired::{Backend, Config, IPV6_MTU_MIN_BYTES, Interface, PopRole};
 
 pub(super) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
     let mtu_of = |interface: &Interface| Some((host.links.get(&interface.name)?.mtu_bytes, interface.name.clone()));
@@ -36,8 +33,36 @@ pub(super) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Rem
             Remark::error("interface", problem, help)
         });
     }
+    remarks.extend(settings(config, pop, access_mtu, &access));
     remarks.extend(ipv6_minimum(config, backbone_mtu, &backbone));
     remarks
+}
+
+/// Backends whose own `mtu_bytes` has no room for packets of the access interfaces.
+fn settings(config: &Config, pop: &PopRole, access_mtu: u32, access: &str) -> Vec<Remark> {
+    let pools = config.services.pools.iter().enumerate();
+    let backends =
+        pools.flat_map(|(pool, found)| found.backends.iter().enumerate().map(move |(at, found)| (pool, at, found)));
+    let remark = |(pool, at, backend): (usize, usize, &Backend)| {
+        let mtu_bytes = backend.mtu_bytes?;
+        let overhead_bytes = backend.encap.overhead_bytes(backend.address) as u32;
+        let needed = access_mtu + overhead_bytes;
+        let field = format!("pool[{pool}].backend[{at}].mtu_bytes");
+        let problem = format!(
+            "{mtu_bytes} bytes toward `{}`; packets of `{access}` ({access_mtu}) and {overhead_bytes} of outer header need {needed}",
+            backend.address
+        );
+        let remark = if pop.allow_small_mtu {
+            Remark::warning(field, problem, "packets that do not fit are dropped and counted as `too_big`")
+        } else {
+            let help = format!(
+                "have the path take {needed} bytes; or set `allow_small_mtu = true` in [tunnel] and lose what does not fit"
+            );
+            Remark::error(field, problem, help)
+        };
+        (needed > mtu_bytes.into()).then_some(remark)
+    };
+    backends.filter_map(remark).collect()
 }
 
 /// IPv6 has no fragmentation on the way: where 1280 bytes do not fit, IPv6 does not work, whatever is allowed.
@@ -46,7 +71,8 @@ fn ipv6_minimum(config: &Config, backbone_mtu: u32, backbone: &str) -> Option<Re
     let (index, vip) = services.vips.iter().enumerate().find(|(_, vip)| {
         let pool = services.pools.iter().find(|pool| Some(&pool.name) == vip.pool.as_ref());
         let overhead_bytes = pool.and_then(|pool| overhead_bytes(&pool.backends));
-        vip.address.is_ipv6() && overhead_bytes.is_some_and(|bytes| IPV6_MTU_MIN_BYTES + bytes > backbone_mtu)
+        vip.address.is_ipv6()
+            && overhead_bytes.is_some_and(|bytes| u32::from(IPV6_MTU_MIN_BYTES) + bytes > backbone_mtu)
     })?;
     let problem = format!(
         "the MTU of `{backbone}` ({backbone_mtu} bytes) leaves less than the {IPV6_MTU_MIN_BYTES} bytes that IPv6 needs for `{}`",

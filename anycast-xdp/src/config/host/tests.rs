@@ -61,6 +61,20 @@ fn small_mtu_that_is_allowed_is_a_warning() {
 }
 
 #[test]
+fn configured_mtu_one_byte_short_of_the_outer_header_is_refused_unless_allowed() {
+    let with = |text: &str, mtu_bytes: u16| {
+        config(&text.replace("address = \"10.4.0.2\"", &format!("address = \"10.4.0.2\"\nmtu_bytes = {mtu_bytes}")))
+    };
+    assert_eq!(check(&with(POP, 1520), &pop_host(1600)), []);
+    let remarks = check(&with(POP, 1519), &pop_host(1600));
+    assert_eq!(found(&remarks), [(Severity::Error, "pool[0].backend[0].mtu_bytes")]);
+    assert!(remarks[0].problem.contains("1520"), "{}", remarks[0].problem);
+    let allowed = POP.replace("allow_small_mtu = false", "allow_small_mtu = true");
+    let remarks = check(&with(&allowed, 1519), &pop_host(1600));
+    assert_eq!(found(&remarks), [(Severity::Warning, "pool[0].backend[0].mtu_bytes")]);
+}
+
+#[test]
 fn less_than_ipv6_needs_is_refused_even_if_small_mtu_is_allowed() {
     let allowed = POP.replace("allow_small_mtu = false", "allow_small_mtu = true");
     let remarks = check(&config(&allowed), &pop_host(1319));

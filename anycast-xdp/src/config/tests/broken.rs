@@ -55,6 +55,8 @@ broken! {
     unknown_words_are_refused_with_the_nearest_known_one: pop("role = \"pop\"", "role = \"gatway\"").replace("[\"access\", \"backbone\"]", "[\"acces\", \"front\"]\nattach = \"offload\"");
     bad_interface_name_is_refused: pop("eth0", "eth0/1");
     weights_out_of_range_are_refused: pop("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nweight = 0\n[[pool.backend]]\naddress = \"10.4.0.3\"\nweight = 65536\n[[pool.backend]]\naddress = \"10.4.0.4\"\nweight = \"1\"");
+    mtus_out_of_range_are_refused: pop("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nmtu_bytes = 575\n[[pool.backend]]\naddress = \"10.4.0.3\"\nmtu_bytes = 65536\n[[pool.backend]]\naddress = \"fd00:4::2\"\nmtu_bytes = 1279").replace("[[interface]]", "source_ipv6 = \"fd00:3::2\"\n[[interface]]");
+    mtus_without_room_for_ipv6_vips_are_refused: pop("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nmtu_bytes = 1299\n[[pool.backend]]\naddress = \"10.4.0.3\"\nmtu_bytes = 1300\n[[pool.backend]]\naddress = \"fd00:4::2\"\nmtu_bytes = 1319\n[[pool.backend]]\naddress = \"fd00:4::3\"\nmtu_bytes = 1320").replace("[[interface]]", "source_ipv6 = \"fd00:3::2\"\nallow_small_mtu = true\n[[interface]]").replace("192.0.2.80", "2001:db8::80");
     limits_out_of_range_are_refused: pop_and("[limits]\nvips = 0\npools = -1\nslots = 4294967296\nnext_hops = 65536\nlinks = 1.0\n");
 
     // Addresses

@@ -59,6 +59,13 @@ fn vip_and_backend_families_mix() {
 }
 
 #[test]
+fn mtu_of_a_backend_is_read_and_without_it_the_route_says() {
+    let text = changed(SMALL_POP, "address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nmtu_bytes = 576");
+    assert_eq!(accepted(&text).services.pools[0].backends[0].mtu_bytes, Some(576));
+    assert_eq!(accepted(SMALL_POP).services.pools[0].backends[0].mtu_bytes, None);
+}
+
+#[test]
 fn unused_pool_is_accepted() {
     let text = format!(
         "{SMALL_POP}[[pool]]\nname = \"spare\"\nhome_region = \"shanghai\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n"

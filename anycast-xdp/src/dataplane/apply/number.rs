@@ -96,6 +96,7 @@ impl<'a> Known<'a> {
                 source: Some(source),
                 weight: backend.weight,
                 encap: backend.encap.to_string(),
+                mtu_bytes: backend.mtu_bytes,
             });
             entries.push(entry);
         }

@@ -1,22 +1,28 @@
 //! What is attached, how full the tables are, and where packets go.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anycast_common::map::{BackendRoute, GROUP_PICKS, GroupEntry, NextHop};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::{
-    super::interfaces::{self, interface_index},
+    super::{
+        interfaces::{self, interface_index},
+        inventory::BackendRecord,
+    },
     Inspector,
 };
-use crate::view::{Attachment, BackendStatus, NextHopStatus, Status, TableFill};
+use crate::{
+    path_mtu::{Learnt, monotonic_now},
+    view::{Attachment, BackendStatus, MtuSource, NextHopStatus, Status, TableFill},
+};
 
 impl Inspector {
     /// What is attached, how full the tables are, and where packets go.
     ///
     /// # Errors
     ///
-    /// An interface that the kernel does not tell of.
+    /// An interface that the kernel does not tell of, or a file of the daemon that is damaged.
     pub fn status(&self) -> Result<Status> {
         let attachments = self.inventory.interfaces.iter().map(|record| {
             let ifindex = interface_index(&record.name);
@@ -33,6 +39,8 @@ impl Inspector {
                 mode: state.map_or("detached", |state| state.mode).to_owned(),
             })
         });
+        let learnt = Learnt::read(self.pins.run());
+        let learnt = learnt.context("start the daemon again: it learns again, and forwarding goes on")?;
         Ok(Status {
             instance: self.instance.clone(),
             role: self.inventory.role.clone(),
@@ -42,7 +50,7 @@ impl Inspector {
             daemon_pid: self.pins.daemon_pid(),
             attachments: attachments.collect::<Result<_>>()?,
             tables: self.tables(),
-            backends: self.backends(),
+            backends: self.backends(&learnt, monotonic_now()?),
         })
     }
 
@@ -66,18 +74,21 @@ impl Inspector {
         ]
     }
 
-    fn backends(&self) -> Vec<BackendStatus> {
+    fn backends(&self, learnt: &Learnt, now: Duration) -> Vec<BackendStatus> {
         let arrays = self.kernel.read();
         let mut rows = Vec::new();
         for pool in &self.inventory.pools {
             for backend in &pool.backends {
                 let route = BackendRoute::from_cell(arrays.backends.get(backend.index).route);
+                let (mtu_source, left) = mtu_source(backend, route.mtu_bytes, learnt, now);
                 rows.push(BackendStatus {
                     pool: pool.name.clone(),
                     address: backend.address,
                     weight: backend.weight,
                     encap: backend.encap.clone(),
                     mtu_bytes: route.mtu_bytes,
+                    mtu_source,
+                    mtu_left_secs: left.map(|left| left.as_secs()),
                     next_hops: self.next_hops(&arrays.groups.get(route.group_index)),
                 });
             }
@@ -106,5 +117,22 @@ impl Inspector {
                 })
             })
             .collect()
+    }
+}
+
+/// Who says the MTU in force, and for how long if a router did: what the cell holds is looked for among all that is
+/// known.
+fn mtu_source(
+    backend: &BackendRecord,
+    mtu_bytes: u16,
+    learnt: &Learnt,
+    now: Duration,
+) -> (Option<MtuSource>, Option<Duration>) {
+    let learnt = learnt.of(backend.address).filter(|entry| entry.mtu_bytes == mtu_bytes);
+    match learnt {
+        _ if mtu_bytes == 0 => (None, None),
+        _ if backend.mtu_bytes == Some(mtu_bytes) => (Some(MtuSource::Configured), None),
+        Some(entry) => (Some(MtuSource::Learnt), Some(entry.left(now))),
+        None => (Some(MtuSource::Route), None),
     }
 }

@@ -81,6 +81,15 @@ source_ipv6 = \"{}\"
         self
     }
 
+    /// Adds a pool of backends of equal weight, each with the longest outer packet toward it.
+    pub fn pool_with_mtus(mut self, name: &str, backends: &[(IpAddr, u16)]) -> Self {
+        let _ = write!(self.text, "\n[[pool]]\nname = \"{name}\"\nhome_region = \"guangzhou\"\n");
+        for (address, mtu_bytes) in backends {
+            let _ = write!(self.text, "\n[[pool.backend]]\naddress = \"{address}\"\nmtu_bytes = {mtu_bytes}\n");
+        }
+        self
+    }
+
     /// Adds a VIP that takes everything.
     pub fn vip(mut self, name: &str, address: IpAddr, pool: &str) -> Self {
         let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\npool = \"{pool}\"\n");

@@ -64,9 +64,9 @@ impl Daemon {
         command.arg("run").arg("--config").arg(&self.config).env("NOTIFY_SOCKET", socket.path());
         // Colours and the journal's format are for other readers.
         command.env("NO_COLOR", "1").env_remove("JOURNAL_STREAM");
-        // Tests read what was stored for a change.
+        // Tests read what was stored for a change, and why an ICMP error was not believed.
         if std::env::var_os("ANYCAST_XDP_LOG").is_none() {
-            command.env("ANYCAST_XDP_LOG", "info,anycast_xdp::daemon=debug");
+            command.env("ANYCAST_XDP_LOG", "info,anycast_xdp::daemon=debug,anycast_xdp::path_mtu=debug");
         }
         let began = Instant::now();
         let mut process = Process::start(&format!("daemon {}", self.instance), command, &self.log)?;

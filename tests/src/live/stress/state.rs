@@ -98,7 +98,7 @@ fn pool(n: u8, v6: bool, source: u8, random: &mut fastrand::Rng) -> Pool {
         } else {
             Ipv4Addr::new(10, 4, n, x).into()
         };
-        Backend { address, weight: random.u16(1..=9), encap: Encap::Ipip }
+        Backend { address, weight: random.u16(1..=9), encap: Encap::Ipip, mtu_bytes: None }
     });
     Pool { name: pool_name(n, v6), home_region: "stress".to_owned(), backends: backends.collect() }
 }

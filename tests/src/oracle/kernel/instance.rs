@@ -121,7 +121,12 @@ fn desired_pool(position: usize, pool: &crate::oracle::tables::Pool) -> desired:
     let backends = pool
         .backends
         .iter()
-        .map(|backend| desired::Backend { address: backend.address, weight: backend.weight, encap: backend.encap })
+        .map(|backend| desired::Backend {
+            address: backend.address,
+            weight: backend.weight,
+            encap: backend.encap,
+            mtu_bytes: None,
+        })
         .collect();
     desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), backends }
 }

@@ -43,13 +43,18 @@ pub(crate) mod backend {
         Field::optional("gre_key", "GRE without a key", "Key of GRE packets; only with `encap = \"gre\"`.");
     pub(crate) const GUE_PORT: Field<Integer<1, 65_535>> =
         Field::optional("gue_port", "6080", "UDP port that the backend takes GUE at; only with `encap = \"gue\"`.");
+    pub(crate) const MTU_BYTES: Field<Integer<576, 65_535>> = Field::optional(
+        "mtu_bytes",
+        "that of the route, and what backbone routers tell",
+        "Longest outer packet toward it, for a path that takes less than its route says and whose routers do not tell. At least 1280 over IPv6, and for IPv6 VIPs 1280 and the outer header.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "backend",
         header: "[[pool.backend]]",
         roles: Roles::Pop,
         required: true,
         description: "A home-region node that decapsulates. It belongs to the `[[pool]]` above it.",
-        fields: &[ADDRESS.spec, WEIGHT.spec, ENCAP.spec, GRE_KEY.spec, GUE_PORT.spec],
+        fields: &[ADDRESS.spec, WEIGHT.spec, ENCAP.spec, GRE_KEY.spec, GUE_PORT.spec, MTU_BYTES.spec],
         sections: &[],
     };
 }

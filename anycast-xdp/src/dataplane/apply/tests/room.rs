@@ -15,7 +15,7 @@ fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
     let backends: Vec<_> = backend_addresses()
         .into_iter()
         .zip([weight, 1, 1, 1])
-        .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip })
+        .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip, mtu_bytes: None })
         .collect();
     let pools = names.map(|name| Pool {
         name: name.to_owned(),

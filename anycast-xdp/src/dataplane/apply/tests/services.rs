@@ -81,7 +81,7 @@ fn any_pool(name: &'static str) -> impl Strategy<Value = Pool> {
         backends: backends
             .into_iter()
             .zip(weights)
-            .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip })
+            .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip, mtu_bytes: None })
             .collect(),
     })
 }

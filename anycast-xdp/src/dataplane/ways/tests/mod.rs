@@ -5,11 +5,12 @@ mod takeover;
 
 use std::collections::BTreeMap;
 
-use fixture::{count, hop, mac, macs, network, tables, ten_behind_two};
+use anycast_common::map::BackendRoute;
+use fixture::{address, count, hop, mac, macs, network, tables, ten_behind_two};
 
-use super::{Stores, Ways};
+use super::{Mtus, Stores, Ways};
 use crate::{
-    dataplane::tables::{Dataplane as _, journal::Event},
+    dataplane::tables::{Dataplane as _, Memory, journal::Event},
     netlink::View,
 };
 
@@ -139,4 +140,21 @@ fn routers_beyond_the_positions_of_a_group_get_a_fresh_one() {
         assert_eq!(memory.arrays().groups.used().count(), 1);
         assert_eq!(memory.arrays().next_hops.used().count(), 10);
     }
+}
+
+#[test]
+fn mtu_in_force_is_the_least_known_and_a_new_one_is_one_cell_a_backend() {
+    let (mut memory, backends, mut ways, view) = ten_behind_two();
+    let mtu = |memory: &mut Memory, index| BackendRoute::from_cell(memory.arrays().backends.get(index).route).mtu_bytes;
+    assert_eq!(mtu(&mut memory, 3), 1500);
+    ways.mtus.configured = BTreeMap::from([(3, 1400), (4, 9000)]);
+    for (learnt, cells, in_force) in [(1450, 2, 1400), (1300, 1, 1300), (1450, 1, 1400)] {
+        ways.mtus.learnt = BTreeMap::from([(address("10.4.0.3"), learnt), (address("10.4.0.5"), 1450)]);
+        assert_eq!(ways.update(&mut memory, &view, &backends).expect("ways"), Stores { cells, entries: 0 });
+        assert_eq!(mtu(&mut memory, 3), in_force);
+        assert_eq!((mtu(&mut memory, 4), mtu(&mut memory, 5), mtu(&mut memory, 6)), (1500, 1450, 1500));
+    }
+    ways.mtus = Mtus::default();
+    assert_eq!(ways.update(&mut memory, &view, &backends).expect("ways"), Stores { cells: 2, entries: 0 });
+    assert_eq!((mtu(&mut memory, 3), mtu(&mut memory, 5)), (1500, 1500));
 }
