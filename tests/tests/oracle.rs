@@ -2,6 +2,7 @@
 
 use anycast_tests::{
     oracle::{
+        coverage::Interpreted,
         differential::{self, Options},
         kernel::Kernel,
         place,
@@ -17,4 +18,17 @@ fn loaded_programs_do_what_the_model_says() {
     if let Err(failure) = result.unwrap() {
         panic!("{failure}");
     }
+}
+
+#[test]
+fn interpreted_programs_do_the_same_and_packets_reach_most_of_their_lines() {
+    require_root!();
+    let options = Options { first: 0, cases: 5000, seed: 7 };
+    let mut interpreted = Interpreted::new().unwrap();
+    let result = place::with_interfaces(|interfaces| differential::run(&mut interpreted, interfaces, options));
+    if let Err(failure) = result.unwrap() {
+        panic!("{failure}");
+    }
+    let coverage = interpreted.coverage().unwrap();
+    assert!(coverage.percent() > 85.0, "{coverage}");
 }

@@ -6,9 +6,11 @@ use std::{
 };
 
 use anycast_tests::oracle::{
+    coverage::{Coverage, Interpreted},
     differential::{self, CASES_FOR_EVERY_OUTCOME, Options, Summary},
     kernel::Kernel,
     place,
+    subject::Subject,
 };
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -25,6 +27,12 @@ struct Arguments {
     /// Number of the first case: with `--cases 1`, one case of a run again
     #[arg(long, default_value_t = 0)]
     first: u64,
+    /// Interpret the programs instead of running them in the kernel, and tell which of their lines the packets reached
+    #[arg(long)]
+    coverage: bool,
+    /// Fail if fewer lines in a hundred are reached
+    #[arg(long, value_name = "PERCENT", requires = "coverage")]
+    at_least: Option<f64>,
     /// Form of the summary
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -44,25 +52,51 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(Arguments { cases, seed, first, output }: Arguments) -> Result<ExitCode> {
+fn run(Arguments { cases, seed, first, coverage, at_least, output }: Arguments) -> Result<ExitCode> {
     let options = Options { first, cases, seed };
-    match place::with_interfaces(|interfaces| differential::run(&mut Kernel::new(), interfaces, options))? {
-        Ok(summary) => report(&summary, output),
+    if !coverage {
+        let Some(summary) = compare(&mut Kernel::new(), options)? else { return Ok(ExitCode::FAILURE) };
+        match output {
+            Output::Text => write!(io::stdout(), "{summary}")?,
+            Output::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&summary)?)?,
+        }
+        return judge(&summary);
+    }
+    let mut interpreted = Interpreted::new()?;
+    let Some(summary) = compare(&mut interpreted, options)? else { return Ok(ExitCode::FAILURE) };
+    let coverage = interpreted.coverage()?;
+    match output {
+        Output::Text => write!(io::stdout(), "{summary}\n{coverage}")?,
+        Output::Json => {
+            let both = serde_json::json!({ "summary": summary, "coverage": coverage });
+            writeln!(io::stdout(), "{both:#}")?;
+        }
+    }
+    let code = judge(&summary)?;
+    Ok(if is_enough(&coverage, at_least)? { code } else { ExitCode::FAILURE })
+}
+
+/// `None`: the two differ, and how was told.
+fn compare(subject: &mut (dyn Subject + Send), options: Options) -> Result<Option<Summary>> {
+    match place::with_interfaces(|interfaces| differential::run(subject, interfaces, options))? {
+        Ok(summary) => Ok(Some(summary)),
         Err(failure) => {
             write!(io::stderr(), "{failure}")?;
-            Ok(ExitCode::FAILURE)
+            Ok(None)
         }
     }
 }
 
-fn report(summary: &Summary, output: Output) -> Result<ExitCode> {
-    match output {
-        Output::Text => write!(io::stdout(), "{summary}")?,
-        Output::Json => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(summary)?)?,
-    }
+fn judge(summary: &Summary) -> Result<ExitCode> {
     if summary.cases >= CASES_FOR_EVERY_OUTCOME && !summary.missing.is_empty() {
         writeln!(io::stderr(), "these outcomes were never generated: {}", summary.missing.join(", "))?;
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn is_enough(coverage: &Coverage, at_least: Option<f64>) -> Result<bool> {
+    let Some(bar) = at_least.filter(|bar| coverage.percent() < *bar) else { return Ok(true) };
+    writeln!(io::stderr(), "only {:.1} % of the lines were reached; the bar is {bar} %", coverage.percent())?;
+    Ok(false)
 }

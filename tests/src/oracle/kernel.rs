@@ -7,6 +7,7 @@ mod odd;
 use std::{fmt, io};
 
 use anycast_common::map::Counter;
+use anycast_xdp::dataplane::loader::Loaded;
 use anyhow::{Context as _, Result};
 use aya::{
     TestRun as _, TestRunOptions,
@@ -30,6 +31,7 @@ const OUTPUT_BYTES: usize = 2048;
 #[derive(Default)]
 pub struct Kernel {
     installed: Option<(Instance, Instance)>,
+    is_tables_only: bool,
 }
 
 impl fmt::Debug for Kernel {
@@ -65,6 +67,16 @@ impl Kernel {
         Self::default()
     }
 
+    /// The programs stay out of the kernel, which takes its time to verify them: for [`super::coverage`].
+    pub(super) fn tables_only() -> Self {
+        Self { is_tables_only: true, ..Self::default() }
+    }
+
+    /// The object that holds a program, with its maps.
+    pub(super) fn loaded(&self, program: Program) -> Result<&Loaded> {
+        Ok(&self.instance(program)?.loaded)
+    }
+
     fn instance(&self, program: Program) -> Result<&Instance> {
         let (pop, gateway) = self.installed.as_ref().context("no tables are installed")?;
         Ok(match program {
@@ -76,7 +88,14 @@ impl Kernel {
 
 impl Subject for Kernel {
     fn install(&mut self, tables: &Tables) -> Result<()> {
-        self.installed = Some((Instance::pop(&tables.pop)?, Instance::gateway(&tables.gateway)?));
+        let (mut pop, mut gateway) = (Instance::pop(&tables.pop)?, Instance::gateway(&tables.gateway)?);
+        if !self.is_tables_only {
+            for program in [Program::Pop, Program::Backbone] {
+                pop.loaded.xdp(name(program))?;
+            }
+            gateway.loaded.xdp(name(Program::Gateway))?;
+        }
+        self.installed = Some((pop, gateway));
         Ok(())
     }
 
@@ -113,7 +132,8 @@ impl Subject for Kernel {
     }
 }
 
-fn name(program: Program) -> &'static str {
+/// What the program is called in the object.
+pub(super) fn name(program: Program) -> &'static str {
     match program {
         Program::Pop => "pop",
         Program::Backbone => "backbone",

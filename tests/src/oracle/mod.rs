@@ -4,8 +4,10 @@
 //! * [`generate`] makes tables and packets from a seed.
 //! * [`differential`] gives each packet to the model and to a [`subject::Subject`], and compares action, bytes and
 //!   counters.
+//! * [`coverage`] is a subject that interprets the programs and tells which of their lines the packets reached.
 
 pub mod compare;
+pub mod coverage;
 pub mod differential;
 pub mod generate;
 pub mod kernel;

@@ -48,7 +48,7 @@ impl Instance {
             vips: tables.vips.iter().enumerate().map(|(position, vip)| desired_vip(position, vip)).collect(),
             pools: tables.pools.iter().enumerate().map(|(position, pool)| desired_pool(position, pool)).collect(),
         };
-        let (mut instance, inventory) = Self::load(role, services, Some(&tables.seed), &["pop", "backbone"])?;
+        let (mut instance, inventory) = Self::load(role, services, Some(&tables.seed))?;
         odd::write_ways(&mut instance, tables)?;
         odd::write_oddities(&mut instance, tables, &inventory);
         Ok(instance)
@@ -68,14 +68,11 @@ impl Instance {
             pool: None,
         });
         let services = Services { vips: vips.collect(), pools: Vec::new() };
-        Ok(Self::load(role, services, None, &["gateway"])?.0)
+        Ok(Self::load(role, services, None)?.0)
     }
 
-    fn load(role: Role, services: Services, seed: Option<&[u8; 16]>, programs: &[&str]) -> Result<(Self, Inventory)> {
+    fn load(role: Role, services: Services, seed: Option<&[u8; 16]>) -> Result<(Self, Inventory)> {
         let mut loaded = loader::load(None, &LIMITS, seed)?;
-        for program in programs {
-            loaded.xdp(program)?;
-        }
         let local = Local {
             instance: "oracle".to_owned(),
             role,
