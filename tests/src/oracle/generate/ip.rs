@@ -91,6 +91,8 @@ fn ipv6(rng: &mut Rng, strangeness: Strangeness, addresses: Vec<u8>, protocol: u
     let extension_count = match () {
         () if !one_in(rng, strangeness.options) => 0,
         () if rng.bool() => 1,
+        // Around the most that is walked.
+        () if rng.bool() => rng.usize(7..=9),
         () => rng.usize(1..=10),
     };
     let mut types: Vec<u8> = (0..extension_count).map(|_| pick(rng, &EXTENSIONS)).collect();
@@ -99,11 +101,17 @@ fn ipv6(rng: &mut Rng, strangeness: Strangeness, addresses: Vec<u8>, protocol: u
     }
     let mut behind = payload.to_vec();
     let mut next = protocol;
-    for header_type in types.into_iter().rev() {
-        let mut extension = extension(rng, header_type, next);
+    let last = types.len().saturating_sub(1);
+    for (position, header_type) in types.into_iter().enumerate().rev() {
+        let mut extension = extension(rng, header_type, next, position == last);
         extension.append(&mut behind);
         behind = extension;
         next = header_type;
+    }
+    let chain_bytes = behind.len() - payload.len();
+    if chain_bytes > 0 && one_in(rng, 8) {
+        // The packet ends within the chain.
+        behind.truncate(rng.usize(..chain_bytes));
     }
     let mut header = (6 << 28 | rng.u32(..) & 0x0fff_ffff).to_be_bytes().to_vec();
     header.extend((behind.len() as u16).to_be_bytes());
@@ -113,10 +121,15 @@ fn ipv6(rng: &mut Rng, strangeness: Strangeness, addresses: Vec<u8>, protocol: u
     header
 }
 
-fn extension(rng: &mut Rng, header_type: u8, next: u8) -> Vec<u8> {
+fn extension(rng: &mut Rng, header_type: u8, next: u8, is_last: bool) -> Vec<u8> {
     if header_type == 44 {
-        // Atomic, with and without reserved bits; first, middle and last.
-        let offset = pick(rng, &[0_u16, 0, 0x0006, 0x0001, 0x0008, 0xfff8, 0xfff9, 0x0007]);
+        // Atomic, with and without reserved bits; first, middle and last. In the midst of a chain it is mostly atomic,
+        // else no chain would be walked to its end.
+        let offset = if is_last || one_in(rng, 8) {
+            pick(rng, &[0_u16, 0, 0x0006, 0x0001, 0x0008, 0xfff8, 0xfff9, 0x0007])
+        } else {
+            pick(rng, &[0, 0x0006])
+        };
         let mut header = vec![next, rng.u8(..)];
         header.extend(offset.to_be_bytes());
         header.extend(bytes(rng, 4));
