@@ -10,7 +10,8 @@ use crate::project_build;
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// What the oracle is asked: `--cases N --seed S`.
+    /// What the oracle is asked: `--cases N --seed S`; with `--coverage --at-least PERCENT` also which lines of the
+    /// programs the packets reach.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
