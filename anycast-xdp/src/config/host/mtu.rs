@@ -1,5 +1,7 @@
 //! Does every packet that comes in by an access interface still fit the backbone, outer header and all?
 
+use std::net::IpAddr;
+
 use anycast_common::header::{IPV4_BYTES, IPV6_BYTES};
 
 use super::{HostFacts, Remark};
@@ -8,7 +10,7 @@ use crate::desired::{Backend, Config, Interface, PopRole};
 /// Shortest packet that every IPv6 path carries whole (RFC 8200 section 5).
 const IPV6_MTU_MIN_BYTES: u32 = 1280;
 
-pub(super) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
+pub(crate) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
     let mtu_of = |interface: &Interface| Some((host.links.get(&interface.name)?.mtu_bytes, interface.name.clone()));
     let interfaces = || config.local.interfaces.iter();
     let access = interfaces().filter(|interface| interface.access).filter_map(mtu_of).max();
@@ -63,6 +65,10 @@ fn ipv6_minimum(config: &Config, backbone_mtu: u32, backbone: &str) -> Option<Re
 
 /// Longest outer header toward any of these backends; `None` without backends.
 fn overhead_bytes<'a>(backends: impl IntoIterator<Item = &'a Backend>) -> Option<u32> {
-    let header = |backend: &Backend| if backend.address.is_ipv4() { IPV4_BYTES } else { IPV6_BYTES };
-    backends.into_iter().map(|backend| header(backend) as u32).max()
+    backends.into_iter().map(|backend| outer_header_bytes(backend.address)).max()
+}
+
+/// The outer header of a tunnel to this address.
+pub(crate) const fn outer_header_bytes(tunnel: IpAddr) -> u32 {
+    (if tunnel.is_ipv4() { IPV4_BYTES } else { IPV6_BYTES }) as u32
 }
