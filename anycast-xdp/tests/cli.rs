@@ -158,8 +158,47 @@ fn output_that_cannot_be_written_exits_1() {
 }
 
 #[test]
+fn doctor_refuses_what_check_refuses() {
+    let file = broken_file();
+    let path = file.path().to_str().unwrap();
+    let output = run(&["doctor", "--config", path]);
+    assert_eq!(code(&output), 2);
+    assert_eq!(stderr(&output), stderr(&run(&["check", "--offline", path])));
+}
+
+#[test]
+fn doctor_of_a_file_for_another_host_exits_5_and_counts_every_check_in_json() {
+    let file = docs("examples/pop.toml");
+    let args = ["doctor", "--instance", NO_INSTANCE, "--output", "json", "--config", file.to_str().unwrap()];
+    let output = run(&args);
+    assert_eq!(code(&output), 5, "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    let report: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(report["instance"], NO_INSTANCE);
+    let rows = |key: &str| report[key].as_array().unwrap().clone();
+    let codes = rows("findings").into_iter().chain(rows("skipped")).map(|row| row["code"].as_str().unwrap().to_owned());
+    let told: std::collections::BTreeSet<String> =
+        codes.chain(rows("ok").iter().map(|code| code.as_str().unwrap().to_owned())).collect();
+    let page = std::fs::read_to_string(docs("reference/doctor.md")).unwrap();
+    for line in page.lines().filter(|line| line.starts_with("| `") && !line.contains("| gateways |")) {
+        let code = line.split('`').nth(1).unwrap();
+        assert!(told.contains(code), "{code} is left out");
+    }
+}
+
+#[test]
+fn doctor_tells_what_backends_need_that_do_not_run_this_program() {
+    let file = docs("examples/pop.toml");
+    let output = run(&["doctor", "--backends", "--config", file.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    for wanted in ["type ipip local 10.4.0.2", "ip address add 192.0.2.80/32 dev lo", "arp_ignore=1", "rp_filter=2"] {
+        assert!(stdout(&output).contains(wanted), "{wanted}: {}", stdout(&output));
+    }
+}
+
+#[test]
 fn reference_pages_are_fresh() {
-    for page in ["cli", "config", "outcomes"] {
+    for page in ["cli", "config", "outcomes", "doctor"] {
         let output = run(&["docs", page]);
         assert_eq!(code(&output), 0, "{page}");
         let kept = std::fs::read_to_string(docs(&format!("reference/{page}.md"))).unwrap_or_default();

@@ -3,6 +3,7 @@
 mod check;
 mod detach;
 mod docs;
+mod doctor;
 mod exit;
 mod options;
 pub mod render;
@@ -24,12 +25,15 @@ Exit codes:
   0  it worked
   1  it failed; stderr says why
   2  wrong usage, or a configuration that is refused
-  3  nothing is running or pinned for the instance";
+  3  nothing is running or pinned for the instance
+  4  doctor found warnings
+  5  doctor found errors";
 
 const EXAMPLES: &str = "\
 Examples:
   anycast-xdp check /etc/anycast-xdp.toml
   anycast-xdp run --config /etc/anycast-xdp.toml
+  anycast-xdp doctor
   anycast-xdp stats --watch
 
 Environment:
@@ -58,6 +62,7 @@ pub struct Cli {
 enum Command {
     Run(run::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
     Status(status::Args),
     Vips(vips::Args),
     Stats(stats::Args),
@@ -80,6 +85,7 @@ impl Command {
         match self {
             Self::Run(args) => run::execute(&args),
             Self::Check(args) => check::execute(&args),
+            Self::Doctor(args) => doctor::execute(&args),
             Self::Status(args) => status::execute(&args),
             Self::Vips(args) => vips::execute(&args),
             Self::Stats(args) => stats::execute(&args),

@@ -6,7 +6,7 @@
 pub mod apply;
 pub mod array;
 pub mod attach;
-mod ethtool;
+pub mod ethtool;
 pub mod grace;
 pub mod inspect;
 pub mod interfaces;

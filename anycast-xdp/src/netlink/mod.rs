@@ -17,7 +17,10 @@
 //! | `kernel` | the questions and orders, one function each |
 //! | `state` | all replies → [`View`] |
 //! | `follower` | the loop |
+//! | `snapshot` | one look at all of it, without an order to the kernel, for `doctor` |
+//! | `device` | what a driver can do with XDP, by generic netlink |
 
+pub mod device;
 mod event;
 mod fib;
 mod follower;
@@ -25,6 +28,7 @@ mod kernel;
 mod link;
 mod neighbour;
 mod nexthop;
+pub mod snapshot;
 mod socket;
 mod stale;
 mod state;

@@ -13,6 +13,7 @@ pub mod command;
 pub mod counters;
 pub mod daemon;
 pub mod deployment;
+pub mod doctor;
 pub mod link;
 pub mod namespace;
 pub mod process;
@@ -23,7 +24,7 @@ pub mod stream;
 mod sweep;
 pub mod topology;
 pub mod wait;
-mod xdp_pass;
+pub mod xdp_pass;
 
 pub use namespace::Namespace;
 pub use signals::{clean_up_on_signals, is_ending};

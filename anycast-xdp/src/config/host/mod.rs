@@ -2,7 +2,7 @@
 
 mod check;
 mod facts;
-mod mtu;
+pub(crate) mod mtu;
 #[cfg(test)]
 mod tests;
 

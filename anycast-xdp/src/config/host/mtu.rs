@@ -3,7 +3,7 @@
 use super::{HostFacts, Remark};
 use crate::desired::{Backend, Config, IPV6_MTU_MIN_BYTES, Interface, PopRole};
 
-pub(super) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
+pub(crate) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
     let mtu_of = |interface: &Interface| Some((host.links.get(&interface.name)?.mtu_bytes, interface.name.clone()));
     let interfaces = || config.local.interfaces.iter();
     let access = interfaces().filter(|interface| interface.access).filter_map(mtu_of).max();
@@ -86,6 +86,6 @@ fn ipv6_minimum(config: &Config, backbone_mtu: u32, backbone: &str) -> Option<Re
 }
 
 /// Longest outer header toward any of these backends; `None` without backends.
-fn overhead_bytes<'a>(backends: impl IntoIterator<Item = &'a Backend>) -> Option<u32> {
+pub(crate) fn overhead_bytes<'a>(backends: impl IntoIterator<Item = &'a Backend>) -> Option<u32> {
     backends.into_iter().map(|backend| backend.encap.overhead_bytes(backend.address) as u32).max()
 }

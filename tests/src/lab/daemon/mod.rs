@@ -6,7 +6,7 @@ mod ready;
 mod stats;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::Arc,
     time::{Duration, Instant},
@@ -105,6 +105,11 @@ impl Daemon {
     /// Name of the instance.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// Its configuration file.
+    pub fn config_path(&self) -> &Path {
+        &self.config
     }
 
     /// Process id of the running daemon.
