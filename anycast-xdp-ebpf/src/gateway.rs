@@ -11,6 +11,7 @@ use aya_ebpf::{maps::lpm_trie::Key, programs::XdpContext};
 
 use crate::{
     frame, maps,
+    observe::Observer,
     packet::{Cursor, Window, adjust_head},
     stage::{
         classify,
@@ -21,23 +22,23 @@ use crate::{
 
 /// Decapsulates one frame, or tells why not; counts it; gives the XDP action.
 #[inline(always)]
-pub fn run(ctx: &XdpContext) -> u32 {
+pub fn run<W: Observer>(ctx: &XdpContext) -> u32 {
     let start = Cursor::new(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => match_tunnel::<V4>(ctx, l3, l2.bytes),
-        ETHERTYPE_IPV6 => match_tunnel::<V6>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV4 => match_tunnel::<V4, W>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV6 => match_tunnel::<V6, W>(ctx, l3, l2.bytes),
         _ => verdict::unmatched(Outcome::NotTunnel, l3.remaining()),
     }
 }
 
 #[inline(always)]
-fn match_tunnel<O: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
+fn match_tunnel<O: Ip, W: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
     let checked = outer::<O>(l3);
     match checked {
-        Ok((header, protocol::IPIP)) => inner::<O, V4>(ctx, l3, l2_bytes, &header),
-        Ok((header, _)) => inner::<O, V6>(ctx, l3, l2_bytes, &header),
+        Ok((header, protocol::IPIP)) => inner::<O, V4, W>(ctx, l3, l2_bytes, &header),
+        Ok((header, _)) => inner::<O, V6, W>(ctx, l3, l2_bytes, &header),
         Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
     }
 }
@@ -71,7 +72,7 @@ fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
 
 /// The inner packet, steps 5 to 8.
 #[inline(always)]
-fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &Header<O>) -> u32 {
+fn inner<O: Ip, I: Ip, W: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &Header<O>) -> u32 {
     let header = match inner_header::<O, I>(l3, outer) {
         Ok(header) => header,
         Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
@@ -82,6 +83,7 @@ fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &He
     let Ok((vip_index, _)) = classify::vip::<I>(header.destination) else {
         return verdict::unmatched(Outcome::InnerNotVip, header.length);
     };
+    W::vip(vip_index);
     let Some(ecn) = ecn::decapsulate(outer.tos, header.tos) else {
         return verdict::failed(Outcome::EcnNotCapable, vip_index, header.length);
     };
