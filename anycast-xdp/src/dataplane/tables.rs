@@ -21,7 +21,7 @@ use ipnet::IpNet;
 
 pub use self::{
     counters::{Counters, on_every_cpu},
-    kernel::Kernel,
+    kernel::{Kernel, typed},
     memory::Memory,
 };
 use super::array::Array;
