@@ -5,6 +5,7 @@ pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod desired;
+pub mod explain;
 pub mod netlink;
 pub mod objects;
 pub mod view;
