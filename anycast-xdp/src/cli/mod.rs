@@ -4,6 +4,7 @@ mod check;
 mod detach;
 mod docs;
 mod exit;
+mod explain;
 mod options;
 pub mod render;
 mod run;
@@ -31,6 +32,7 @@ Examples:
   anycast-xdp check /etc/anycast-xdp.toml
   anycast-xdp run --config /etc/anycast-xdp.toml
   anycast-xdp stats --watch
+  anycast-xdp explain tcp 203.0.113.7:4321 192.0.2.80:443
 
 Environment:
   ANYCAST_XDP_INSTANCE  instance that the commands read, unless --instance says so
@@ -61,6 +63,7 @@ enum Command {
     Status(status::Args),
     Vips(vips::Args),
     Stats(stats::Args),
+    Explain(explain::Args),
     Detach(detach::Args),
     #[command(hide = true)]
     Docs(docs::Args),
@@ -83,6 +86,7 @@ impl Command {
             Self::Status(args) => status::execute(&args),
             Self::Vips(args) => vips::execute(&args),
             Self::Stats(args) => stats::execute(&args),
+            Self::Explain(args) => explain::execute(&args),
             Self::Detach(args) => detach::execute(&args),
             Self::Docs(args) => docs::execute(&args),
         }

@@ -2,6 +2,7 @@
 //!
 //! `width` is that of the terminal; `None`: no line is wrapped.
 
+mod explain;
 mod rates;
 mod stats;
 mod status;
@@ -12,6 +13,7 @@ mod units;
 mod vips;
 
 pub use self::{
+    explain::explain,
     rates::{Rates, rates},
     stats::stats,
     status::status,

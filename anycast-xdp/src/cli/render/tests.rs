@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use anycast_common::map::Counter;
 
+mod explained;
+
 use super::{Rates, rates, stats, status, vips};
 use crate::view::{
     Attachment, BackendStats, BackendStatus, Count, InterfaceStats, NextHopStatus, Stats, Status, TableFill, VipRow,
