@@ -36,6 +36,7 @@ unsafe impl<const N: usize> MapValue for [u8; N] {}
 unsafe impl MapValue for crate::flow::FlowKey {}
 
 mod counter;
+mod explanation;
 mod listeners;
 mod pool;
 mod tunnel;
@@ -43,6 +44,9 @@ mod vip;
 mod way;
 
 pub use counter::{Counter, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT, VipDropKey};
+pub use explanation::{
+    Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
+};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
 pub use pool::{
     BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, OUTER_MAX_BYTES, PoolDescriptor,

@@ -7,8 +7,8 @@ use anycast_common::{
     flow::FlowKey,
     listen::page_slot,
     map::{
-        BackendEntry, Counter, DriverLossKey, GroupEntry, LinkEntry, ListenerSet, PortPage, PortTable, SlotPair,
-        TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
+        BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, LinkEntry, ListenerSet, PortPage, PortTable,
+        SlotPair, TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
     },
     outcome::{Class, Outcome},
 };
@@ -20,8 +20,10 @@ use aya_ebpf::{
 
 use crate::packet::opaque;
 
-/// Keys of the flow hash: read-only data, frozen before the program is loaded.
+/// Keys of the flow hash: read-only data, frozen before the program is loaded. In a map of its own, from where a second copy
+/// of the program takes them.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata.key")]
 static FLOW_KEY: FlowKey = FlowKey { words: [0; anycast_common::flow::KEY_WORDS] };
 
 #[map]
@@ -77,6 +79,10 @@ pub static DRIVER_LOSSES: PerCpuHashMap<DriverLossKey, u64> = PerCpuHashMap::wit
 /// Ids of our own programs, so that the tracepoints of others are not counted.
 #[map]
 pub static PROGRAM_IDS: HashMap<u32, u32> = HashMap::with_max_entries(16, 0);
+
+/// What the explaining programs tell.
+#[map]
+static EXPLAIN: Array<Explanation> = Array::with_max_entries(1, 0);
 
 /// The flow key.
 #[inline(always)]
@@ -191,6 +197,13 @@ pub fn port_page(table: u32, port: u16) -> Option<&'static PortPage> {
 #[inline(always)]
 pub fn tunnel_policy() -> TunnelPolicy {
     TunnelPolicy::from_cell(GATEWAY.get_ptr(1).map_or(0, cell))
+}
+
+/// Where the explaining programs write.
+#[inline(always)]
+pub fn explanation() -> Option<&'static mut Explanation> {
+    // SAFETY: no other program has this map, and userspace runs the explaining ones one after the other.
+    EXPLAIN.get_ptr_mut(0).map(|explanation| unsafe { &mut *explanation })
 }
 
 /// Adds one packet to a counter; a missing one changes nothing.

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod dataplane;
 pub mod desired;
 pub mod doctor;
+pub mod explain;
 pub mod netlink;
 pub mod objects;
 pub mod path_mtu;

@@ -1,9 +1,16 @@
-//! What `status`, `vips` and `stats` show: read from the pinned state, daemon running or not. Its JSON form is stable.
+//! What `status`, `vips`, `stats` and `explain` show: read from the pinned state, daemon running or not. Its JSON form is stable.
+
+mod explained;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use anycast_common::map::Counter;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+pub use self::explained::{
+    Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
+    ExplainedVip,
+};
 
 /// Serializes as `{"packets": n, "bytes": n}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -108,7 +108,8 @@ fn file_that_cannot_be_read_exits_2() {
 
 #[test]
 fn verbs_on_an_instance_that_is_not_there_exit_3() {
-    for verb in [&["status"][..], &["vips"], &["stats"], &["stats", "--watch"], &["detach"]] {
+    let explain = ["explain", "tcp", "203.0.113.7:4321", "192.0.2.80:443"];
+    for verb in [&["status"][..], &["vips"], &["stats"], &["stats", "--watch"], &["detach"], &explain] {
         let output = run(&[verb, &["--instance", NO_INSTANCE]].concat());
         assert_eq!(code(&output), 3, "{verb:?}: {}", stderr(&output));
         assert_eq!(stdout(&output), "", "{verb:?}");
@@ -132,6 +133,18 @@ fn wrong_usage_exits_2() {
         &["status", "--instance", "../../etc"],
         &["stats", "--watch", "0"],
         &["run"],
+        &["explain"],
+        &["explain", "tcp", "203.0.113.7:4321"],
+        &["explain", "tcp", "203.0.113.7", "192.0.2.80:443"],
+        &["explain", "tcp", "203.0.113.7:1", "[2001:db8::80]:443"],
+        &["explain", "udp", "203.0.113.7:1", "192.0.2.80:443", "--length", "27"],
+        &["explain", "udp", "203.0.113.7:1", "192.0.2.80:443", "--packet", "1"],
+        &["explain", "--hex", "zz"],
+        &["explain", "--hex", "4500"],
+        &["explain", "--ip", "udp", "203.0.113.7:1", "192.0.2.80:443"],
+        &["explain", "--pcap", "/nonexistent/lost.pcap"],
+        &["explain", "--pcap", "/dev/null"],
+        &["explain", "--pcap", "/dev/null", "--packet", "0"],
     ];
     for args in wrong {
         let output = run(args);

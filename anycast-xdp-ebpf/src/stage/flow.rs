@@ -12,7 +12,7 @@ use super::{
     ip::{Header, Ip, Upper},
     listen,
 };
-use crate::packet::Cursor;
+use crate::{observe::Observer, packet::Cursor};
 
 /// What is hashed beside the VIP's address.
 pub struct Flow<I: Ip> {
@@ -35,7 +35,7 @@ pub struct L4 {
 
 /// The flow of a packet, if the VIP takes it.
 #[inline(always)]
-pub fn of<I: Ip>(l3: Cursor, header: &Header<I>, policy: VipPolicy) -> Result<Flow<I>, Outcome> {
+pub fn of<I: Ip, O: Observer>(l3: Cursor, header: &Header<I>, policy: VipPolicy) -> Result<Flow<I>, Outcome> {
     if policy.listener_set == 0 {
         let source = if I::is_plain(header) { header.source } else { behind_headers::<I>(l3, header)? };
         return Ok(Flow { source, transport: Transport::default() });
@@ -46,6 +46,7 @@ pub fn of<I: Ip>(l3: Cursor, header: &Header<I>, policy: VipPolicy) -> Result<Fl
     } else {
         (header.source, l4(l3, header.length, upper, I::ICMP).ok_or(Outcome::L4Truncated)?)
     };
+    O::l4(l4);
     listen::check(policy.listener_set, l4)?;
     let transport = if policy.hash_mode == HASH_FLOW {
         Transport { ports: l4.ports.to_ne_bytes(), protocol: l4.protocol }

@@ -5,6 +5,7 @@ mod detach;
 mod docs;
 mod doctor;
 mod exit;
+mod explain;
 mod options;
 pub mod render;
 mod run;
@@ -35,6 +36,7 @@ Examples:
   anycast-xdp run --config /etc/anycast-xdp.toml
   anycast-xdp doctor
   anycast-xdp stats --watch
+  anycast-xdp explain tcp 203.0.113.7:4321 192.0.2.80:443
 
 Environment:
   ANYCAST_XDP_INSTANCE  instance that the commands read, unless --instance says so
@@ -66,6 +68,7 @@ enum Command {
     Status(status::Args),
     Vips(vips::Args),
     Stats(stats::Args),
+    Explain(explain::Args),
     Detach(detach::Args),
     #[command(hide = true)]
     Docs(docs::Args),
@@ -89,6 +92,7 @@ impl Command {
             Self::Status(args) => status::execute(&args),
             Self::Vips(args) => vips::execute(&args),
             Self::Stats(args) => stats::execute(&args),
+            Self::Explain(args) => explain::execute(&args),
             Self::Detach(args) => detach::execute(&args),
             Self::Docs(args) => docs::execute(&args),
         }

@@ -1,8 +1,10 @@
 //! Reading the pinned state, daemon running or not.
 
+mod explain;
 mod stats;
 mod status;
 
+pub use self::explain::{Explainer, Ingress};
 use std::fs;
 
 use anyhow::{Context as _, Result, anyhow};

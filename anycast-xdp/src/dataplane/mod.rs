@@ -15,7 +15,9 @@ pub mod loader;
 pub mod losses;
 pub mod pins;
 pub mod ranges;
+pub mod second_copy;
 pub mod tables;
+pub mod test_run;
 pub mod ways;
 
 pub use pins::detach;

@@ -14,7 +14,7 @@ use std::{
 
 pub use self::{
     counters::{Counters, on_every_cpu},
-    kernel::Kernel,
+    kernel::{Kernel, typed},
     memory::Memory,
 };
 use super::array::Array;

@@ -7,11 +7,12 @@ mod odd;
 use std::{fmt, io};
 
 use anycast_common::map::Counter;
-use anyhow::{Context as _, Result};
-use aya::{
-    TestRun as _, TestRunOptions,
-    programs::{ProgramError, Xdp},
+use anycast_xdp::dataplane::{
+    second_copy::explaining,
+    test_run::{TestFrame, test_run},
 };
+use anyhow::{Context as _, Result};
+use aya::programs::{ProgramError, Xdp};
 
 use self::instance::Instance;
 use super::{
@@ -23,8 +24,6 @@ use super::{
 /// So many bytes of metadata in front of a frame leave no room for an outer header: a test run has 256 bytes of
 /// headroom for both, and keeps 40 of them for its `struct xdp_frame` (`bpf_prog_test_run_xdp`, `bpf_xdp_adjust_head`).
 const METADATA_BYTES: usize = 216;
-/// Longest frame that comes out: what goes in, and an outer header with a tag.
-const OUTPUT_BYTES: usize = 2048;
 
 /// The programs of a PoP and of a gateway, each on tables of its own.
 #[derive(Default)]
@@ -38,31 +37,19 @@ impl fmt::Debug for Kernel {
     }
 }
 
-/// `struct xdp_md` (include/uapi/linux/bpf.h), as a test run takes it: offsets into the data that is given.
-#[derive(Clone, Copy, Default)]
-struct Context {
-    data: u32,
-    data_end: u32,
-    data_meta: u32,
-    ingress_ifindex: u32,
-    rx_queue_index: u32,
-    egress_ifindex: u32,
-}
-
-impl Context {
-    const BYTES: usize = 24;
-
-    fn to_bytes(self) -> [u8; Self::BYTES] {
-        let words =
-            [self.data, self.data_end, self.data_meta, self.ingress_ifindex, self.rx_queue_index, self.egress_ifindex];
-        std::array::from_fn(|at| words[at / 4].to_ne_bytes()[at % 4])
-    }
-}
-
 impl Kernel {
     /// Nothing is loaded before tables are installed.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Gives a packet to the twin of its program that explains; `None`: it has none. It counts where its program does.
+    pub fn run_explaining(&mut self, input: &Input) -> Result<Option<(u32, Vec<u8>)>> {
+        let Some(name) = explaining(name(input.program)) else { return Ok(None) };
+        let (pop, gateway) = self.installed.as_mut().context("no tables are installed")?;
+        let instance = if input.program == Program::Gateway { gateway } else { pop };
+        let program = instance.loaded.xdp(name)?;
+        run_program(program, input).map(Some).with_context(|| format!("cannot run program {name}"))
     }
 
     fn instance(&self, program: Program) -> Result<&Instance> {
@@ -123,25 +110,6 @@ fn name(program: Program) -> &'static str {
 
 fn run_program(program: &Xdp, input: &Input) -> Result<(u32, Vec<u8>), ProgramError> {
     let metadata_bytes = if input.headroom { 0 } else { METADATA_BYTES };
-    let mut data = vec![0; metadata_bytes];
-    data.extend(&input.frame);
-    let context = Context {
-        data: metadata_bytes as u32,
-        data_end: data.len() as u32,
-        ingress_ifindex: input.ingress_ifindex,
-        ..Context::default()
-    };
-    let mut context_after = [0; Context::BYTES];
-    let mut data_after = [0; OUTPUT_BYTES];
-    let result = program.test_run(TestRunOptions {
-        data_in: Some(&data),
-        data_out: Some(&mut data_after),
-        ctx_in: Some(&context.to_bytes()),
-        ctx_out: Some(&mut context_after),
-        ..TestRunOptions::default()
-    })?;
-    // What comes out begins with the metadata; the context says where the frame begins.
-    let [a, b, c, d, ..] = context_after;
-    let begin = u32::from_ne_bytes([a, b, c, d]) as usize;
-    Ok((result.return_value, data_after[begin..result.data_size_out as usize].to_vec()))
+    let frame = TestFrame { bytes: &input.frame, ingress_ifindex: input.ingress_ifindex, metadata_bytes };
+    test_run(program, frame)
 }

@@ -3,6 +3,7 @@
 //! `width` is that of the terminal; `None`: no line is wrapped.
 
 mod doctor;
+mod explain;
 mod rates;
 mod stats;
 mod status;
@@ -14,6 +15,7 @@ mod vips;
 
 pub use self::{
     doctor::{checklists, doctor},
+    explain::explain,
     rates::{Rates, rates},
     stats::stats,
     status::status,

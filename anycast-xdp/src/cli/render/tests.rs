@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use anycast_common::map::Counter;
 
+mod explained;
+
 use super::{Rates, checklists, doctor, rates, stats, status, vips};
 use crate::{
     doctor::{
@@ -12,8 +14,8 @@ use crate::{
         report::InterfaceRow,
     },
     view::{
-        Attachment, BackendStats, BackendStatus, Count, InterfaceStats, MtuSource, NextHopStatus, Stats, Status, TableFill,
-        VipRow, VipStats,
+        Attachment, BackendStats, BackendStatus, Count, InterfaceStats, MtuSource, NextHopStatus, Stats, Status,
+        TableFill, VipRow, VipStats,
     },
 };
 

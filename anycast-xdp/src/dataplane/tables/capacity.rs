@@ -11,32 +11,54 @@ use crate::desired::{GRE_KEYS_MAX, Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX};
 /// Most pairs of interface and kind of loss.
 const LOSSES_MAX: u32 = 1024;
 
-/// Names of the maps that are pinned.
-pub const MAPS: [&str; 23] = [
-    "VIP4",
-    "VIP6",
-    "VIPS",
-    "POOLS",
-    "SLOTS",
-    "BACKENDS",
-    "GROUPS",
-    "NEXT_HOPS",
-    "LINKS",
-    "DEVICES",
-    "LISTENER_SETS",
-    "PORT_TABLES",
-    "PORT_PAGES",
-    "TUNNELS",
-    "SOURCES",
-    "GRE_KEYS",
-    "GATEWAY",
-    "VIP_COUNTERS",
-    "VIP_DROPS",
-    "BACKEND_COUNTERS",
-    "OUTCOMES",
-    "DRIVER_LOSSES",
-    "PROGRAM_IDS",
+/// Whose a map is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Userspace writes it and packets only read it: pinned, and an explanation reads the live one.
+    Table,
+    /// Packets change it, to count or to remember: pinned, and an explanation has an empty one of its own, so that it moves
+    /// nothing.
+    Counter,
+    /// Of one loaded copy of the object: not pinned.
+    Own,
+}
+
+/// Every map of the object.
+pub const MAPS: [(&str, Kind); 25] = [
+    ("VIP4", Kind::Table),
+    ("VIP6", Kind::Table),
+    ("VIPS", Kind::Table),
+    ("POOLS", Kind::Table),
+    ("SLOTS", Kind::Table),
+    ("BACKENDS", Kind::Table),
+    ("GROUPS", Kind::Table),
+    ("NEXT_HOPS", Kind::Table),
+    ("LINKS", Kind::Table),
+    ("DEVICES", Kind::Table),
+    ("LISTENER_SETS", Kind::Table),
+    ("PORT_TABLES", Kind::Table),
+    ("PORT_PAGES", Kind::Table),
+    ("TUNNELS", Kind::Table),
+    ("SOURCES", Kind::Table),
+    ("GRE_KEYS", Kind::Table),
+    ("GATEWAY", Kind::Table),
+    ("VIP_COUNTERS", Kind::Counter),
+    ("VIP_DROPS", Kind::Counter),
+    ("BACKEND_COUNTERS", Kind::Counter),
+    ("OUTCOMES", Kind::Counter),
+    ("DRIVER_LOSSES", Kind::Counter),
+    ("PROGRAM_IDS", Kind::Table),
+    ("EXPLAIN", Kind::Own),
+    (FLOW_KEY_MAP, Kind::Own),
 ];
+
+/// The map that holds the flow key, and nothing else.
+pub const FLOW_KEY_MAP: &str = ".rodata.key";
+
+/// Names of the maps of these kinds.
+pub fn maps(kinds: &[Kind]) -> impl Iterator<Item = &'static str> {
+    MAPS.iter().filter(|(_, kind)| kinds.contains(kind)).map(|(name, _)| *name)
+}
 
 /// Entries of every map whose number is not the same for all instances.
 pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
@@ -81,4 +103,20 @@ pub fn first_spare_slot(limits: &Limits) -> u32 {
 fn spare_slots(limits: &Limits) -> u32 {
     let [.., largest] = TABLE_SIZES;
     largest.min(limits.slots).next_multiple_of(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use aya_obj::Object;
+
+    use super::*;
+
+    #[test]
+    fn every_map_of_the_object_has_a_kind_and_no_other_has() {
+        let object = Object::parse(crate::objects::DATAPATH).expect("the object");
+        let names: BTreeSet<_> = object.maps.keys().map(String::as_str).collect();
+        assert_eq!(names, MAPS.iter().map(|(name, _)| *name).collect());
+    }
 }

@@ -51,10 +51,11 @@ fn array<T: MapValue>(open: &impl Fn(&str) -> Result<MapData>, name: &str) -> Re
 }
 
 /// Opens a map as one of aya's kinds.
-pub(super) fn typed<T: TryFrom<Map, Error = MapError>>(
-    open: &impl Fn(&str) -> Result<MapData>,
-    name: &str,
-) -> Result<T> {
+///
+/// # Errors
+///
+/// It cannot be opened, or is of another kind.
+pub fn typed<T: TryFrom<Map, Error = MapError>>(open: &impl Fn(&str) -> Result<MapData>, name: &str) -> Result<T> {
     Map::from_map_data(open(name)?).and_then(T::try_from).with_context(|| format!("map {name}"))
 }
 

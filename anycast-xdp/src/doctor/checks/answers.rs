@@ -15,9 +15,7 @@ use super::{
     gateway::{knows_stack_routes, stack_route},
     interfaces::present,
 };
-use crate::{
-    desired::{Encap, Role, Vip},
-};
+use crate::desired::{Encap, Role, Vip};
 
 pub(super) const CHECKS: [Check; 4] = [
     Check {
@@ -83,7 +81,8 @@ fn advmss_missing(case: &Case<'_>, answer: &mut Answer<'_>) {
     let Role::Gateway(gateway) = &case.config.local.role else { return };
     // The PoPs choose the encap: at least that of IPIP is needed.
     let backbone = present(case).filter(|(interface, _)| interface.backbone).map(|(_, link)| link.mtu_bytes).min();
-    let overhead_bytes = gateway.tunnel_addresses.iter().map(|address| Encap::Ipip.overhead_bytes(*address) as u32).max();
+    let overhead_bytes =
+        gateway.tunnel_addresses.iter().map(|address| Encap::Ipip.overhead_bytes(*address) as u32).max();
     let Some((mtu_bytes, overhead_bytes)) = backbone.zip(overhead_bytes) else { return };
     let inner_mtu_bytes = mtu_bytes.saturating_sub(overhead_bytes);
     if inner_mtu_bytes >= CLIENT_MTU_BYTES {

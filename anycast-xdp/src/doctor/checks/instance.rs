@@ -164,10 +164,9 @@ fn differences(config: &Config, pinned: &Pinned) -> Vec<String> {
         pool: one.pool.clone(),
     });
     let backend = |pool: &str, address, weight, encap: &str| format!("{pool} {address} {weight} {encap}");
-    let backends = services
-        .pools
-        .iter()
-        .flat_map(|pool| pool.backends.iter().map(move |one| backend(&pool.name, one.address, one.weight, &one.encap.to_string())));
+    let backends = services.pools.iter().flat_map(|pool| {
+        pool.backends.iter().map(move |one| backend(&pool.name, one.address, one.weight, &one.encap.to_string()))
+    });
     let parts = [
         ("role", BTreeSet::from([role.to_owned()]), BTreeSet::from([status.role.clone()])),
         (

@@ -125,8 +125,7 @@ impl Facts {
 fn local_sources(config: &Config) -> BTreeSet<IpNet> {
     let Role::Pop(pop) = &config.local.role else { return BTreeSet::new() };
     let sources = pop.tunnel_source_ipv4.map(IpNet::V4).into_iter().chain(pop.tunnel_source_ipv6.map(IpNet::V6));
-    let is_local =
-        |source: &IpNet| source.hosts().next().is_some_and(|address| UdpSocket::bind((address, 0)).is_ok());
+    let is_local = |source: &IpNet| source.hosts().next().is_some_and(|address| UdpSocket::bind((address, 0)).is_ok());
     sources.filter(is_local).collect()
 }
 

@@ -1,6 +1,10 @@
 //! Hosts that are well.
 
-use std::{collections::{BTreeMap, BTreeSet}, net::IpAddr, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::Path,
+};
 
 use super::super::{
     Report, examine,
