@@ -23,6 +23,7 @@ pub mod checksum;
 pub mod ecn;
 pub mod flow;
 pub mod header;
+pub mod limiter;
 pub mod listen;
 #[cfg(feature = "user")]
 pub mod listeners;
@@ -35,7 +36,7 @@ pub mod outer;
 pub mod outer_patch;
 
 /// Version of the map layouts and of their meaning.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 
 /// Version of flow hash, table size, permutation and refill: what every `PoP` must compute alike.
 pub const HASH_VERSION: u32 = 1;

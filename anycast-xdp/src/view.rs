@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 use anycast_common::map::Counter;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
+use crate::desired::{Icmp, IcmpEcho};
+
 /// Serializes as `{"packets": n, "bytes": n}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count(pub Counter);
@@ -35,6 +37,8 @@ pub struct Status {
     pub daemon_pid: Option<u32>,
     /// Attached programs.
     pub attachments: Vec<Attachment>,
+    /// What the PoP answers by itself; none on gateways.
+    pub icmp: Option<Icmp>,
     /// How full each table is.
     pub tables: Vec<TableFill>,
     /// Backends and where their packets go now.
@@ -106,6 +110,8 @@ pub struct VipRow {
     pub listeners: Vec<String>,
     /// Pool, none on gateways.
     pub pool: Option<String>,
+    /// What becomes of echo requests; none on gateways.
+    pub icmp_echo: Option<IcmpEcho>,
 }
 
 /// `stats`.

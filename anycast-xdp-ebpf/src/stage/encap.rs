@@ -13,6 +13,7 @@ use anycast_common::{
 use aya_ebpf::programs::XdpContext;
 
 use super::{
+    answer::{self, Answer},
     ip::{Header, INNER_WRITTEN_BYTES, Ip},
     next_hop::Way,
 };
@@ -41,7 +42,7 @@ struct Inner {
 
 /// Wraps the packet and chooses its egress.
 #[inline(always)]
-pub fn run<I: Ip>(
+pub fn run<I: Answer>(
     ctx: &XdpContext,
     l2_bytes: usize,
     header: &Header<I>,
@@ -52,18 +53,14 @@ pub fn run<I: Ip>(
     let inner = Inner { length: header.length, tos: header.tos, flow_hash };
     let [vlan_tci] = maps::half_words(&way.link.vlan_tci);
     if backend.family == FAMILY_V4 {
-        if header.length + IPV4_BYTES > way.mtu_bytes {
-            return Err(Outcome::TooBig);
-        }
+        check_mtu::<I>(ctx, l2_bytes, header, way, IPV4_BYTES)?;
         if vlan_tci == 0 {
             wrap::<I, IPV4_BYTES, WRITTEN_V4>(ctx, l2_bytes, &inner, backend, way, 0)?;
         } else {
             wrap::<I, IPV4_BYTES, WRITTEN_V4_TAGGED>(ctx, l2_bytes, &inner, backend, way, vlan_tci)?;
         }
     } else {
-        if header.length + IPV6_BYTES > way.mtu_bytes {
-            return Err(Outcome::TooBig);
-        }
+        check_mtu::<I>(ctx, l2_bytes, header, way, IPV6_BYTES)?;
         if vlan_tci == 0 {
             wrap::<I, IPV6_BYTES, WRITTEN_V6>(ctx, l2_bytes, &inner, backend, way, 0)?;
         } else {
@@ -78,6 +75,21 @@ pub fn run<I: Ip>(
             .map(|_| Egress::Redirect)
             .map_err(|_| Outcome::NoEgress)
     }
+}
+
+/// Does the packet fit with `outer_bytes` around it? Its sender is told if it does not.
+#[inline(always)]
+fn check_mtu<I: Answer>(
+    ctx: &XdpContext,
+    l2_bytes: usize,
+    header: &Header<I>,
+    way: &Way,
+    outer_bytes: usize,
+) -> Result<(), Outcome> {
+    if header.length + outer_bytes <= way.mtu_bytes {
+        return Ok(());
+    }
+    Err(answer::too_big::<I>(ctx, l2_bytes, way.mtu_bytes.saturating_sub(outer_bytes)))
 }
 
 /// Makes room and writes everything: `OUTER` bytes of outer header, `WRITTEN` bytes in all.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anycast_common::map::{
-    BackendEntry, GroupEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, VipEntry, v4_mapped,
+    BackendEntry, GroupEntry, HostEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, VipEntry, v4_mapped,
 };
 use anyhow::Result;
 use aya::Pod;
@@ -57,6 +57,8 @@ pub struct Arrays {
     pub port_tables: Array<PortTable>,
     /// `PORT_PAGES`.
     pub port_pages: Array<PortPage>,
+    /// `HOST`.
+    pub host: Array<HostEntry>,
 }
 
 /// What `apply` and `ways` change.

@@ -49,7 +49,7 @@ pub fn check(config: &Config, host: &HostFacts) -> Vec<Remark> {
     let mut remarks = interfaces(config, host);
     match &config.local.role {
         Role::Pop(pop) => {
-            remarks.extend(tunnel_sources(pop, host));
+            remarks.extend(sources(pop, host));
             remarks.extend(vips_are_foreign(config, host));
             remarks.extend(mtu::check(config, pop, host));
         }
@@ -82,10 +82,12 @@ fn interfaces(config: &Config, host: &HostFacts) -> Vec<Remark> {
     remarks
 }
 
-fn tunnel_sources(pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
+fn sources(pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
     let sources = [
         ("tunnel.source_ipv4", pop.tunnel_source_ipv4.map(IpAddr::V4)),
         ("tunnel.source_ipv6", pop.tunnel_source_ipv6.map(IpAddr::V6)),
+        ("icmp.source_ipv4", pop.icmp.source_ipv4.map(IpAddr::V4)),
+        ("icmp.source_ipv6", pop.icmp.source_ipv6.map(IpAddr::V6)),
     ];
     let sources = sources.into_iter().filter_map(|(field, source)| Some((field, source?)));
     let foreign = sources.filter(|(_, source)| !host.addresses.contains(source));

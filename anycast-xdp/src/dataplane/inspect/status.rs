@@ -6,7 +6,10 @@ use anycast_common::map::{BackendRoute, GROUP_PICKS, GroupEntry, NextHop};
 use anyhow::Result;
 
 use super::{
-    super::interfaces::{self, interface_index},
+    super::{
+        icmp,
+        interfaces::{self, interface_index},
+    },
     Inspector,
 };
 use crate::view::{Attachment, BackendStatus, NextHopStatus, Status, TableFill};
@@ -41,6 +44,7 @@ impl Inspector {
             abi_version: self.inventory.abi_version,
             daemon_pid: self.pins.daemon_pid(),
             attachments: attachments.collect::<Result<_>>()?,
+            icmp: (self.inventory.role == "pop").then(|| icmp::current(&self.kernel.read().host.get(0))),
             tables: self.tables(),
             backends: self.backends(),
         })

@@ -12,7 +12,7 @@ use crate::desired::{Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX};
 const LOSSES_MAX: u32 = 1024;
 
 /// Names of the maps that are pinned.
-pub const MAPS: [&str; 21] = [
+pub const MAPS: [&str; 24] = [
     "VIP4",
     "VIP6",
     "VIPS",
@@ -34,6 +34,9 @@ pub const MAPS: [&str; 21] = [
     "OUTCOMES",
     "DRIVER_LOSSES",
     "PROGRAM_IDS",
+    "HOST",
+    "ICMP_LIMITS",
+    "ICMP_SCRATCH",
 ];
 
 /// Entries of every map whose number is not the same for all instances.

@@ -20,6 +20,7 @@ pub enum Table {
     ListenerSets,
     PortTables,
     PortPages,
+    Host,
 }
 
 /// One change.
@@ -48,7 +49,7 @@ macro_rules! each_array {
         let arrays: &mut Arrays = $arrays;
         each_array!(@ arrays, $array, $table, $body,
             vips Vips, pools Pools, slots Slots, backends Backends, groups Groups, next_hops NextHops, links Links,
-            listener_sets ListenerSets, port_tables PortTables, port_pages PortPages);
+            listener_sets ListenerSets, port_tables PortTables, port_pages PortPages, host Host);
     }};
     (@ $arrays:ident, $array:ident, $table:ident, $body:expr, $($field:ident $name:ident),+) => {
         $({

@@ -72,6 +72,7 @@ impl Kernel {
                 listener_sets: array(&open, "LISTENER_SETS")?,
                 port_tables: array(&open, "PORT_TABLES")?,
                 port_pages: array(&open, "PORT_PAGES")?,
+                host: array(&open, "HOST")?,
             },
             vip4: typed(&open, "VIP4")?,
             vip6: typed(&open, "VIP6")?,

@@ -51,6 +51,7 @@ impl Memory {
                 listener_sets: array(&capacities, "LISTENER_SETS")?,
                 port_tables: array(&capacities, "PORT_TABLES")?,
                 port_pages: array(&capacities, "PORT_PAGES")?,
+                host: Array::in_memory(1)?,
             },
             vips: BTreeMap::new(),
             devices: BTreeMap::new(),

@@ -9,7 +9,9 @@ use ipnet::IpNet;
 use super::{Interface, address, bytes, one_in, pick};
 use crate::oracle::{
     model::Family,
-    tables::{Backend, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip},
+    tables::{
+        Answers, Backend, Echo, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip,
+    },
 };
 
 /// Both roles.
@@ -31,7 +33,13 @@ fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
     }
     let source_ipv4 = Some(tunnel_ipv4(rng));
     let source_ipv6 = Some(tunnel_ipv6(rng));
-    PopTables { seed, source_ipv4, source_ipv6, vips, pools, next_hops, links }
+    let answers = Answers {
+        source_ipv4: (!one_in(rng, 4)).then(|| tunnel_ipv4(rng)),
+        source_ipv6: (!one_in(rng, 4)).then(|| tunnel_ipv6(rng)),
+        echo: !one_in(rng, 4),
+        errors: !one_in(rng, 4),
+    };
+    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links }
 }
 
 fn link(rng: &mut Rng, interfaces: &[Interface]) -> Link {
@@ -144,7 +152,8 @@ fn vip(rng: &mut Rng, others: &[Vip], pool_count: usize) -> Vip {
     let listener_count = if rng.bool() { 0 } else { rng.usize(1..=6) };
     let listeners = (0..listener_count).map(|_| listener(rng)).collect();
     let pool = (!one_in(rng, 16)).then(|| rng.usize(..pool_count));
-    Vip { address, listeners, pool, stale: one_in(rng, 24) }
+    let echo = pick(rng, &[Echo::Forward, Echo::Answer, Echo::Answer, Echo::Drop]);
+    Vip { address, listeners, pool, echo, stale: one_in(rng, 24) }
 }
 
 fn listener(rng: &mut Rng) -> Listener {
