@@ -122,7 +122,7 @@ fn of_family(family: &Family) -> Vec<Row> {
 
 fn of_one_family() -> Vec<Row> {
     let (v4, v6) = (vip::ANSWERED_V4, vip::ANSWERED_V6);
-    let padded = |reply: Vec<u8>| [reply, vec![0; 60 - 14 - 28]].concat();
+    let padded = |reply: Vec<u8>| [reply, vec![0xaa; 60 - 14 - 28]].concat();
     vec![
         pop("IPv4: a reply keeps the padding of the request", to(v4).icmp_echo(1, 2).pad_to(60))
             .counted_as(28)

@@ -122,5 +122,7 @@ pub fn set_kind(icmp: Window<4>, kind: u8) {
     let [_, code] = old.to_ne_bytes();
     let new = u16::from_ne_bytes([kind, code]);
     icmp.set_ne16::<0>(new);
-    icmp.set_ne16::<2>(checksum::replace_word(icmp.ne16::<2>(), old, new));
+    let checksum = checksum::replace_word(icmp.ne16::<2>(), old, new);
+    // An echo reply of nothing but zeros sums to +0, which no receiver takes for right; as -0 it is right in any message.
+    icmp.set_ne16::<2>(if checksum == 0 { 0xffff } else { checksum });
 }

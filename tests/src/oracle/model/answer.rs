@@ -85,6 +85,7 @@ fn echo_reply(arrived: &Arrived<'_>) -> Vec<u8> {
     let before = ip::be16(&bytes, icmp);
     bytes[icmp] = if arrived.family == Family::V4 { 0 } else { 129 };
     let checksum = replace_checksum_word(ip::be16(&bytes, icmp + 2), before, ip::be16(&bytes, icmp));
+    let checksum = if checksum == 0 { 0xffff } else { checksum };
     bytes[icmp + 2..icmp + 4].copy_from_slice(&checksum.to_be_bytes());
     bytes
 }
