@@ -87,7 +87,7 @@ fn of_family(family: &Family) -> Vec<Row> {
                 TtlAnswered,
                 Packet::from_to(own, client)
                     .as_error()
-                    .icmp_error(IcmpError::TimeExceeded, &request(answered).ttl(1).build_ip())
+                    .icmp_error(IcmpError::TimeExceeded, request(answered).ttl(1).build_ip())
                     .build_ip(),
             ),
         pop(

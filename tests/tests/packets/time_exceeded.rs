@@ -48,7 +48,7 @@ fn of_family((name, whole, listening, own, client, quote_bytes): Family) -> Vec<
         untold("a later fragment", &|packet| packet.id(5).fragment(64, false).payload_len(64)),
         untold("a middle fragment", &|packet| packet.id(5).fragment(64, true).payload_len(64)),
         untold("an error", &|packet| {
-            packet.icmp_error(IcmpError::Unreachable, &Packet::from_to(whole, client).udp(2, 1).build_ip())
+            packet.icmp_error(IcmpError::Unreachable, Packet::from_to(whole, client).udp(2, 1).build_ip())
         }),
         untold("a redirect", &|packet| packet.icmp(redirect, 0, [0; 4]).payload_len(40)),
         untold("an ICMP message without a byte", &|packet| packet.protocol(icmp)),
@@ -63,7 +63,7 @@ fn of_family((name, whole, listening, own, client, quote_bytes): Family) -> Vec<
             TtlAnswered,
             Packet::from_to(own, client)
                 .as_error()
-                .icmp_error(IcmpError::TimeExceeded, &to(whole).ttl(0).udp(1, 2).build_ip())
+                .icmp_error(IcmpError::TimeExceeded, to(whole).ttl(0).udp(1, 2).build_ip())
                 .build_ip(),
         ),
         pop(format!("{name}: padding is not quoted"), to(whole).ttl(1).payload_len(2).pad_to(90))
@@ -73,7 +73,7 @@ fn of_family((name, whole, listening, own, client, quote_bytes): Family) -> Vec<
                 TtlAnswered,
                 Packet::from_to(own, client)
                     .as_error()
-                    .icmp_error(IcmpError::TimeExceeded, &to(whole).ttl(1).payload_len(2).build_ip())
+                    .icmp_error(IcmpError::TimeExceeded, to(whole).ttl(1).payload_len(2).build_ip())
                     .build_ip(),
             ),
     ];

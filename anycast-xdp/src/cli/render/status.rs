@@ -19,7 +19,7 @@ pub fn status(status: &Status, width: Option<u16>) -> String {
         "instance  {}\nrole      {}\nhost      {}/{}\ndaemon    {daemon}\nABI       {}\n",
         status.instance, status.role, status.pop, status.host, status.abi_version
     );
-    let icmp = status.icmp.iter().map(|icmp| icmp_row(icmp)).collect();
+    let icmp = status.icmp.iter().map(icmp_row).collect();
     let tables = status.tables.iter().map(fill).collect();
     let backends = status.backends.iter().map(backend).collect();
     [
