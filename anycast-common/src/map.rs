@@ -37,6 +37,7 @@ unsafe impl MapValue for crate::flow::FlowKey {}
 
 mod counter;
 mod explanation;
+mod host;
 mod listeners;
 mod pool;
 mod tunnel;
@@ -47,13 +48,16 @@ pub use counter::{Counter, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_E
 pub use explanation::{
     Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
 };
+pub use host::{HostEntry, ICMP_SOURCE_WORDS, IcmpRates, LIMIT_ECHO, LIMIT_ERRORS};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
 pub use pool::{
     BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, OUTER_MAX_BYTES, PoolDescriptor,
     SlotPair, backend_of,
 };
 pub use tunnel::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
-pub use vip::{HASH_ADDRESSES, HASH_FLOW, PoolRef, VipEntry, VipPolicy, v4_mapped};
+pub use vip::{
+    ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, PoolRef, VipEntry, VipPolicy, v4_mapped,
+};
 pub use way::{GROUP_PICKS, GroupEntry, LinkEntry, NextHop};
 
 #[cfg(test)]
@@ -68,10 +72,12 @@ mod tests {
         assert_eq!(NextHop::from_cell(next_hop.to_cell()), next_hop);
         let route = BackendRoute { group_index: u32::MAX, mtu_bytes: 9216 };
         assert_eq!(BackendRoute::from_cell(route.to_cell()), route);
-        let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW };
+        let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW, echo: ECHO_DROP };
         assert_eq!(VipPolicy::from_cell(policy.to_cell()), policy);
         let tunnel = TunnelPolicy { gue_port: 6080, is_gre_keyed: true };
         assert_eq!(TunnelPolicy::from_cell(tunnel.to_cell()), tunnel);
+        let rates = IcmpRates { echo_pps: 1, errors_pps: u32::MAX };
+        assert_eq!(IcmpRates::from_cell(rates.to_cell()), rates);
         let pool = PoolRef { pool_index: 9 };
         assert_eq!(PoolRef::from_cell(pool.to_cell()), pool);
     }

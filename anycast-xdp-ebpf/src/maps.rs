@@ -5,10 +5,11 @@
 
 use anycast_common::{
     flow::FlowKey,
+    limiter,
     listen::page_slot,
     map::{
-        BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, LinkEntry, ListenerSet, PortPage, PortTable,
-        SlotPair, TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
+        BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, HostEntry, ICMP_SOURCE_WORDS, IcmpRates,
+        LinkEntry, ListenerSet, PortPage, PortTable, SlotPair, TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
     },
     outcome::{Class, Outcome},
 };
@@ -18,7 +19,7 @@ use aya_ebpf::{
     maps::{Array, DevMap, HashMap, LpmTrie, PerCpuArray, PerCpuHashMap},
 };
 
-use crate::packet::opaque;
+use crate::packet::{Scratch, opaque};
 
 /// Keys of the flow hash: read-only data, frozen before the program is loaded. In a map of its own, from where a second copy
 /// of the program takes them.
@@ -63,6 +64,15 @@ pub static SOURCES: LpmTrie<TunnelKey, u32> = LpmTrie::with_max_entries(1, 0);
 pub static GRE_KEYS: HashMap<[u8; 4], u32> = HashMap::with_max_entries(1, 0);
 #[map]
 static GATEWAY: Array<u64> = Array::with_max_entries(2, BPF_F_MMAPABLE);
+
+#[map]
+static HOST: Array<HostEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// The state of each rate limiter, which all CPUs share. Kept like a counter: nothing but the program writes to it.
+#[map]
+static ICMP_LIMITS: Array<u64> = Array::with_max_entries(3, 0);
+/// Where a quote is summed.
+#[map]
+static ICMP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
 #[map]
 static VIP_COUNTERS: PerCpuArray<[Counter; 4]> = PerCpuArray::with_max_entries(1, 0);
@@ -204,6 +214,77 @@ pub fn tunnel_policy() -> TunnelPolicy {
 pub fn explanation() -> Option<&'static mut Explanation> {
     // SAFETY: no other program has this map, and userspace runs the explaining ones one after the other.
     EXPLAIN.get_ptr_mut(0).map(|explanation| unsafe { &mut *explanation })
+}
+
+/// How often this host answers by itself.
+#[inline(always)]
+pub fn icmp_rates() -> Option<IcmpRates> {
+    HOST.get(0).map(|host| IcmpRates::from_cell(cell(&raw const host.icmp_rates)))
+}
+
+/// The addresses that ICMP errors come from, if there are any.
+#[inline(always)]
+pub fn icmp_source() -> Option<&'static [u64; ICMP_SOURCE_WORDS]> {
+    let host = HOST.get(0)?;
+    match cell(&raw const host.icmp_source) {
+        1 => Some(&host.icmp_sources[0]),
+        2 => Some(&host.icmp_sources[1]),
+        _ => None,
+    }
+}
+
+/// Where a quote is summed; nothing else on this CPU uses it meanwhile.
+#[inline(always)]
+pub fn icmp_scratch() -> Option<*mut Scratch> {
+    ICMP_SCRATCH.get_ptr_mut(0)
+}
+
+/// Tries of one event to get into a limiter: CPUs that answer at the same time take turns, and a rate that is fought for
+/// is one that is exceeded.
+const LIMITER_TRIES: usize = 4;
+
+/// Does a limiter admit one more event now?
+#[inline(always)]
+pub fn icmp_admits(limit: u32, now_ns: u64, rate_pps: u32) -> bool {
+    let Some(state) = ICMP_LIMITS.get_ptr_mut(limit) else {
+        return false;
+    };
+    let mut known = cell(state);
+    for _ in 0..LIMITER_TRIES {
+        let Some(after) = limiter::admit(known, now_ns, rate_pps) else {
+            return false;
+        };
+        let found = compare_exchange(state, known, after);
+        if found == known {
+            return true;
+        }
+        known = found;
+    }
+    false
+}
+
+/// Stores `new` in a cell if it holds `known`, at once; what it held. The target's `core::sync::atomic` has no
+/// compare-and-exchange, the instruction set has (`BPF_CMPXCHG`, Linux 5.12).
+#[inline(always)]
+fn compare_exchange(cell: *mut u64, known: u64, new: u64) -> u64 {
+    let found;
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: callers pass a pointer to an aligned u64 within a map value that was looked up.
+    unsafe {
+        core::arch::asm!(
+            "r0 = cmpxchg_64(r1 + 0, r0, r2)",
+            inout("r0") known => found, in("r1") cell, in("r2") new,
+            options(nostack, preserves_flags),
+        );
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        // SAFETY: as above.
+        let cell = unsafe { core::sync::atomic::AtomicU64::from_ptr(cell) };
+        let order = core::sync::atomic::Ordering::SeqCst;
+        found = cell.compare_exchange(known, new, order, order).unwrap_or_else(|found| found);
+    }
+    found
 }
 
 /// Adds one packet to a counter; a missing one changes nothing.

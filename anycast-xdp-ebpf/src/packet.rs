@@ -7,7 +7,10 @@
 //! unaligned packet access on every machine it runs XDP natively on, and `read_unaligned` would be split into
 //! single bytes on this target.
 
-use aya_ebpf::{helpers::bpf_xdp_adjust_head, programs::XdpContext};
+use aya_ebpf::{
+    helpers::{bpf_csum_diff, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_load_bytes},
+    programs::XdpContext,
+};
 
 /// A position in a frame and the frame's end. Lives no longer than the next `adjust_head`.
 #[derive(Clone, Copy)]
@@ -21,6 +24,27 @@ impl Cursor {
     #[inline(always)]
     pub fn new(ctx: &XdpContext) -> Self {
         Self { base: ctx.data(), end: ctx.data_end() }
+    }
+
+    /// The same, for functions that keep so much that LLVM puts it on the stack: there it would put only the 32 bits that
+    /// the context shows of each pointer, which the verifier refuses. Read by instructions of our own, they have 64.
+    #[inline(always)]
+    pub fn spillable(ctx: &XdpContext) -> Self {
+        #[cfg(target_arch = "bpf")]
+        {
+            let (base, end);
+            // SAFETY: `data` and `data_end` are the first two words of `struct xdp_md`, which the verifier widens.
+            unsafe {
+                core::arch::asm!(
+                    "r3 = *(u32 *)(r1 + 0)", "r4 = *(u32 *)(r1 + 4)",
+                    in("r1") ctx.ctx, out("r3") base, out("r4") end,
+                    options(nostack, preserves_flags),
+                );
+            }
+            Self { base, end }
+        }
+        #[cfg(not(target_arch = "bpf"))]
+        Self::new(ctx)
     }
 
     /// Further on in the same frame. `offset` stays below 64 KiB, the verifier's bound for packet offsets.
@@ -170,6 +194,12 @@ impl<const N: usize> Window<N> {
         self.store::<u32, AT>(u32::from_ne_bytes(value));
     }
 
+    /// Stores 16 bytes at `AT` as they lie in memory.
+    #[inline(always)]
+    pub fn set_words<const AT: usize>(self, value: [u32; 4]) {
+        self.store::<[u32; 4], AT>(value);
+    }
+
     /// Stores eight bytes at `AT` at once.
     #[inline(always)]
     pub fn set_u64<const AT: usize>(self, value: u64) {
@@ -182,4 +212,53 @@ impl<const N: usize> Window<N> {
 pub fn adjust_head(ctx: &XdpContext, grow: i32) -> Result<(), ()> {
     // SAFETY: the context is the one that the kernel gave to this program.
     if unsafe { bpf_xdp_adjust_head(ctx.ctx, -grow) } == 0 { Ok(()) } else { Err(()) }
+}
+
+/// Moves the end of the frame: `grow` bytes further (negative: toward the front). Every cursor is void after it.
+#[inline(always)]
+pub fn adjust_tail(ctx: &XdpContext, grow: i32) -> Result<(), ()> {
+    // SAFETY: the context is the one that the kernel gave to this program.
+    if unsafe { bpf_xdp_adjust_tail(ctx.ctx, grow) } == 0 { Ok(()) } else { Err(()) }
+}
+
+/// Room for bytes of a packet that helpers are to read: a multiple of what kernels before 6.13 sum at once.
+pub type Scratch = [u32; 3 * SUMMED_BYTES / 4];
+
+/// Most bytes that `bpf_csum_diff` takes before 6.13.
+const SUMMED_BYTES: usize = 512;
+
+/// One's-complement sum of `length` bytes of the frame from `offset` on, as words that lie in memory. The length is only
+/// known when it runs: summed in place, in a loop or in blocks, it would have the verifier walk every length there is.
+#[inline(always)]
+pub fn sum(ctx: &XdpContext, scratch: *mut Scratch, offset: usize, length: usize) -> Option<u32> {
+    let length = opaque(length) & 0x7ff;
+    if length == 0 || length + 4 > size_of::<Scratch>() {
+        return None;
+    }
+    let bytes = scratch.cast::<u8>();
+    // SAFETY: `length` and the word that it ends in lie within the buffer by the test above.
+    let loaded = unsafe {
+        // What the last word has beyond the length.
+        scratch.cast::<u32>().add(length >> 2).write(0);
+        bpf_xdp_load_bytes(ctx.ctx, offset as u32, bytes.cast(), length as u32)
+    };
+    if loaded != 0 {
+        return None;
+    }
+    let mut sum = 0;
+    let mut rest = (length + 3) & !3;
+    for block in 0..size_of::<Scratch>() / SUMMED_BYTES {
+        let size = opaque(if rest > SUMMED_BYTES { SUMMED_BYTES } else { rest }) & 0x3ff;
+        if size > SUMMED_BYTES {
+            return None;
+        }
+        // SAFETY: the block lies within the buffer, and `size` within the block. What is beyond the length was read for 0.
+        let added = unsafe {
+            let block = bytes.add(block * SUMMED_BYTES);
+            bpf_csum_diff(core::ptr::null_mut(), 0, block.cast(), size as u32, sum)
+        };
+        sum = added.cast_unsigned() as u32;
+        rest -= size;
+    }
+    Some(sum)
 }

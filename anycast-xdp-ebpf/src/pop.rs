@@ -15,8 +15,10 @@ use crate::{
     observe::Observer,
     packet::Cursor,
     stage::{
+        admit,
+        answer::{self, Answer},
         classify, encap, flow,
-        ip::{Header, Ip, V4, V6},
+        ip::{Header, V4, V6},
         next_hop, select,
     },
     verdict::{self, Egress},
@@ -30,8 +32,8 @@ pub fn run<O: Observer>(ctx: &XdpContext) -> u32 {
     let start = Cursor::new(ctx);
     let l3 = start.skip_constant(ETHERNET_BYTES);
     match frame::ethertype(start) {
-        ETHERTYPE_IPV4 => match_vip::<V4, O>(ctx, l3, ETHERNET_BYTES),
-        ETHERTYPE_IPV6 => match_vip::<V6, O>(ctx, l3, ETHERNET_BYTES),
+        ETHERTYPE_IPV4 => match_vip::<V4, O>(ctx, start, l3, ETHERNET_BYTES),
+        ETHERTYPE_IPV6 => match_vip::<V6, O>(ctx, start, l3, ETHERNET_BYTES),
         _ => run_tagged::<O>(ctx.ctx),
     }
 }
@@ -40,18 +42,18 @@ pub fn run<O: Observer>(ctx: &XdpContext) -> u32 {
 #[inline(never)]
 fn run_tagged<O: Observer>(ctx: *mut xdp_md) -> u32 {
     let ctx = &XdpContext::new(ctx);
-    let start = Cursor::new(ctx);
+    let start = Cursor::spillable(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => match_vip::<V4, O>(ctx, l3, l2.bytes),
-        ETHERTYPE_IPV6 => match_vip::<V6, O>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV4 => match_vip::<V4, O>(ctx, start, l3, l2.bytes),
+        ETHERTYPE_IPV6 => match_vip::<V6, O>(ctx, start, l3, l2.bytes),
         _ => verdict::unmatched(Outcome::NotVip, l3.remaining()),
     }
 }
 
 #[inline(always)]
-fn match_vip<I: Ip, O: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
+fn match_vip<I: Answer, O: Observer>(ctx: &XdpContext, frame: Cursor, l3: Cursor, l2_bytes: usize) -> u32 {
     let Some(destination) = I::destination(l3) else {
         return verdict::unmatched(Outcome::NotVip, l3.remaining());
     };
@@ -64,26 +66,28 @@ fn match_vip<I: Ip, O: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) 
         Ok(header) => header,
         Err(outcome) => return verdict::failed(outcome, vip_index, l3.remaining()),
     };
-    match forward::<I, O>(ctx, l3, l2_bytes, vip, &header) {
+    match forward::<I, O>(ctx, frame, l3, l2_bytes, vip, &header) {
         Ok((egress, backend_index)) => verdict::forwarded(egress, vip_index, backend_index, header.length),
         Err(outcome) => verdict::failed(outcome, vip_index, header.length),
     }
 }
 
 #[inline(always)]
-fn forward<I: Ip, O: Observer>(
+fn forward<I: Answer, O: Observer>(
     ctx: &XdpContext,
+    frame: Cursor,
     l3: Cursor,
     l2_bytes: usize,
     vip: &VipEntry,
     header: &Header<I>,
 ) -> Result<(Egress, u32), Outcome> {
+    admit::check::<I>(frame, header)?;
     if header.ttl <= 1 {
-        return Err(Outcome::TtlExpired);
+        return Err(answer::time_exceeded::<I>(ctx, l2_bytes));
     }
     let (pool, policy) = maps::vip_cells(vip);
     O::cells(pool, policy);
-    let flow = flow::of::<I, O>(l3, header, VipPolicy::from_cell(policy))?;
+    let flow = flow::of::<I, O>(ctx, l2_bytes, l3, header, VipPolicy::from_cell(policy))?;
     let hash = I::hash(maps::flow_key(), flow.source, header.destination, flow.transport);
     O::flow::<I>(flow.source, flow.transport, hash);
     let (backend_index, backend) = select::backend::<O>(pool, hash)?;

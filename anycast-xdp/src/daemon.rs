@@ -13,16 +13,18 @@ use tokio::{
 };
 
 use crate::{
+    config::host::global_addresses,
     dataplane::{
         apply::{Plan, plan},
-        attach,
+        attach, icmp,
+        interfaces::interface_index,
         inventory::Inventory,
         loader::{self, Loaded},
         losses,
         pins::Pins,
         ways::Ways,
     },
-    desired::{Config, Role},
+    desired::{Config, Icmp, Interface, Role},
     netlink::{Follower, View},
     path_mtu::PathMtu,
 };
@@ -115,6 +117,9 @@ impl Running {
         let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         losses::follow(loaded, pins, &names)?;
         let interfaces = attach::attach(loaded, pins, config)?;
+        if let Role::Pop(role) = &config.local.role {
+            icmp::switch(&mut loaded.kernel, &own_answers(&role.icmp, &config.local.interfaces).await?)?;
+        }
         plan.switch(&mut loaded.kernel)?;
         plan.next.interfaces = interfaces;
         plan.next.write(pins.run())?;
@@ -154,6 +159,23 @@ impl Running {
         tracing::debug!(cells = stores.cells, entries = stores.entries, "ways updated");
         Ok(())
     }
+}
+
+/// What this host answers, from the addresses that it has now.
+async fn own_answers(icmp: &Icmp, interfaces: &[Interface]) -> Result<Icmp> {
+    let access = interfaces.iter().find(|interface| interface.access);
+    let addresses = match access.and_then(|interface| interface_index(&interface.name)) {
+        Some(ifindex) => global_addresses(ifindex).await?,
+        None => Vec::new(),
+    };
+    let icmp = icmp::resolve(icmp, &addresses);
+    if icmp.source_ipv4.is_none() {
+        tracing::info!("no IPv4 address of its own: traceroute over IPv4 does not show this host");
+    }
+    if icmp.source_ipv6.is_none() {
+        tracing::info!("no IPv6 address of its own: traceroute over IPv6 does not show this host");
+    }
+    Ok(icmp)
 }
 
 /// Tunnel address and index of every backend.

@@ -1,6 +1,6 @@
 //! What a configuration file asks for, after parsing and validation: facts of this host, and services.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use anycast_common::{encap::Encap, listeners::Listener};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -62,6 +62,27 @@ pub struct PopRole {
     pub hash_seed: [u8; 16],
     /// Accept a backbone whose MTU is below the access MTU plus the outer header.
     pub allow_small_mtu: bool,
+    /// What it answers by itself.
+    pub icmp: Icmp,
+}
+
+/// What a PoP answers by itself, how often and in whose name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Icmp {
+    /// Source of Time Exceeded.
+    pub source_ipv4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub source_ipv6: Option<Ipv6Addr>,
+    /// Most echo replies per second.
+    pub echo_rate_pps: u32,
+    /// Most ICMP errors per second.
+    pub error_rate_pps: u32,
+}
+
+impl Default for Icmp {
+    fn default() -> Self {
+        Self { source_ipv4: None, source_ipv6: None, echo_rate_pps: 1000, error_rate_pps: 1000 }
+    }
 }
 
 /// Facts of a gateway.
@@ -187,6 +208,31 @@ pub struct Vip {
     pub listeners: Vec<Listener>,
     /// Name of the pool that it is bound to; gateways have none.
     pub pool: Option<String>,
+    /// What becomes of echo requests.
+    pub icmp_echo: IcmpEcho,
+}
+
+/// What becomes of echo requests to a VIP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IcmpEcho {
+    /// They are packets like any other.
+    #[default]
+    Forward,
+    /// The PoP answers.
+    Answer,
+    /// Dropped.
+    Drop,
+}
+
+impl std::fmt::Display for IcmpEcho {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Forward => "forward",
+            Self::Answer => "answer",
+            Self::Drop => "drop",
+        })
+    }
 }
 
 /// The weighted backends of one home region.

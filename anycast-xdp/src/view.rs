@@ -11,6 +11,7 @@ pub use self::explained::{
     Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
     ExplainedVip,
 };
+use crate::desired::{Icmp, IcmpEcho};
 
 /// Serializes as `{"packets": n, "bytes": n}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Status {
     pub daemon_pid: Option<u32>,
     /// Attached programs.
     pub attachments: Vec<Attachment>,
+    /// What the PoP answers by itself; none on gateways.
+    pub icmp: Option<Icmp>,
     /// How full each table is.
     pub tables: Vec<TableFill>,
     /// Backends and where their packets go now.
@@ -131,6 +134,8 @@ pub struct VipRow {
     pub listeners: Vec<String>,
     /// Pool, none on gateways.
     pub pool: Option<String>,
+    /// What becomes of echo requests; none on gateways.
+    pub icmp_echo: Option<IcmpEcho>,
 }
 
 /// `stats`.

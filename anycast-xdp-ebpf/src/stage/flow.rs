@@ -6,9 +6,11 @@ use anycast_common::{
     map::{HASH_FLOW, VipPolicy},
     outcome::Outcome,
 };
+use aya_ebpf::programs::XdpContext;
 
 use super::{
-    icmp,
+    answer::Answer,
+    echo, icmp,
     ip::{Header, Ip, Upper},
     listen,
 };
@@ -35,12 +37,20 @@ pub struct L4 {
 
 /// The flow of a packet, if the VIP takes it.
 #[inline(always)]
-pub fn of<I: Ip, O: Observer>(l3: Cursor, header: &Header<I>, policy: VipPolicy) -> Result<Flow<I>, Outcome> {
+pub fn of<I: Answer, O: Observer>(
+    ctx: &XdpContext,
+    l2_bytes: usize,
+    l3: Cursor,
+    header: &Header<I>,
+    policy: VipPolicy,
+) -> Result<Flow<I>, Outcome> {
     if policy.listener_set == 0 {
-        let source = if I::is_plain(header) { header.source } else { behind_headers::<I>(l3, header)? };
+        let source =
+            if I::is_plain(header) { header.source } else { behind_headers::<I>(ctx, l2_bytes, l3, header, policy)? };
         return Ok(Flow { source, transport: Transport::default() });
     }
     let upper = I::upper(l3, header).ok_or(Outcome::Ipv6ExtensionHeaders)?;
+    echo::apply::<I>(ctx, l2_bytes, header, upper, policy.echo)?;
     let (source, l4) = if is_icmp_error::<I>(l3, header, upper) {
         icmp::turned_round::<I>(l3, header, upper, true)?
     } else {
@@ -58,8 +68,15 @@ pub fn of<I: Ip, O: Observer>(l3: Cursor, header: &Header<I>, policy: VipPolicy)
 
 /// The client's address when there may be an ICMP error or extension headers, for a VIP that takes everything.
 #[inline(always)]
-fn behind_headers<I: Ip>(l3: Cursor, header: &Header<I>) -> Result<I::Address, Outcome> {
+fn behind_headers<I: Answer>(
+    ctx: &XdpContext,
+    l2_bytes: usize,
+    l3: Cursor,
+    header: &Header<I>,
+    policy: VipPolicy,
+) -> Result<I::Address, Outcome> {
     let upper = I::upper(l3, header).ok_or(Outcome::Ipv6ExtensionHeaders)?;
+    echo::apply::<I>(ctx, l2_bytes, header, upper, policy.echo)?;
     if !is_icmp_error::<I>(l3, header, upper) {
         return Ok(header.source);
     }

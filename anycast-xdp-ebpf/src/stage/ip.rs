@@ -78,6 +78,8 @@ pub trait Ip: Sized {
     fn parse(l3: Cursor) -> Result<Header<Self>, Outcome>;
     /// Can what lies behind the header be used as it is, for a VIP that takes everything?
     fn is_plain(header: &Header<Self>) -> bool;
+    /// Is this source none of a single host? (RFC 1122 section 3.2.1.3; RFC 4291 section 2)
+    fn is_martian(source: Self::Address) -> bool;
     /// Walks to the upper protocol. `None`: the chain is broken or too long.
     fn upper(l3: Cursor, header: &Header<Self>) -> Option<Upper>;
     /// The header of a packet quoted in an ICMP error, of which only the beginning has to be there.

@@ -1,4 +1,4 @@
-//! Reads the facts of this host: `[host]`, `[hash]`, `[tunnel]`, `[gateway]`, `[[interface]]` and `[limits]`.
+//! Reads the facts of this host: `[host]`, `[hash]`, `[tunnel]`, `[icmp]`, `[gateway]`, `[[interface]]` and `[limits]`.
 
 use std::net::IpAddr;
 
@@ -6,6 +6,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     findings::{Findings, Problem},
+    icmp::{self, IcmpDraft},
     place::{Located, Place},
     schema::{Field, Roles, Section, fields},
     table::Table,
@@ -21,6 +22,7 @@ pub(super) struct LocalDraft {
     host: Option<Name>,
     hash_seed: Option<[u8; 16]>,
     pub(super) tunnel: TunnelDraft,
+    pub(super) icmp: IcmpDraft,
     pub(super) gateway: GatewayDraft,
     pub(super) interfaces: Vec<InterfaceDraft>,
     pub(super) limits: Option<Limits>,
@@ -69,13 +71,14 @@ pub(super) fn read(root: &Table<'_>, findings: &mut Findings<'_>) -> LocalDraft 
     let hash_seed = hash.and_then(|hash| hash.read(&fields::hash::SEED, findings)).map(|seed| seed.value.0);
     let tunnel = section_of(root, role, &fields::tunnel::SECTION, findings);
     let tunnel = tunnel.map(|tunnel| read_tunnel(&tunnel, findings)).unwrap_or_default();
+    let icmp = icmp::read(root, role, findings);
     let gateway = section_of(root, role, &fields::gateway::SECTION, findings);
     let gateway = gateway.map(|gateway| read_gateway(&gateway, findings)).unwrap_or_default();
 
     let interfaces = root.sections(&fields::interface::SECTION, findings);
     let interfaces = interfaces.iter().map(|interface| read_interface(interface, findings)).collect();
     let limits = read_limits(root, findings);
-    LocalDraft { role, instance, pop, host, hash_seed, tunnel, gateway, interfaces, limits }
+    LocalDraft { role, instance, pop, host, hash_seed, tunnel, icmp, gateway, interfaces, limits }
 }
 
 /// The section `[key]`, where the role of this host has it. With the role unknown, what is there is read all the same.
@@ -185,6 +188,7 @@ impl LocalDraft {
                 tunnel_source_ipv6: self.tunnel.source_ipv6.map(|source| source.value),
                 hash_seed: self.hash_seed?,
                 allow_small_mtu: self.tunnel.allow_small_mtu,
+                icmp: self.icmp.finish()?,
             }),
             RoleName::Gateway => Role::Gateway(GatewayRole {
                 tunnel_addresses: self.gateway.tunnel_addresses.into_iter().map(|address| address.value).collect(),

@@ -8,6 +8,7 @@ mod checks;
 mod error;
 mod findings;
 pub mod host;
+mod icmp;
 mod listener;
 mod local;
 mod place;

@@ -15,7 +15,7 @@ use super::{
     table::Table,
     types::{EncapName, Integer, Name, RoleName},
 };
-use crate::desired::{Backend, Listener, Pool, Services, Vip};
+use crate::desired::{Backend, IcmpEcho, Listener, Pool, Services, Vip};
 
 /// The services of a file as they were read; what was refused or is missing is `None`.
 #[derive(Default)]
@@ -47,6 +47,7 @@ pub(super) struct VipDraft {
     pub(super) address: Option<Located<IpAddr>>,
     pub(super) listeners: Vec<Located<Listener>>,
     pub(super) pool: Option<Located<Name>>,
+    icmp_echo: Option<IcmpEcho>,
 }
 
 pub(super) fn read(root: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> ServicesDraft {
@@ -129,7 +130,14 @@ fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>
         }
         _ => {}
     }
-    VipDraft { place: vip.place.clone(), name, address, listeners, pool }
+    let icmp_echo = vip.read(&fields::vip::ICMP_ECHO, findings);
+    if role == Some(RoleName::Gateway) && vip.has(&fields::vip::ICMP_ECHO) {
+        let place = icmp_echo.as_ref().map_or_else(|| vip.place.missing("icmp_echo"), |echo| echo.place.clone());
+        let what = "a gateway answers echo requests as its stack does";
+        findings.refuse(&place, Problem::new(what, "remove `icmp_echo`, and write it on the PoPs"));
+    }
+    let icmp_echo = icmp_echo.map(|echo| echo.value);
+    VipDraft { place: vip.place.clone(), name, address, listeners, pool, icmp_echo }
 }
 
 /// A listener as it is meant on a VIP of this family: ICMP over IPv6 is another protocol.
@@ -160,6 +168,7 @@ impl VipDraft {
             address: self.address?.value,
             listeners: self.listeners.into_iter().map(|listener| listener.value).collect(),
             pool: self.pool.map(|pool| pool.value.0),
+            icmp_echo: self.icmp_echo?,
         })
     }
 }

@@ -7,6 +7,7 @@ mod status;
 pub use self::explain::{Explainer, Ingress};
 use std::fs;
 
+use anycast_common::map::{ECHO_ANSWER, ECHO_DROP, VipPolicy};
 use anyhow::{Context as _, Result, anyhow};
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     pins::Pins,
     tables::Kernel,
 };
-use crate::view::VipRow;
+use crate::{desired::IcmpEcho, view::VipRow};
 
 /// The pinned state of an instance.
 pub struct Inspector {
@@ -60,7 +61,16 @@ impl Inspector {
             address: vip.address,
             listeners: vip.listeners.clone(),
             pool: vip.pool.clone(),
+            icmp_echo: (self.inventory.role == "pop").then(|| self.icmp_echo(vip.index)),
         };
         self.inventory.vips.iter().map(row).collect()
+    }
+
+    fn icmp_echo(&self, vip_index: u32) -> IcmpEcho {
+        match VipPolicy::from_cell(self.kernel.read().vips.get(vip_index).policy).echo {
+            ECHO_ANSWER => IcmpEcho::Answer,
+            ECHO_DROP => IcmpEcho::Drop,
+            _ => IcmpEcho::Forward,
+        }
     }
 }

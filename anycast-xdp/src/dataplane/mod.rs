@@ -8,6 +8,7 @@ pub mod array;
 pub mod attach;
 pub mod ethtool;
 pub mod grace;
+pub mod icmp;
 pub mod inspect;
 pub mod interfaces;
 pub mod inventory;

@@ -20,7 +20,7 @@ pub use self::{
 use super::array::Array;
 use crate::desired::GatewayRole;
 use anycast_common::map::{
-    BackendEntry, GroupEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, VipEntry, v4_mapped,
+    BackendEntry, GroupEntry, HostEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, VipEntry, v4_mapped,
 };
 use anyhow::Result;
 use aya::Pod;
@@ -58,6 +58,8 @@ pub struct Arrays {
     pub port_pages: Array<PortPage>,
     /// `GATEWAY`: a cell.
     pub gateway: Array<u64>,
+    /// `HOST`.
+    pub host: Array<HostEntry>,
 }
 
 /// What `apply` and `ways` change.

@@ -5,7 +5,9 @@ use anycast_common::outcome::Outcome;
 /// What to do; none where all is well.
 pub const fn of(outcome: Outcome) -> Option<&'static str> {
     Some(match outcome {
-        Outcome::Forwarded | Outcome::Decapsulated => return None,
+        Outcome::Forwarded | Outcome::Decapsulated | Outcome::EchoAnswered => return None,
+        Outcome::TtlAnswered => "a traceroute shows this host; many of them are a routing loop in front of it",
+        Outcome::TooBigAnswered => "the sender was told; for no packet to be too big, raise the MTU of the backbone",
         Outcome::Unset => "this is a bug: please report it with the packet",
         Outcome::NotVip => {
             "if the destination should be a VIP, see `anycast-xdp vips`; the host's stack has the packet now"
@@ -22,7 +24,9 @@ pub const fn of(outcome: Outcome) -> Option<&'static str> {
         | Outcome::L4Truncated => "the packet is broken: look for what makes or cuts it between the client and here",
         Outcome::IcmpQuote => "the error is about no packet of this VIP: forged, or cut by a router on the way",
         Outcome::NoListener => "add a listener for it to the VIP, or look why the client asks for this port",
-        Outcome::TtlExpired => "a traceroute ends here; many of them are a routing loop in front of this host",
+        Outcome::TtlExpired => {
+            "no answer was sent: over `icmp.error_rate_pps`, or about an error; many of them are a routing loop in front of this host"
+        }
         Outcome::NoPool => "bind the VIP to a pool",
         Outcome::EmptyPool | Outcome::NoBackend => "give the pool a backend that is up; see `anycast-xdp status`",
         Outcome::NextHopUnresolved => {
@@ -43,6 +47,12 @@ pub const fn of(outcome: Outcome) -> Option<&'static str> {
         }
         Outcome::TunnelKey => "write the PoPs' `gre_key` in this gateway's `gre_keys`, or neither",
         Outcome::TunnelChecksum => "send GUE with a UDP checksum of 0 (`noudpcsum`, `udp6zerocsumtx`), as PoPs do",
+        Outcome::EchoLimited => "raise `icmp.echo_rate_pps`, or look who sends so many",
+        Outcome::EchoPolicy => {
+            "write `icmp_echo = \"answer\"` or `\"forward\"` in the [[vip]] to have echo requests answered"
+        }
+        Outcome::LinkGroup => "look why the switch sends this VIP's packets to a group address",
+        Outcome::MartianSource => "look where it comes in: no host may send from this source",
         Outcome::EcnNotCapable => {
             "a backbone router marks congestion on packets that cannot carry it; see its ECN configuration"
         }
@@ -56,9 +66,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_is_not_forwarded_has_advice() {
+    fn whatever_is_not_well_has_advice() {
         for outcome in Outcome::ALL {
-            assert_eq!(of(*outcome).is_none(), outcome.class() == Class::Forwarded, "{}", outcome.label());
+            let is_well = outcome.class() == Class::Forwarded || *outcome == Outcome::EchoAnswered;
+            assert_eq!(of(*outcome).is_none(), is_well, "{}", outcome.label());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The state that a packet meets, in domain terms: nothing here knows how maps are laid out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anycast_common::encap::Encap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -26,6 +26,8 @@ pub struct PopTables {
     pub source_ipv4: Option<Ipv4Net>,
     /// Outer sources of IPv6 tunnels; without, no pool has an IPv6 backend.
     pub source_ipv6: Option<Ipv6Net>,
+    /// What this host answers by itself.
+    pub answers: Answers,
     /// Service addresses, unique.
     pub vips: Vec<Vip>,
     /// Pools that VIPs are bound to.
@@ -34,6 +36,31 @@ pub struct PopTables {
     pub next_hops: Vec<NextHop>,
     /// Interfaces that frames leave by.
     pub links: Vec<Link>,
+}
+
+/// What a PoP answers by itself. Rates are never or always: what is between them depends on the time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answers {
+    /// Source of Time Exceeded.
+    pub source_ipv4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub source_ipv6: Option<Ipv6Addr>,
+    /// Echo requests are answered.
+    pub echo: bool,
+    /// ICMP errors are sent.
+    pub errors: bool,
+}
+
+/// What becomes of echo requests to a VIP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Echo {
+    /// They are packets like any other.
+    #[default]
+    Forward,
+    /// The PoP answers.
+    Answer,
+    /// Dropped.
+    Drop,
 }
 
 /// A service address.
@@ -45,6 +72,8 @@ pub struct Vip {
     pub listeners: Vec<Listener>,
     /// Position in [`PopTables::pools`].
     pub pool: Option<usize>,
+    /// What becomes of echo requests.
+    pub echo: Echo,
     /// The entry that the address leads to is another VIP's, as while the table changes under a look-up.
     pub stale: bool,
 }

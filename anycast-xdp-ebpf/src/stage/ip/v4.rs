@@ -96,6 +96,13 @@ impl Ip for V4 {
     }
 
     #[inline(always)]
+    fn is_martian(source: u32) -> bool {
+        let [first, ..] = source.to_ne_bytes();
+        // 0/8 and 224/3 lie side by side, going round.
+        first.wrapping_sub(1) >= 223 || first == 127
+    }
+
+    #[inline(always)]
     fn upper(_l3: Cursor, header: &Header<Self>) -> Option<Upper> {
         Some(Upper { protocol: header.next, offset: header.bytes, fragment: header.fragment })
     }

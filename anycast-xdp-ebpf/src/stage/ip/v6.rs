@@ -90,6 +90,14 @@ impl Ip for V6 {
     }
 
     #[inline(always)]
+    fn is_martian(source: [u32; 4]) -> bool {
+        let [first, second, third, last] = source;
+        // ::, ::1 and ::ffff:0:0/96 begin with eight bytes of zero, as no global address does.
+        first.to_ne_bytes()[0] == 0xff
+            || first | second == 0 && (third == 0xffff_u32.to_be() || third == 0 && u32::from_be(last) <= 1)
+    }
+
+    #[inline(always)]
     fn upper(l3: Cursor, header: &Header<Self>) -> Option<Upper> {
         extensions::walk(l3, header.next, header.length)
     }

@@ -8,6 +8,7 @@ mod explained;
 
 use super::{Rates, checklists, doctor, rates, stats, status, vips};
 use crate::{
+    desired::{Icmp, IcmpEcho},
     doctor::{
         Finding, Place, Report, Severity, Skipped,
         checklist::{Checklist, Step},
@@ -60,6 +61,11 @@ fn example_status() -> Status {
             asked: "auto".to_owned(),
             mode: "native".to_owned(),
         }],
+        icmp: Some(Icmp {
+            source_ipv4: Some("10.2.0.2".parse().expect("an address")),
+            source_ipv6: Some("fd00:2::2".parse().expect("an address")),
+            ..Icmp::default()
+        }),
         tables: vec![TableFill { name: "VIPS".to_owned(), used: 41, capacity: 4096 }],
         backends: vec![
             backend("10.4.0.2", (1600, Some(MtuSource::Route), None), vec![next_hop("bb0", "02:00:00:00:00:01", 16)]),
@@ -127,6 +133,7 @@ fn example_vips() -> Vec<VipRow> {
         address: address(at),
         listeners: listeners.iter().map(ToString::to_string).collect(),
         pool: pool.map(str::to_owned),
+        icmp_echo: pool.map(|_| IcmpEcho::Forward),
     };
     vec![
         row("game", "192.0.2.10", &[], Some("home")),
@@ -150,6 +157,7 @@ fn status_without_daemon_says_what_that_means() {
     let stopped = Status {
         daemon_pid: None,
         attachments: Vec::new(),
+        icmp: None,
         tables: Vec::new(),
         backends: Vec::new(),
         ..example_status()

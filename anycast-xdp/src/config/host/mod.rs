@@ -8,5 +8,5 @@ mod tests;
 
 pub use self::{
     check::{Remark, Severity, check},
-    facts::{HostFacts, LinkFacts},
+    facts::{HostFacts, LinkFacts, global_addresses},
 };

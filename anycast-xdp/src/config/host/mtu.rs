@@ -22,7 +22,7 @@ pub(crate) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Rem
             "`{backbone}` has an MTU of {backbone_mtu} bytes; packets of `{access}` ({access_mtu}) with {overhead_bytes} bytes of outer header need {needed}"
         );
         remarks.push(if pop.allow_small_mtu {
-            Remark::warning("tunnel.allow_small_mtu", problem, "packets that do not fit are dropped and counted as `too_big`")
+            Remark::warning("tunnel.allow_small_mtu", problem, "senders of packets that do not fit are told the MTU that does; IPv4 packets that may be fragmented are dropped and counted as `too_big`")
         } else if access == backbone {
             let help = "one interface is both: set `allow_small_mtu = true` in [tunnel] and have clients use smaller packets";
             Remark::error("interface", problem, help)

@@ -96,6 +96,11 @@ broken! {
     gateway_with_the_sections_of_a_pop_is_refused: gateway("[[vip]]", "[hash]\nseed = \"x\"\n[tunnel]\n[[pool]]\nname = \"home\"\n[[vip]]\npool = \"home\"");
     pop_with_the_section_of_a_gateway_is_refused: pop_and("[gateway]\ntunnel_addresses = []\n");
 
+    // ICMP
+    answers_from_a_vip_are_refused: pop_and("[icmp]\nsource_ipv4 = \"192.0.2.80\"\nsource_ipv6 = \"fe80::1\"\n");
+    answers_out_of_range_are_refused: pop_and("icmp_echo = \"anwser\"\n[icmp]\necho_rate_pps = -1\nerror_rate_pps = 1000001\nrate = 5\n");
+    gateway_that_answers_is_refused: gateway("[[vip]]", "[icmp]\necho_rate_pps = 5\n[[vip]]\nicmp_echo = \"answer\"");
+
     // Capacity
     more_than_the_limits_is_refused: changed(POP, "vips = 4096", "vips = 2").replace("backends = 4096", "backends = 1").replace("listener_sets = 256", "listener_sets = 1");
     more_pools_than_the_limit_is_refused: pop_and("[[pool]]\nname = \"spare\"\nhome_region = \"shanghai\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n[limits]\npools = 1\n");

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{FieldType, text};
 use crate::{
     config::{findings::Problem, schema::nearest},
-    desired::AttachMode,
+    desired::{AttachMode, IcmpEcho},
 };
 
 /// A type whose values are words.
@@ -52,6 +52,11 @@ impl Choice for InterfaceRole {
 impl Choice for AttachMode {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("native", Self::Native), ("generic", Self::Generic)];
+}
+
+impl Choice for IcmpEcho {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("forward", Self::Forward), ("answer", Self::Answer), ("drop", Self::Drop)];
 }
 
 impl<T: Choice> FieldType for T {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anycast_common::{
     listeners::{Interner, compile},
-    map::{HASH_ADDRESSES, HASH_FLOW, ListenerSet, MapValue, PortTable, VipPolicy},
+    map::{
+        ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, ListenerSet, MapValue, PortTable, VipPolicy,
+    },
 };
 use anyhow::{Context as _, Result};
 
@@ -16,7 +18,7 @@ use super::{
     },
     reach::Reach,
 };
-use crate::desired::Vip;
+use crate::desired::{IcmpEcho, Vip};
 
 /// The policy cell of each VIP. Sets that packets can find already are shared; new ones are written where nothing is.
 ///
@@ -42,11 +44,16 @@ pub fn policies(arrays: &mut Arrays, reach: &Reach, vips: &[Vip]) -> Result<Vec<
     let sets: Vec<_> = sets.collect();
     let sets = place(&mut arrays.listener_sets, &reach.listener_sets, &sets, |set| (set.protocols, set.port_tables))?;
 
-    let policy = |own: u32| VipPolicy {
+    let policy = |own: u32, vip: &Vip| VipPolicy {
         listener_set: sets[own as usize],
         hash_mode: if own == 0 { HASH_ADDRESSES } else { HASH_FLOW },
+        echo: match vip.icmp_echo {
+            IcmpEcho::Forward => ECHO_FORWARD,
+            IcmpEcho::Answer => ECHO_ANSWER,
+            IcmpEcho::Drop => ECHO_DROP,
+        },
     };
-    Ok(own_sets.into_iter().map(|own| policy(own).to_cell()).collect())
+    Ok(own_sets.into_iter().zip(vips).map(|(own, vip)| policy(own, vip).to_cell()).collect())
 }
 
 /// An index for each value, of which the first is the reserved one: where it stands already among the `reachable`, or a

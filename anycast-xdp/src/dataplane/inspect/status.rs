@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     super::{
+        icmp,
         interfaces::{self, interface_index},
         inventory::BackendRecord,
     },
@@ -49,6 +50,7 @@ impl Inspector {
             abi_version: self.inventory.abi_version,
             daemon_pid: self.pins.daemon_pid(),
             attachments: attachments.collect::<Result<_>>()?,
+            icmp: (self.inventory.role == "pop").then(|| icmp::current(&self.kernel.read().host.get(0))),
             tables: self.tables(),
             backends: self.backends(&learnt, monotonic_now()?),
         })

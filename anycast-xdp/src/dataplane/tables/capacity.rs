@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// Every map of the object.
-pub const MAPS: [(&str, Kind); 25] = [
+pub const MAPS: [(&str, Kind); 28] = [
     ("VIP4", Kind::Table),
     ("VIP6", Kind::Table),
     ("VIPS", Kind::Table),
@@ -42,6 +42,9 @@ pub const MAPS: [(&str, Kind); 25] = [
     ("SOURCES", Kind::Table),
     ("GRE_KEYS", Kind::Table),
     ("GATEWAY", Kind::Table),
+    ("HOST", Kind::Table),
+    ("ICMP_LIMITS", Kind::Counter),
+    ("ICMP_SCRATCH", Kind::Own),
     ("VIP_COUNTERS", Kind::Counter),
     ("VIP_DROPS", Kind::Counter),
     ("BACKEND_COUNTERS", Kind::Counter),

@@ -21,6 +21,7 @@ pub enum Table {
     PortTables,
     PortPages,
     Gateway,
+    Host,
 }
 
 /// One change.
@@ -49,7 +50,8 @@ macro_rules! each_array {
         let arrays: &mut Arrays = $arrays;
         each_array!(@ arrays, $array, $table, $body,
             vips Vips, pools Pools, slots Slots, backends Backends, groups Groups, next_hops NextHops, links Links,
-            listener_sets ListenerSets, port_tables PortTables, port_pages PortPages, gateway Gateway);
+            listener_sets ListenerSets, port_tables PortTables, port_pages PortPages, gateway Gateway,
+            host Host);
     }};
     (@ $arrays:ident, $array:ident, $table:ident, $body:expr, $($field:ident $name:ident),+) => {
         $({

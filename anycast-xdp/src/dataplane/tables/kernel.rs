@@ -88,6 +88,7 @@ impl Kernel {
                 port_tables: array(&open, "PORT_TABLES")?,
                 port_pages: array(&open, "PORT_PAGES")?,
                 gateway: array(&open, "GATEWAY")?,
+                host: array(&open, "HOST")?,
             },
             vip4: typed(&open, "VIP4")?,
             vip6: typed(&open, "VIP6")?,

@@ -54,6 +54,7 @@ impl Memory {
                 port_tables: array(&capacities, "PORT_TABLES")?,
                 port_pages: array(&capacities, "PORT_PAGES")?,
                 gateway: array(&capacities, "GATEWAY")?,
+                host: Array::in_memory(1)?,
             },
             vips: BTreeMap::new(),
             devices: BTreeMap::new(),

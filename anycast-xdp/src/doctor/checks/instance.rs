@@ -156,12 +156,15 @@ fn differences(config: &Config, pinned: &Pinned) -> Vec<String> {
         Role::Gateway(_) => "gateway",
     };
     let services = &config.services;
-    let vip = |vip: &VipRow| format!("{} ({}) {:?} {}", vip.name, vip.address, vip.pool, vip.listeners.join(" "));
+    let vip = |vip: &VipRow| {
+        format!("{} ({}) {:?} {:?} {}", vip.name, vip.address, vip.pool, vip.icmp_echo, vip.listeners.join(" "))
+    };
     let of_file = services.vips.iter().map(|one| VipRow {
         name: one.name.clone(),
         address: one.address,
         listeners: one.listeners.iter().map(ToString::to_string).collect(),
         pool: one.pool.clone(),
+        icmp_echo: (role == "pop").then_some(one.icmp_echo),
     });
     let backend = |pool: &str, address, weight, encap: &str| format!("{pool} {address} {weight} {encap}");
     let backends = services.pools.iter().flat_map(|pool| {

@@ -236,6 +236,7 @@ fn instance(config: &Config, role: &str) -> Instance {
         address: vip.address,
         listeners: vip.listeners.iter().map(ToString::to_string).collect(),
         pool: vip.pool.clone(),
+        icmp_echo: (role == "pop").then_some(vip.icmp_echo),
     });
     let pinned = Pinned {
         status: Status {
@@ -245,6 +246,7 @@ fn instance(config: &Config, role: &str) -> Instance {
             host: config.local.host.clone(),
             abi_version: 1,
             daemon_pid: Some(7),
+            icmp: None,
             attachments: attachments.collect(),
             tables: Vec::new(),
             backends: backends.collect(),

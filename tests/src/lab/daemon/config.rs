@@ -103,6 +103,24 @@ source_ipv6 = \"{}\"
         config
     }
 
+    /// The last VIP's `icmp_echo`.
+    pub fn icmp_echo(mut self, policy: &str) -> Self {
+        let _ = writeln!(self.text, "icmp_echo = \"{policy}\"");
+        self
+    }
+
+    /// Adds `[icmp]` with this many echo replies per second.
+    pub fn echo_rate_pps(mut self, rate_pps: u32) -> Self {
+        let _ = write!(self.text, "\n[icmp]\necho_rate_pps = {rate_pps}\n");
+        self
+    }
+
+    /// Accepts a backbone that does not carry all that clients send.
+    pub fn allow_small_mtu(mut self) -> Self {
+        self.text = self.text.replacen("[tunnel]\n", "[tunnel]\nallow_small_mtu = true\n", 1);
+        self
+    }
+
     /// Name of the instance, unique on this machine.
     pub fn instance(&self) -> &str {
         &self.instance

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anycast_xdp::{
-    desired::{Backend, Config, Encap, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip},
+    desired::{Backend, Config, Encap, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip},
     netlink::{Hop, Link, NeighbourKey, Route, View},
 };
 use ipnet::IpNet;
@@ -62,6 +62,7 @@ pub fn config(generation: u64) -> Config {
                 address: vip_address(n),
                 listeners: listeners(&mut random),
                 pool: Some(pool_name(n, bound_to_v6)),
+                icmp_echo: IcmpEcho::default(),
             });
         }
     }
@@ -72,6 +73,7 @@ pub fn config(generation: u64) -> Config {
         tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd00, 3, 0, 0, 0, 0, 0, source.into()).into()),
         hash_seed: *b"stress of tables",
         allow_small_mtu: true,
+        icmp: Icmp::default(),
     };
     let local = Local {
         instance: "stress".to_owned(),

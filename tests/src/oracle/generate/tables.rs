@@ -12,7 +12,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Interface, address, bytes, one_in, pick};
 use crate::oracle::{
     model::Family,
-    tables::{Backend, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip},
+    tables::{
+        Answers, Backend, Echo, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip,
+    },
 };
 
 /// Both roles.
@@ -34,7 +36,13 @@ fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
     }
     let source_ipv4 = Ipv4Net::new(tunnel_ipv4(rng), sources_len_bits(rng, 32)).ok().map(|net| net.trunc());
     let source_ipv6 = Ipv6Net::new(tunnel_ipv6(rng), sources_len_bits(rng, 128)).ok().map(|net| net.trunc());
-    PopTables { seed, source_ipv4, source_ipv6, vips, pools, next_hops, links }
+    let answers = Answers {
+        source_ipv4: (!one_in(rng, 4)).then(|| tunnel_ipv4(rng)),
+        source_ipv6: (!one_in(rng, 4)).then(|| tunnel_ipv6(rng)),
+        echo: !one_in(rng, 4),
+        errors: !one_in(rng, 4),
+    };
+    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links }
 }
 
 fn link(rng: &mut Rng, interfaces: &[Interface]) -> Link {
@@ -166,7 +174,8 @@ fn vip(rng: &mut Rng, others: &[Vip], pool_count: usize) -> Vip {
     let listener_count = if rng.bool() { 0 } else { rng.usize(1..=6) };
     let listeners = (0..listener_count).map(|_| listener(rng)).collect();
     let pool = (!one_in(rng, 16)).then(|| rng.usize(..pool_count));
-    Vip { address, listeners, pool, stale: one_in(rng, 24) }
+    let echo = pick(rng, &[Echo::Forward, Echo::Answer, Echo::Answer, Echo::Drop]);
+    Vip { address, listeners, pool, echo, stale: one_in(rng, 24) }
 }
 
 fn listener(rng: &mut Rng) -> Listener {

@@ -1,5 +1,7 @@
 //! Packets from clients.
 
+use std::net::IpAddr;
+
 use fastrand::Rng;
 
 use super::{address, ip, one_in, pick, transport};
@@ -17,14 +19,42 @@ pub(super) fn packet(rng: &mut Rng, tables: &PopTables) -> Vec<u8> {
         1 | 2 => address::confusable(rng, vip.address),
         _ => vip.address,
     };
-    let ends = transport::Ends {
-        client: address::any(rng, Family::of(destination)),
-        vip: destination,
-        vip_port: port(rng, listener),
-    };
+    let ends = transport::Ends { client: client(rng, destination), vip: destination, vip_port: port(rng, listener) };
     let protocol = protocol(rng, vip, listener);
     let segment = transport::to_vip(rng, ends, protocol);
     ip::packet(rng, ip::ACCESS, ends.client, destination, segment)
+}
+
+/// Mostly a host; otherwise a source that no router takes, on and beside its edges.
+fn client(rng: &mut Rng, destination: IpAddr) -> IpAddr {
+    if one_in(rng, 60) {
+        return destination;
+    }
+    if one_in(rng, 30) {
+        let edges: &[&str] = match destination {
+            IpAddr::V4(_) => &[
+                "0.0.0.0",
+                "0.255.0.1",
+                "1.0.0.0",
+                "126.9.9.9",
+                "127.0.0.1",
+                "128.0.0.1",
+                "223.1.1.1",
+                "224.0.0.1",
+                "255.255.255.255",
+            ],
+            IpAddr::V6(_) => {
+                &["::", "::1", "::2", "::1:0:0", "::ffff:1.2.3.4", "::fffe:1.2.3.4", "0:0:1::1", "fe00::1", "ff02::1"]
+            }
+        };
+        return pick(rng, edges).parse().expect("an address");
+    }
+    let any = address::any(rng, Family::of(destination));
+    match any {
+        // An eighth of all IPv4 addresses.
+        IpAddr::V4(v4) if v4.octets()[0] >= 224 => IpAddr::V4((u32::from(v4) & 0x7fff_ffff | 1 << 30).into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => any,
+    }
 }
 
 /// Mostly the listener's; `None`: any, or an ICMP error.

@@ -2,17 +2,17 @@
 
 use anycast_xdp::{
     dataplane::{
-        apply,
+        apply, icmp,
         inventory::Inventory,
         loader::{self, Loaded},
     },
-    desired::{self, Config, GatewayRole, Limits, Local, PopRole, Role, Services},
+    desired::{self, Config, GatewayRole, Icmp, IcmpEcho, Limits, Local, PopRole, Role, Services},
 };
 use anyhow::{Context as _, Result};
 use aya::programs::Xdp;
 
 use super::odd;
-use crate::oracle::tables::{GatewayTables, PopTables, Vip};
+use crate::oracle::tables::{Answers, Echo, GatewayTables, PopTables, Vip};
 
 /// Room for the largest tables that are generated, and little more: all counters are read again and again.
 const LIMITS: Limits = Limits {
@@ -43,6 +43,7 @@ impl Instance {
             tunnel_source_ipv6: tables.source_ipv6,
             hash_seed: tables.seed,
             allow_small_mtu: true,
+            icmp: desired_answers(&tables.answers),
         });
         let services = Services {
             vips: tables.vips.iter().enumerate().map(|(position, vip)| desired_vip(position, vip)).collect(),
@@ -66,6 +67,7 @@ impl Instance {
             address: *address,
             listeners: Vec::new(),
             pool: None,
+            icmp_echo: IcmpEcho::Forward,
         });
         let services = Services { vips: vips.collect(), pools: Vec::new() };
         Ok(Self::load(role, services, None, &["gateway"])?.0)
@@ -87,6 +89,9 @@ impl Instance {
         let config = Config { local, services };
         let mut plan = apply::plan(&mut loaded.kernel, &Inventory::default(), &config)?;
         plan.install_backends(&mut loaded.kernel)?;
+        if let Role::Pop(role) = &config.local.role {
+            icmp::switch(&mut loaded.kernel, &role.icmp)?;
+        }
         plan.switch(&mut loaded.kernel)?;
         let inventory = plan.next;
         let vips = inventory.vips.iter().map(|vip| vip.index).collect();
@@ -114,6 +119,22 @@ fn desired_vip(position: usize, vip: &Vip) -> desired::Vip {
         address: vip.address,
         listeners,
         pool: vip.pool.map(|pool| format!("pool-{pool}")),
+        icmp_echo: match vip.echo {
+            Echo::Forward => IcmpEcho::Forward,
+            Echo::Answer => IcmpEcho::Answer,
+            Echo::Drop => IcmpEcho::Drop,
+        },
+    }
+}
+
+/// No rate that packets come at exceeds the highest one.
+fn desired_answers(answers: &Answers) -> Icmp {
+    let rate_pps = |answers: bool| if answers { 1_000_000 } else { 0 };
+    Icmp {
+        source_ipv4: answers.source_ipv4,
+        source_ipv6: answers.source_ipv6,
+        echo_rate_pps: rate_pps(answers.echo),
+        error_rate_pps: rate_pps(answers.errors),
     }
 }
 

@@ -23,10 +23,10 @@ pub(super) struct Flow {
 }
 
 /// What lies behind the IP header and its extension headers.
-struct Upper {
-    protocol: u8,
-    offset: usize,
-    is_fragment: bool,
+pub(super) struct Upper {
+    pub protocol: u8,
+    pub offset: usize,
+    pub is_fragment: bool,
 }
 
 /// The flow of a valid packet for `vip`.
@@ -87,7 +87,7 @@ fn quoted_flow(family: Family, quote: &[u8], vip: IpAddr, has_listeners: bool) -
     Ok(Flow { source: ip::destination(family, quote), protocol: upper.protocol, ports })
 }
 
-fn upper(family: Family, packet: &[u8]) -> Result<Upper, Outcome> {
+pub(super) fn upper(family: Family, packet: &[u8]) -> Result<Upper, Outcome> {
     match family {
         Family::V4 => Ok(Upper {
             protocol: packet[9],
@@ -123,7 +123,7 @@ fn walk_extensions(packet: &[u8]) -> Result<Upper, Outcome> {
     Ok(Upper { protocol, offset, is_fragment: false })
 }
 
-fn icmp_protocol(family: Family) -> u8 {
+pub(super) fn icmp_protocol(family: Family) -> u8 {
     match family {
         Family::V4 => 1,
         Family::V6 => 58,

@@ -3,6 +3,7 @@
 //! It shares nothing with the programs but the outcome list, the flow hash and the Maglev tables, which are contracts
 //! between PoPs and have test vectors of their own. Headers, lengths and checksums are worked out here once more.
 
+mod answer;
 mod encap;
 mod flow;
 mod gateway;

@@ -2,7 +2,7 @@
 
 use anycast_common::outcome::Outcome;
 
-use super::{super::tables::PopTables, Action, Facts, Input, Sent, encap, flow, ip, layer2::Layer2, select};
+use super::{super::tables::PopTables, Action, Facts, Input, Sent, answer, encap, flow, ip, layer2::Layer2, select};
 
 pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut Facts) -> Result<Sent, Outcome> {
     let bytes = &input.frame[layer2.ip_offset..];
@@ -17,8 +17,18 @@ pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut
 
     let packet = ip::validate(family, bytes, bytes.len())?;
     facts.bytes = packet.len();
+    if input.frame[0] & 1 == 1 {
+        return Err(Outcome::LinkGroup);
+    }
+    if answer::is_martian(ip::source(family, packet), vip.address) {
+        return Err(Outcome::MartianSource);
+    }
+    let arrived = answer::Arrived { family, packet, bytes, layer2: &input.frame[..layer2.ip_offset] };
     if ip::hop_limit(family, packet) <= 1 {
-        return Err(Outcome::TtlExpired);
+        return answer::time_exceeded(&tables.answers, &arrived, input.headroom).ok_or(Outcome::TtlExpired);
+    }
+    if let Some(answered) = answer::echo(&tables.answers, vip.echo, &arrived) {
+        return answered;
     }
     let flow = flow::parse(family, packet, vip.address, !vip.listeners.is_empty())?;
     if !select::is_taken(vip, &flow) {
@@ -31,7 +41,9 @@ pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut
     let outer_bytes = encap::outer_bytes(backend);
     let mtu_bytes = backend.route.map_or(0, |route| usize::from(route.mtu_bytes));
     if packet.len() + outer_bytes > mtu_bytes {
-        return Err(Outcome::TooBig);
+        let room_bytes = mtu_bytes.saturating_sub(outer_bytes);
+        let told = answer::too_big(&tables.answers, &arrived, room_bytes, vip.address, input.headroom);
+        return told.ok_or(Outcome::TooBig);
     }
     if !input.headroom {
         return Err(Outcome::Headroom);

@@ -62,7 +62,7 @@ pub(crate) mod tunnel {
     pub(crate) const ALLOW_SMALL_MTU: Field<bool> = Field::default(
         "allow_small_mtu",
         "false",
-        "Accept a backbone MTU below the access MTU plus the outer header. Packets that no longer fit are dropped and counted as `too_big`.",
+        "Accept a backbone MTU below the access MTU plus the outer header. Senders of packets that no longer fit are told the MTU that does (see `[icmp]`); IPv4 packets without DF are dropped and counted as `too_big`.",
     );
     pub(crate) const SECTION: Section = Section {
         key: "tunnel",

@@ -1,5 +1,6 @@
 //! The sections and fields of a configuration file. A test holds the defaults of `[limits]` to those of the code.
 
+pub(crate) mod icmp;
 mod local;
 mod services;
 
@@ -10,7 +11,7 @@ pub(crate) use self::{
 
 /// The top of the file.
 pub(crate) mod root {
-    use super::{gateway, hash, host, interface, limits, pool, tunnel, vip};
+    use super::{gateway, hash, host, icmp, interface, limits, pool, tunnel, vip};
     use crate::config::{
         schema::{Field, Roles, Section},
         types::{Name, RoleName},
@@ -36,6 +37,7 @@ pub(crate) mod root {
             host::SECTION,
             hash::SECTION,
             tunnel::SECTION,
+            icmp::SECTION,
             gateway::SECTION,
             interface::SECTION,
             limits::SECTION,

@@ -68,7 +68,7 @@ pub(crate) mod vip {
             schema::{Field, Roles, Section},
             types::Name,
         },
-        desired::Listener,
+        desired::{IcmpEcho, Listener},
     };
 
     pub(crate) const NAME: Field<Name> = Field::required("name", "Unique name of the VIP.");
@@ -85,13 +85,18 @@ pub(crate) mod vip {
         "must be given on a PoP, must not on a gateway",
         "Name of the pool that the VIP is bound to.",
     );
+    pub(crate) const ICMP_ECHO: Field<IcmpEcho> = Field::default(
+        "icmp_echo",
+        "\"forward\"",
+        "What a PoP does with echo requests (ping): `forward` treats them like any packet, so that listeners decide; `answer` answers them at the PoP, and `drop` drops them, whatever the listeners say. Fragments are always forwarded. A gateway has no such key.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "vip",
         header: "[[vip]]",
         roles: Roles::Both,
         required: false,
         description: "An anycast service address. On a gateway: one that this host serves.",
-        fields: &[NAME.spec, ADDRESS.spec, LISTENERS.spec, POOL.spec],
+        fields: &[NAME.spec, ADDRESS.spec, LISTENERS.spec, POOL.spec, ICMP_ECHO.spec],
         sections: &[],
     };
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     dataplane::tables::Dataplane as _,
-    desired::{Backend, Config, Encap, Limits, Listener, Pool, Services, Vip},
+    desired::{Backend, Config, Encap, IcmpEcho, Limits, Listener, Pool, Services, Vip},
 };
 
 /// Pools of these names with four backends each, and a VIP on each of the first three.
@@ -27,6 +27,7 @@ fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
         address,
         listeners: vec![Listener { protocol: 6, ports: Some((port, port)) }],
         pool: Some(pool.to_owned()),
+        icmp_echo: IcmpEcho::default(),
     });
     config(TIGHT, 1, Services { vips: vips.collect(), pools: pools.to_vec() })
 }

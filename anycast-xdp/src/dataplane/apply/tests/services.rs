@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use anycast_common::header::protocol;
 use proptest::prelude::*;
 
-use crate::desired::{Backend, Config, Encap, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip};
+use crate::desired::{
+    Backend, Config, Encap, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip,
+};
 
 pub const SEED: [u8; 16] = *b"tests of changes";
 
@@ -45,6 +47,7 @@ pub fn config(limits: Limits, source: u8, services: Services) -> Config {
         tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, source.into()).into()),
         hash_seed: SEED,
         allow_small_mtu: false,
+        icmp: Icmp::default(),
     });
     let local = Local {
         instance: "test".to_owned(),
@@ -101,5 +104,6 @@ fn any_vip(address: IpAddr, pools: Vec<String>) -> impl Strategy<Value = Vip> {
         address,
         listeners,
         pool: Some(pool),
+        icmp_echo: IcmpEcho::default(),
     })
 }

@@ -6,7 +6,9 @@ use anycast_common::{encap::Encap, outcome::Outcome};
 
 use crate::oracle::{
     model::{self, Input, Program, Verdict},
-    tables::{Backend, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip},
+    tables::{
+        Answers, Backend, Echo, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip,
+    },
 };
 
 pub const ACCESS_IFINDEX: u32 = 7;
@@ -30,11 +32,13 @@ pub fn hex(text: &str) -> Vec<u8> {
 
 /// VIPs 192.0.2.1 and 2001:db8::1 on a pool whose one backend is 10.0.0.2, by way of an untagged backbone link.
 pub fn tables() -> Tables {
-    let vip = |text| Vip { address: address(text), listeners: Vec::new(), pool: Some(0), stale: false };
+    let vip =
+        |text| Vip { address: address(text), listeners: Vec::new(), pool: Some(0), echo: Echo::Forward, stale: false };
     let route = Route { mtu_bytes: 1500, picks: [Some(0); PICKS] };
     let backend = Backend { address: address("10.0.0.2"), weight: 1, route: Some(route), encap: Encap::Ipip };
     let link = Link { ifindex: BACKBONE_IFINDEX, mac: [2, 0, 0, 0, 0, 0x88], vlan_tci: None, in_device_map: true };
     let pop = PopTables {
+        answers: Answers::default(),
         seed: [0; 16],
         source_ipv4: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
         source_ipv6: Some("fd00::1/128".parse().expect("a prefix")),
