@@ -42,10 +42,10 @@ fn of(vip: &'static str, way: Way) -> Vec<Row> {
 fn too_big(what: &str, vip: &'static str, fits: usize) -> Row {
     let (client, header_bytes, quote_bytes) =
         if vip.contains(':') { (CLIENT_V6, 40, 1232) } else { (CLIENT_V4, 20, 548) };
-    let packet = to(vip).df().payload_len(fits - header_bytes + 1);
-    let quote = &packet.clone().build_ip()[..quote_bytes];
+    let packet = || to(vip).df().payload_len(fits - header_bytes + 1);
+    let quote = &packet().build_ip()[..quote_bytes];
     let answer = Packet::from_to(vip, client).as_error().icmp_error(IcmpError::TooBig(fits as u16), quote).build_ip();
-    pop(format!("{what}: one byte longer than fits"), packet).answered(vip, Outcome::TooBigAnswered, answer)
+    pop(format!("{what}: one byte longer than fits"), packet()).answered(vip, Outcome::TooBigAnswered, answer)
 }
 
 /// Flows of many clients: each has its source, its UDP port and its flow label.
