@@ -1,5 +1,6 @@
 //! The loaded programs as a [`Subject`]: tables go in by the production code, packets by `BPF_PROG_TEST_RUN`.
 
+mod batch;
 mod counters;
 mod instance;
 mod odd;

@@ -9,7 +9,7 @@ use anyhow::Result;
 use xtask::{ebpf, project};
 
 use crate::{
-    commands::{docs, setup, test},
+    commands::{docs, setup, test, vm},
     counts::{Counts, Skip},
     project_build, run, say,
 };
@@ -53,7 +53,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if !args.without_tests {
         steps.push(("tests", tests));
     }
-    steps.extend([("miri on anycast-common", miri::run as fn() -> _), ("oracle", oracle)]);
+    steps.extend([("miri on anycast-common", miri::run as fn() -> _), ("oracle", oracle), ("kernels", kernels)]);
 
     let mut summary = Summary::default();
     for (name, step) in steps {
@@ -144,6 +144,15 @@ fn tests() -> Result<Outcome> {
 fn oracle() -> Result<Outcome> {
     let arguments = ORACLE.map(Into::into);
     Ok(Outcome::Checked(project_build::run_lab_program("oracle", &arguments)? == ExitCode::SUCCESS))
+}
+
+/// The oldest kernel that is supported, and a new one.
+fn kernels() -> Result<Outcome> {
+    let emulator = match setup::Emulator::ensure() {
+        Ok(emulator) => emulator,
+        Err(error) => return Ok(Outcome::Unavailable(format!("no virtual machines here: {error:#}"))),
+    };
+    Ok(Outcome::Tested(vm::oldest_and_newest(&emulator)?))
 }
 
 #[cfg(test)]

@@ -90,6 +90,12 @@ source_ipv6 = \"{}\"
         self
     }
 
+    /// Adds a line to the backend that was added last.
+    pub fn backend_line(mut self, line: &str) -> Self {
+        let _ = writeln!(self.text, "{line}");
+        self
+    }
+
     /// Adds a VIP that takes everything.
     pub fn vip(mut self, name: &str, address: IpAddr, pool: &str) -> Self {
         let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\npool = \"{pool}\"\n");
