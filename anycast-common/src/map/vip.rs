@@ -55,6 +55,8 @@ pub struct VipPolicy {
 pub const HASH_ADDRESSES: u8 = 0;
 /// Hash on the 5-tuple; fragments hash on addresses and protocol.
 pub const HASH_FLOW: u8 = 1;
+/// Hash on the source address only: what a client does on all VIPs of a pool stays together.
+pub const HASH_SOURCE: u8 = 2;
 
 impl VipPolicy {
     /// Unpacks the cell.
