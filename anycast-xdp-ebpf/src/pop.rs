@@ -81,8 +81,8 @@ fn forward<I: Ip>(
     }
     let (pool, policy) = maps::vip_cells(vip);
     let flow = flow::of::<I>(l3, header, VipPolicy::from_cell(policy))?;
-    let hash = I::hash(maps::flow_key(), flow.source, header.destination, flow.transport);
-    let (backend_index, backend) = select::backend(pool, hash)?;
+    let hash = I::hash(maps::flow_key(), flow.source, flow.destination, flow.transport);
+    let (backend_index, backend) = select::backend::<I>(ctx, l2_bytes, pool, hash)?;
     let way = next_hop::of(backend, hash)?;
     let egress = encap::run::<I>(ctx, l2_bytes, header, backend, &way, hash)?;
     Ok((egress, backend_index))

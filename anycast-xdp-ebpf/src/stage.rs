@@ -9,3 +9,4 @@ pub mod ip;
 pub mod listen;
 pub mod next_hop;
 pub mod select;
+pub mod transition;
