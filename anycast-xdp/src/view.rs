@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 use anycast_common::map::Counter;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
+use crate::desired::{HashOn, State};
+
 /// Serializes as `{"packets": n, "bytes": n}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count(pub Counter);
@@ -37,8 +39,25 @@ pub struct Status {
     pub attachments: Vec<Attachment>,
     /// How full each table is.
     pub tables: Vec<TableFill>,
+    /// Which pools take the flows of the VIPs that are bound to them.
+    pub bindings: Vec<BindingStatus>,
     /// Backends and where their packets go now.
     pub backends: Vec<BackendStatus>,
+}
+
+/// A pool, or a distinct list of a pool and its fall-backs, that VIPs are bound to.
+#[derive(Clone, Debug, Serialize)]
+pub struct BindingStatus {
+    /// Names of the pools, in order.
+    pub pools: Vec<String>,
+    /// VIPs that are bound to them.
+    pub vips: u32,
+    /// The pool that takes new flows; none: not one of them, the table is changing.
+    pub active: Option<String>,
+    /// Why it is not the first one, or what is wrong with the one that it is; empty: all is well.
+    pub reason: String,
+    /// TCP flows that were there before a change may still be on other backends.
+    pub in_transition: bool,
 }
 
 /// One attached program.
@@ -78,6 +97,8 @@ pub struct BackendStatus {
     pub address: IpAddr,
     /// Weight.
     pub weight: u16,
+    /// What it is there for, by the configuration; a pool that is not up says so for all of its backends.
+    pub state: State,
     /// Longest outer packet, in bytes; 0: no route.
     pub mtu_bytes: u16,
     /// The next hops in use; empty: unresolved, packets are dropped.
@@ -104,8 +125,12 @@ pub struct VipRow {
     pub address: IpAddr,
     /// Listeners in the notation of the configuration; empty: everything.
     pub listeners: Vec<String>,
+    /// What decides the backend of its packets, none on gateways.
+    pub hash: Option<HashOn>,
     /// Pool, none on gateways.
     pub pool: Option<String>,
+    /// Its fall-backs, in order.
+    pub fallback_pools: Vec<String>,
 }
 
 /// `stats`.

@@ -12,7 +12,7 @@ use super::{
     table::Table,
     types::{Integer, Name, RoleName},
 };
-use crate::desired::{Backend, Listener, Pool, Services, Vip};
+use crate::desired::{Backend, HashOn, Listener, Pool, Services, State, Vip};
 
 /// The services of a file as they were read; what was refused or is missing is `None`.
 #[derive(Default)]
@@ -26,6 +26,7 @@ pub(super) struct PoolDraft {
     pub(super) place: Place,
     pub(super) name: Option<Located<Name>>,
     home_region: Option<Name>,
+    state: Option<State>,
     pub(super) backends: Vec<BackendDraft>,
 }
 
@@ -33,6 +34,7 @@ pub(super) struct PoolDraft {
 pub(super) struct BackendDraft {
     pub(super) address: Option<Located<IpAddr>>,
     weight: Option<Integer<1, 65_535>>,
+    state: Option<State>,
 }
 
 /// `[[vip]]`
@@ -41,7 +43,9 @@ pub(super) struct VipDraft {
     pub(super) name: Option<Located<Name>>,
     pub(super) address: Option<Located<IpAddr>>,
     pub(super) listeners: Vec<Located<Listener>>,
+    pub(super) hash: HashOn,
     pub(super) pool: Option<Located<Name>>,
+    pub(super) fallback_pools: Vec<Located<Name>>,
 }
 
 pub(super) fn read(root: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> ServicesDraft {
@@ -60,13 +64,15 @@ pub(super) fn read(root: &Table<'_>, role: Option<RoleName>, findings: &mut Find
 fn read_pool(pool: &Table<'_>, findings: &mut Findings<'_>) -> PoolDraft {
     let name = pool.read(&fields::pool::NAME, findings);
     let home_region = pool.read(&fields::pool::HOME_REGION, findings).map(|region| region.value);
+    let state = pool.read(&fields::pool::STATE, findings).map(|state| state.value);
     let backends = pool.sections(&fields::backend::SECTION, findings);
     let backends = backends.iter().map(|backend| BackendDraft {
         address: backend.read(&fields::backend::ADDRESS, findings),
         weight: backend.read(&fields::backend::WEIGHT, findings).map(|weight| weight.value),
+        state: backend.read(&fields::backend::STATE, findings).map(|state| state.value),
     });
     let backends = backends.collect();
-    PoolDraft { place: pool.place.clone(), name, home_region, backends }
+    PoolDraft { place: pool.place.clone(), name, home_region, state, backends }
 }
 
 fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> VipDraft {
@@ -82,7 +88,9 @@ fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>
             }
         }
     }
+    let hash = vip.read(&fields::vip::HASH, findings);
     let pool = vip.read(&fields::vip::POOL, findings);
+    let fallback_pools = vip.read_list(&fields::vip::FALLBACK_POOLS, findings);
     let pool_is_given = vip.has(&fields::vip::POOL);
     let place = vip.place.missing("pool");
     match role {
@@ -94,9 +102,21 @@ fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>
             let what = "a gateway's VIP has no pool: the packets are for this host";
             findings.refuse(&place, Problem::new(what, "remove `pool`"));
         }
-        _ => {}
+        Some(RoleName::Gateway) => {
+            if let Some(hash) = &hash {
+                let what = "a gateway's VIP has no hash: the packets are for this host";
+                findings.refuse(&hash.place, Problem::new(what, "remove `hash`"));
+            }
+            if let Some(pools) = &fallback_pools {
+                let what = "a gateway's VIP has no pools: the packets are for this host";
+                findings.refuse(&pools.place, Problem::new(what, "remove `fallback_pools`"));
+            }
+        }
+        Some(RoleName::Pop) | None => {}
     }
-    VipDraft { place: vip.place.clone(), name, address, listeners, pool }
+    let hash = hash.map_or(HashOn::default_of(!listeners.is_empty()), |hash| hash.value);
+    let fallback_pools = fallback_pools.map(|pools| pools.value).unwrap_or_default();
+    VipDraft { place: vip.place.clone(), name, address, listeners, hash, pool, fallback_pools }
 }
 
 /// A listener as it is meant on a VIP of this family: ICMP over IPv6 is another protocol.
@@ -126,7 +146,9 @@ impl VipDraft {
             name: self.name?.value.0,
             address: self.address?.value,
             listeners: self.listeners.into_iter().map(|listener| listener.value).collect(),
+            hash: self.hash,
             pool: self.pool.map(|pool| pool.value.0),
+            fallback_pools: self.fallback_pools.into_iter().map(|pool| pool.value.0).collect(),
         })
     }
 }
@@ -136,6 +158,7 @@ impl PoolDraft {
         Some(Pool {
             name: self.name?.value.0,
             home_region: self.home_region?.0,
+            state: self.state?,
             backends: self.backends.into_iter().map(BackendDraft::finish).collect::<Option<_>>()?,
         })
     }
@@ -143,6 +166,6 @@ impl PoolDraft {
 
 impl BackendDraft {
     fn finish(self) -> Option<Backend> {
-        Some(Backend { address: self.address?.value, weight: u16::try_from(self.weight?.0).ok()? })
+        Some(Backend { address: self.address?.value, weight: u16::try_from(self.weight?.0).ok()?, state: self.state? })
     }
 }

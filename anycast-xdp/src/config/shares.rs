@@ -48,14 +48,20 @@ fn without_slots(index: usize, pool: &Pool) -> Vec<Remark> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::Backend;
+    use crate::desired::{Backend, State};
 
     fn pool(weights: &[u16]) -> Pool {
-        let backends = weights
-            .iter()
-            .zip(1..)
-            .map(|(weight, host)| Backend { address: IpAddr::from([10, 0, 0, host]), weight: *weight });
-        Pool { name: "home".to_owned(), home_region: "guangzhou".to_owned(), backends: backends.collect() }
+        let backends = weights.iter().zip(1..).map(|(weight, host)| Backend {
+            address: IpAddr::from([10, 0, 0, host]),
+            weight: *weight,
+            state: State::Up,
+        });
+        Pool {
+            name: "home".to_owned(),
+            home_region: "guangzhou".to_owned(),
+            state: State::Up,
+            backends: backends.collect(),
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reading the pinned state, daemon running or not.
 
+mod bindings;
 mod stats;
 mod status;
 
@@ -57,7 +58,9 @@ impl Inspector {
             name: vip.name.clone(),
             address: vip.address,
             listeners: vip.listeners.clone(),
+            hash: vip.hash,
             pool: vip.pool.clone(),
+            fallback_pools: vip.fallback_pools.clone(),
         };
         self.inventory.vips.iter().map(row).collect()
     }

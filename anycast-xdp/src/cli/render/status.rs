@@ -1,7 +1,7 @@
 //! Text of `status`.
 
 use super::table::{Column, titled};
-use crate::view::{BackendStatus, NextHopStatus, Status, TableFill};
+use crate::view::{BackendStatus, BindingStatus, NextHopStatus, Status, TableFill};
 
 /// Places of a next-hop group.
 const PLACES: u8 = 16;
@@ -18,9 +18,11 @@ pub fn status(status: &Status, width: Option<u16>) -> String {
     );
     let tables = status.tables.iter().map(fill).collect();
     let backends = status.backends.iter().map(backend).collect();
+    let bindings = status.bindings.iter().map(binding).collect();
     [
         head,
         titled("Attached programs", &ATTACHMENT_COLUMNS, attachments(status), width),
+        titled("Bindings", &BINDING_COLUMNS, bindings, width),
         titled("Backends", &BACKEND_COLUMNS, backends, width),
         titled("Tables", &TABLE_COLUMNS, tables, width),
     ]
@@ -50,10 +52,31 @@ fn attachments(status: &Status) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-const BACKEND_COLUMNS: [Column; 5] = [
+const BINDING_COLUMNS: [Column; 5] = [
+    Column::Text("POOLS"),
+    Column::Number("VIPS"),
+    Column::Text("ACTIVE"),
+    Column::Text("IN TRANSITION"),
+    Column::Text("WHY"),
+];
+
+fn binding(binding: &BindingStatus) -> Vec<String> {
+    let active = binding.active.clone().unwrap_or_else(|| "-".to_owned());
+    let in_transition = if binding.in_transition { "yes" } else { "no" };
+    vec![
+        binding.pools.join(", "),
+        binding.vips.to_string(),
+        active,
+        in_transition.to_owned(),
+        if binding.reason.is_empty() { "-".to_owned() } else { binding.reason.clone() },
+    ]
+}
+
+const BACKEND_COLUMNS: [Column; 6] = [
     Column::Text("POOL"),
     Column::Whole("BACKEND"),
     Column::Number("WEIGHT"),
+    Column::Text("STATE"),
     Column::Number("MTU"),
     Column::Text("NEXT HOPS"),
 ];
@@ -65,7 +88,8 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
     } else {
         backend.next_hops.iter().map(next_hop).collect::<Vec<_>>().join("\n")
     };
-    vec![backend.pool.clone(), backend.address.to_string(), backend.weight.to_string(), mtu, next_hops]
+    let (address, weight, state) = (backend.address.to_string(), backend.weight.to_string(), backend.state.to_string());
+    vec![backend.pool.clone(), address, weight, state, mtu, next_hops]
 }
 
 fn next_hop(next_hop: &NextHopStatus) -> String {

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use anycast_common::map::Counter;
 
 use super::{Rates, rates, stats, status, vips};
+use crate::desired::{HashOn, State};
 use crate::view::{
-    Attachment, BackendStats, BackendStatus, Count, InterfaceStats, NextHopStatus, Stats, Status, TableFill, VipRow,
-    VipStats,
+    Attachment, BackendStats, BackendStatus, BindingStatus, Count, InterfaceStats, NextHopStatus, Stats, Status,
+    TableFill, VipRow, VipStats,
 };
 
 const WIDTH: Option<u16> = Some(80);
@@ -30,6 +31,7 @@ fn example_status() -> Status {
         pool: "home".to_owned(),
         address: address(at),
         weight: 100,
+        state: State::Up,
         mtu_bytes,
         next_hops,
     };
@@ -49,6 +51,22 @@ fn example_status() -> Status {
             mode: "native".to_owned(),
         }],
         tables: vec![TableFill { name: "VIPS".to_owned(), used: 41, capacity: 4096 }],
+        bindings: vec![
+            BindingStatus {
+                pools: vec!["home".to_owned()],
+                vips: 2,
+                active: Some("home".to_owned()),
+                reason: String::new(),
+                in_transition: false,
+            },
+            BindingStatus {
+                pools: vec!["home".to_owned(), "spare".to_owned()],
+                vips: 100_000,
+                active: Some("spare".to_owned()),
+                reason: "home has no backend with a way".to_owned(),
+                in_transition: true,
+            },
+        ],
         backends: vec![
             backend("10.4.0.2", 1600, vec![next_hop("bb0", "02:00:00:00:00:01", 16)]),
             backend(
@@ -113,7 +131,9 @@ fn example_vips() -> Vec<VipRow> {
         name: name.to_owned(),
         address: address(at),
         listeners: listeners.iter().map(ToString::to_string).collect(),
+        hash: pool.map(|_| HashOn::default_of(!listeners.is_empty())),
         pool: pool.map(str::to_owned),
+        fallback_pools: pool.iter().filter(|_| listeners.is_empty()).map(|_| "spare".to_owned()).collect(),
     };
     vec![
         row("game", "192.0.2.10", &[], Some("home")),

@@ -6,9 +6,13 @@ use anycast_common::map::{BackendRoute, GROUP_PICKS, GroupEntry, NextHop};
 use anyhow::Result;
 
 use super::{
-    super::interfaces::{self, interface_index},
+    super::{
+        apply::slots::lying,
+        interfaces::{self, interface_index},
+    },
     Inspector,
 };
+use crate::desired::State;
 use crate::view::{Attachment, BackendStatus, NextHopStatus, Status, TableFill};
 
 impl Inspector {
@@ -41,20 +45,22 @@ impl Inspector {
             abi_version: self.inventory.abi_version,
             daemon_pid: self.pins.daemon_pid(),
             attachments: attachments.collect::<Result<_>>()?,
-            tables: self.tables(),
+            tables: self.tables()?,
+            bindings: self.bindings(),
             backends: self.backends(),
         })
     }
 
-    fn tables(&self) -> Vec<TableFill> {
+    fn tables(&self) -> Result<Vec<TableFill>> {
         let arrays = self.kernel.read();
         let fill = |name: &str, used: usize, len: u32| TableFill {
             name: name.to_owned(),
             used: used as u32,
             capacity: len.saturating_sub(1),
         };
-        let slots: u32 = self.inventory.pools.iter().map(|pool| pool.size).sum();
-        vec![
+        let slots: u32 = lying(arrays).values().sum();
+        let (transitions, transitions_max) = self.kernel.transitions()?;
+        Ok(vec![
             fill("vips", arrays.vips.used().count(), arrays.vips.len()),
             fill("pools", arrays.pools.used().count(), arrays.pools.len()),
             TableFill { name: "slots".to_owned(), used: slots, capacity: (arrays.slots.len() - 1) * 2 },
@@ -63,7 +69,8 @@ impl Inspector {
             fill("next_hops", arrays.next_hops.used().count(), arrays.next_hops.len()),
             fill("links", arrays.links.used().count(), arrays.links.len()),
             fill("listener_sets", arrays.listener_sets.used().count(), arrays.listener_sets.len()),
-        ]
+            TableFill { name: "transitions".to_owned(), used: transitions, capacity: transitions_max },
+        ])
     }
 
     fn backends(&self) -> Vec<BackendStatus> {
@@ -76,6 +83,7 @@ impl Inspector {
                     pool: pool.name.clone(),
                     address: backend.address,
                     weight: backend.weight,
+                    state: if pool.state == State::Up { backend.state } else { pool.state },
                     mtu_bytes: route.mtu_bytes,
                     next_hops: self.next_hops(&arrays.groups.get(route.group_index)),
                 });

@@ -12,11 +12,13 @@ use crate::desired::{Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX};
 const LOSSES_MAX: u32 = 1024;
 
 /// Names of the maps that are pinned.
-pub const MAPS: [&str; 21] = [
+pub const MAPS: [&str; 23] = [
     "VIP4",
     "VIP6",
     "VIPS",
     "POOLS",
+    "OLD_POOLS",
+    "TRANSITIONS",
     "SLOTS",
     "BACKENDS",
     "GROUPS",
@@ -48,6 +50,8 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
         ("VIP6", limits.vips),
         ("VIPS", with_zero(limits.vips)),
         ("POOLS", twice(limits.pools)),
+        ("OLD_POOLS", twice(limits.pools)),
+        ("TRANSITIONS", limits.transitions),
         ("SLOTS", pairs),
         ("BACKENDS", twice(limits.backends)),
         ("GROUPS", twice(limits.groups)),
@@ -67,10 +71,12 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
     ]
 }
 
-/// The slot behind the last that tables lie at: twice the limit, and the reserved pair. The spare ones begin here.
+/// The slot behind the last that tables lie at: four times the limit, and the reserved pair. The spare ones begin here.
+///
+/// Old and new, and beside each the tables that its flows came from.
 pub fn first_spare_slot(limits: &Limits) -> u32 {
     // Even, because slots are stored in pairs.
-    limits.slots.next_multiple_of(2).saturating_mul(2).saturating_add(2)
+    limits.slots.next_multiple_of(2).saturating_mul(4).saturating_add(2)
 }
 
 /// Slots beyond that, for one table of any size, through which tables move to close gaps.

@@ -12,6 +12,7 @@ use super::{Arrays, Memory};
 pub enum Table {
     Vips,
     Pools,
+    OldPools,
     Slots,
     Backends,
     Groups,
@@ -47,7 +48,7 @@ macro_rules! each_array {
     ($arrays:expr, |$array:ident, $table:ident| $body:expr) => {{
         let arrays: &mut Arrays = $arrays;
         each_array!(@ arrays, $array, $table, $body,
-            vips Vips, pools Pools, slots Slots, backends Backends, groups Groups, next_hops NextHops, links Links,
+            vips Vips, pools Pools, old_pools OldPools, slots Slots, backends Backends, groups Groups, next_hops NextHops, links Links,
             listener_sets ListenerSets, port_tables PortTables, port_pages PortPages);
     }};
     (@ $arrays:ident, $array:ident, $table:ident, $body:expr, $($field:ident $name:ident),+) => {
@@ -91,6 +92,7 @@ impl Memory {
         });
         copy.vips = self.vips.clone();
         copy.devices = self.devices.clone();
+        copy.flows = self.flows.clone();
         copy
     }
 

@@ -4,13 +4,13 @@ mod local;
 mod services;
 
 pub(crate) use self::{
-    local::{gateway, hash, host, interface, limits, tunnel},
+    local::{gateway, hash, host, interface, limits, transition, tunnel},
     services::{backend, pool, vip},
 };
 
 /// The top of the file.
 pub(crate) mod root {
-    use super::{gateway, hash, host, interface, limits, pool, tunnel, vip};
+    use super::{gateway, hash, host, interface, limits, pool, transition, tunnel, vip};
     use crate::config::{
         schema::{Field, Roles, Section},
         types::{Name, RoleName},
@@ -36,6 +36,7 @@ pub(crate) mod root {
             host::SECTION,
             hash::SECTION,
             tunnel::SECTION,
+            transition::SECTION,
             gateway::SECTION,
             interface::SECTION,
             limits::SECTION,
