@@ -66,6 +66,7 @@ impl Production {
             tunnel_source_ipv6: Some(at::TUNNEL_SOURCE_V6),
             hash_seed: *b"bench of anycast",
             allow_small_mtu: true,
+            transition_secs: 300,
         });
         // In the bench frames come in at the near end of the access wire.
         let verdict = if egress.ifindex == world.access.near.ifindex { Action::Tx } else { Action::Redirect };

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use anycast_common::{bench::ADDRESSES, header::protocol};
-use anycast_xdp::desired::{Backend, Listener, Pool, Services, Vip};
+use anycast_xdp::desired::{Backend, HashOn, Listener, Pool, Services, State, Vip};
 use anyhow::Result;
 
 use super::addresses as at;
@@ -47,7 +47,14 @@ pub fn many_vips() -> Services {
 pub fn gateway() -> Result<Services> {
     let vips = [("v4", at::VIP_V4), ("v6", at::VIP_V6)];
     let vips = vips.map(|(name, address)| {
-        Ok(Vip { name: name.into(), address: address.parse()?, listeners: Vec::new(), pool: None })
+        Ok(Vip {
+            name: name.into(),
+            address: address.parse()?,
+            listeners: Vec::new(),
+            hash: HashOn::Addresses,
+            pool: None,
+            fallback_pools: Vec::new(),
+        })
     });
     Ok(Services { vips: vips.into_iter().collect::<Result<_>>()?, pools: Vec::new() })
 }
@@ -60,10 +67,17 @@ fn hundred() -> impl Iterator<Item = IpAddr> {
 fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
     let listener = Listener { protocol: protocol::TCP, ports: Some((at::PORT, at::PORT)) };
     let listeners = if listens { vec![listener] } else { Vec::new() };
-    Vip { name: name.into(), address, listeners, pool: Some(pool.into()) }
+    Vip {
+        name: name.into(),
+        address,
+        hash: HashOn::default_of(!listeners.is_empty()),
+        listeners,
+        pool: Some(pool.into()),
+        fallback_pools: Vec::new(),
+    }
 }
 
 fn pool(name: &str, addresses: impl IntoIterator<Item = IpAddr>) -> Pool {
-    let backends = addresses.into_iter().map(|address| Backend { address, weight: 1 }).collect();
-    Pool { name: name.into(), home_region: "home".into(), backends }
+    let backends = addresses.into_iter().map(|address| Backend { address, weight: 1, state: State::Up }).collect();
+    Pool { name: name.into(), home_region: "home".into(), state: State::Up, backends }
 }

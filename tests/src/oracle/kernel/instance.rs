@@ -1,18 +1,22 @@
 //! One loaded object and what its tables hold.
 
+use std::collections::BTreeMap;
+
+use anycast_common::map::TransitionKey;
 use anycast_xdp::{
     dataplane::{
         apply,
         inventory::Inventory,
         loader::{self, Loaded},
+        tables::Dataplane as _,
     },
-    desired::{self, Config, GatewayRole, Limits, Local, PopRole, Role, Services},
+    desired::{self, Config, GatewayRole, HashOn, Limits, Local, PopRole, Role, Services, State},
 };
 use anyhow::{Context as _, Result};
 use aya::programs::Xdp;
 
 use super::odd;
-use crate::oracle::tables::{GatewayTables, PopTables, Vip};
+use crate::oracle::tables::{GatewayTables, Hash, PopTables, Vip};
 
 /// Room for the largest tables that are generated, and little more: all counters are read again and again.
 const LIMITS: Limits = Limits {
@@ -25,6 +29,7 @@ const LIMITS: Limits = Limits {
     links: 8,
     listener_sets: 64,
     vip_drops: 1024,
+    transitions: 1024,
 };
 
 /// An object whose tables were written by the production code, as a daemon would.
@@ -34,6 +39,8 @@ pub(super) struct Instance {
     pub vips: Vec<u32>,
     /// Index of each backend of each pool, in the order of the model's tables.
     pub backends: Vec<Vec<u32>>,
+    /// Flows that began in a transition, as the tables have them before each packet.
+    pub begun: BTreeMap<TransitionKey, u32>,
 }
 
 impl Instance {
@@ -43,6 +50,7 @@ impl Instance {
             tunnel_source_ipv6: tables.source_ipv6,
             hash_seed: tables.seed,
             allow_small_mtu: true,
+            transition_secs: 300,
         });
         let services = Services {
             vips: tables.vips.iter().enumerate().map(|(position, vip)| desired_vip(position, vip)).collect(),
@@ -51,6 +59,7 @@ impl Instance {
         let (mut instance, inventory) = Self::load(role, services, Some(&tables.seed), &["pop", "backbone"])?;
         odd::write_ways(&mut instance, tables)?;
         odd::write_oddities(&mut instance, tables, &inventory);
+        odd::write_transitions(&mut instance, tables, &inventory);
         Ok(instance)
     }
 
@@ -63,7 +72,9 @@ impl Instance {
             name: format!("vip-{position}"),
             address: *address,
             listeners: Vec::new(),
+            hash: HashOn::Addresses,
             pool: None,
+            fallback_pools: Vec::new(),
         });
         let services = Services { vips: vips.collect(), pools: Vec::new() };
         Ok(Self::load(role, services, None, &["gateway"])?.0)
@@ -92,7 +103,14 @@ impl Instance {
             pool.backends.iter().map(|backend| backend.index).collect()
         };
         let backends = inventory.pools.iter().map(indexes).collect();
-        Ok((Self { loaded, vips, backends }, inventory))
+        Ok((Self { loaded, vips, backends, begun: BTreeMap::new() }, inventory))
+    }
+
+    /// Makes the table of flows as it was before the first packet: what one packet leaves is no matter of the next.
+    pub fn reset_flows(&mut self) -> Result<()> {
+        let kernel = &mut self.loaded.kernel;
+        kernel.forget_flows(&|key, backend_index| self.begun.get(key) != Some(&backend_index))?;
+        self.begun.iter().try_for_each(|(key, backend_index)| kernel.remember_flow(*key, *backend_index))
     }
 
     pub fn program(&self, name: &str) -> Result<&Xdp> {
@@ -111,7 +129,13 @@ fn desired_vip(position: usize, vip: &Vip) -> desired::Vip {
         name: format!("vip-{position}"),
         address: vip.address,
         listeners,
+        hash: match vip.hash {
+            Hash::Flow => HashOn::Flow,
+            Hash::Source => HashOn::Source,
+            Hash::Addresses => HashOn::Addresses,
+        },
         pool: vip.pool.map(|pool| format!("pool-{pool}")),
+        fallback_pools: Vec::new(),
     }
 }
 
@@ -119,7 +143,7 @@ fn desired_pool(position: usize, pool: &crate::oracle::tables::Pool) -> desired:
     let backends = pool
         .backends
         .iter()
-        .map(|backend| desired::Backend { address: backend.address, weight: backend.weight })
+        .map(|backend| desired::Backend { address: backend.address, weight: backend.weight, state: State::Up })
         .collect();
-    desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), backends }
+    desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), state: State::Up, backends }
 }
