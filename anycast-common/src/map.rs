@@ -51,12 +51,13 @@ pub use explanation::{
 pub use host::{HostEntry, ICMP_SOURCE_WORDS, IcmpRates, LIMIT_ECHO, LIMIT_ERRORS};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
 pub use pool::{
-    BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, OUTER_MAX_BYTES, PoolDescriptor,
-    SlotPair, backend_of,
+    BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, IN_TRANSITION, OUTER_MAX_BYTES,
+    PoolDescriptor, SlotPair, TransitionKey, WHOLE_TABLE, backend_of, is_in_transition, slot_of,
 };
 pub use tunnel::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
 pub use vip::{
-    ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, PoolRef, VipEntry, VipPolicy, v4_mapped,
+    ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, HASH_SOURCE, PoolRef, VipEntry, VipPolicy,
+    v4_mapped,
 };
 pub use way::{GROUP_PICKS, GroupEntry, LinkEntry, NextHop};
 
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn cells_round_trip() {
-        let descriptor = PoolDescriptor { offset: 0x0102_0304, size: 65_521 };
+        let descriptor = PoolDescriptor { offset: 0x0102_0304, size: 131_071, flags: WHOLE_TABLE };
         assert_eq!(PoolDescriptor::from_cell(descriptor.to_cell()), descriptor);
         let next_hop = NextHop { mac: [1, 2, 3, 4, 5, 6], link_index: 0xfffe };
         assert_eq!(NextHop::from_cell(next_hop.to_cell()), next_hop);
@@ -84,9 +85,20 @@ mod tests {
 
     #[test]
     fn slot_covers_the_table_and_never_leaves_it() {
-        let pool = PoolDescriptor { offset: 10, size: 251 };
+        let pool = PoolDescriptor { offset: 10, size: 251, flags: WHOLE_TABLE };
         assert_eq!(pool.slot(0), 10);
         assert_eq!(pool.slot(u64::MAX), 10 + 250);
+    }
+
+    #[test]
+    fn mark_of_a_slot_and_flag_of_its_table_are_one_test_and_no_part_of_the_index() {
+        let plain = PoolDescriptor { offset: 2, size: 251, flags: 0 };
+        let whole = PoolDescriptor { flags: WHOLE_TABLE, ..plain };
+        let pair = 7 | u64::from(9 | IN_TRANSITION) << 32;
+        assert_eq!((slot_of(pair, 2), slot_of(pair, 3)), (7, 9 | IN_TRANSITION));
+        assert_eq!((backend_of(pair, 2), backend_of(pair, 3)), (7, 9));
+        assert!(!is_in_transition(slot_of(pair, 2), plain) && is_in_transition(slot_of(pair, 3), plain));
+        assert!(is_in_transition(slot_of(pair, 2), whole) && is_in_transition(slot_of(pair, 3), whole));
     }
 
     #[test]

@@ -9,14 +9,15 @@ use anycast_common::{
     listen::page_slot,
     map::{
         BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, HostEntry, ICMP_SOURCE_WORDS, IcmpRates,
-        LinkEntry, ListenerSet, PortPage, PortTable, SlotPair, TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
+        LinkEntry, ListenerSet, PortPage, PortTable, SlotPair, TransitionKey, TunnelKey, TunnelPolicy, VipDropKey,
+        VipEntry,
     },
     outcome::{Class, Outcome},
 };
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     macros::map,
-    maps::{Array, DevMap, HashMap, LpmTrie, PerCpuArray, PerCpuHashMap},
+    maps::{Array, DevMap, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap},
 };
 
 use crate::packet::{Scratch, opaque};
@@ -35,6 +36,10 @@ pub static VIP6: HashMap<[u8; 16], u32> = HashMap::with_max_entries(1, 0);
 static VIPS: Array<VipEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static POOLS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static OLD_POOLS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static TRANSITIONS: LruHashMap<TransitionKey, u32> = LruHashMap::with_max_entries(1, 0);
 #[map]
 static SLOTS: Array<SlotPair> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
@@ -149,6 +154,26 @@ pub fn vip_cells(entry: &VipEntry) -> (u64, u64) {
 #[inline(always)]
 pub fn pool(index: u32) -> Option<u64> {
     POOLS.get_ptr(index).map(cell)
+}
+
+/// The descriptor cell of the table that a pool's flows came from.
+#[inline(always)]
+pub fn old_pool(index: u32) -> Option<u64> {
+    OLD_POOLS.get_ptr(index).map(cell)
+}
+
+/// Remembers the backend that a flow begins on. That it is not remembered is as if it were forgotten later.
+#[inline(always)]
+pub fn begin_transition(key: TransitionKey, backend_index: u32) {
+    let _ = TRANSITIONS.insert(key, backend_index, 0);
+}
+
+/// The backend that a flow began on, if it is remembered and the backend is still there.
+#[inline(always)]
+pub fn transition(key: TransitionKey) -> Option<u32> {
+    // SAFETY: the value is copied at once; one of another flow, while elements are recycled, is a backend all the same.
+    let index = unsafe { TRANSITIONS.get(key).copied() }?;
+    backend(index).filter(|entry| entry.family != 0).map(|_| index)
 }
 
 /// The pair of Maglev slots that holds `slot`.

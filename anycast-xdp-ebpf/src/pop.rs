@@ -88,9 +88,9 @@ fn forward<I: Answer, O: Observer>(
     let (pool, policy) = maps::vip_cells(vip);
     O::cells(pool, policy);
     let flow = flow::of::<I, O>(ctx, l2_bytes, l3, header, VipPolicy::from_cell(policy))?;
-    let hash = I::hash(maps::flow_key(), flow.source, header.destination, flow.transport);
+    let hash = I::hash(maps::flow_key(), flow.source, flow.destination, flow.transport);
     O::flow::<I>(flow.source, flow.transport, hash);
-    let (backend_index, backend) = select::backend::<O>(pool, hash)?;
+    let (backend_index, backend) = select::backend::<I, O>(ctx, l2_bytes, pool, hash)?;
     let way = next_hop::of::<O>(backend, hash)?;
     let egress = encap::run::<I>(ctx, l2_bytes, header, backend, &way, hash)?;
     Ok((egress, backend_index))

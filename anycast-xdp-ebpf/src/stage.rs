@@ -12,4 +12,5 @@ pub mod ip;
 pub mod listen;
 pub mod next_hop;
 pub mod select;
+pub mod transition;
 pub mod tunnel;

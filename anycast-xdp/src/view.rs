@@ -11,7 +11,7 @@ pub use self::explained::{
     Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
     ExplainedVip,
 };
-use crate::desired::{Icmp, IcmpEcho};
+use crate::desired::{HashOn, Icmp, IcmpEcho, State};
 
 /// Serializes as `{"packets": n, "bytes": n}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,8 +47,25 @@ pub struct Status {
     pub icmp: Option<Icmp>,
     /// How full each table is.
     pub tables: Vec<TableFill>,
+    /// Which pools take the flows of the VIPs that are bound to them.
+    pub bindings: Vec<BindingStatus>,
     /// Backends and where their packets go now.
     pub backends: Vec<BackendStatus>,
+}
+
+/// A pool, or a distinct list of a pool and its fall-backs, that VIPs are bound to.
+#[derive(Clone, Debug, Serialize)]
+pub struct BindingStatus {
+    /// Names of the pools, in order.
+    pub pools: Vec<String>,
+    /// VIPs that are bound to them.
+    pub vips: u32,
+    /// The pool that takes new flows; none: not one of them, the table is changing.
+    pub active: Option<String>,
+    /// Why it is not the first one, or what is wrong with the one that it is; empty: all is well.
+    pub reason: String,
+    /// TCP flows that were there before a change may still be on other backends.
+    pub in_transition: bool,
 }
 
 /// One attached program.
@@ -90,6 +107,8 @@ pub struct BackendStatus {
     pub weight: u16,
     /// What packets are wrapped in: `ipip`, `gre`, `gre key N` or `gue port N`.
     pub encap: String,
+    /// What it is there for, by the configuration; a pool that is not up says so for all of its backends.
+    pub state: State,
     /// Longest outer packet, in bytes; 0: no route.
     pub mtu_bytes: u16,
     /// Whose that is; none: no route.
@@ -132,10 +151,14 @@ pub struct VipRow {
     pub address: IpAddr,
     /// Listeners in the notation of the configuration; empty: everything.
     pub listeners: Vec<String>,
+    /// What decides the backend of its packets, none on gateways.
+    pub hash: Option<HashOn>,
     /// Pool, none on gateways.
     pub pool: Option<String>,
     /// What becomes of echo requests; none on gateways.
     pub icmp_echo: Option<IcmpEcho>,
+    /// Its fall-backs, in order.
+    pub fallback_pools: Vec<String>,
 }
 
 /// `stats`.

@@ -48,7 +48,7 @@ fn broken_file() -> tempfile::NamedTempFile {
 #[test]
 fn examples_are_valid_and_summed_up_on_stdout() {
     for (file, summary) in [
-        ("examples/pop.toml", "valid: pop beijing/beijing-1, 3 VIPs, 1 pool, 2 backends\n"),
+        ("examples/pop.toml", "valid: pop beijing/beijing-1, 3 VIPs, 2 pools, 3 backends\n"),
         ("examples/gateway.toml", "valid: gateway guangzhou/gateway-1, 3 VIPs\n"),
     ] {
         let output = run(&["check", "--offline", docs(file).to_str().unwrap()]);

@@ -58,6 +58,8 @@ pub struct VipPolicy {
 pub const HASH_ADDRESSES: u8 = 0;
 /// Hash on the 5-tuple; fragments hash on addresses and protocol.
 pub const HASH_FLOW: u8 = 1;
+/// Hash on the source address only: what a client does on all VIPs of a pool stays together.
+pub const HASH_SOURCE: u8 = 2;
 
 /// Echo requests are packets like any other: listeners decide.
 pub const ECHO_FORWARD: u8 = 0;

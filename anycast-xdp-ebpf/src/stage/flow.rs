@@ -3,7 +3,7 @@
 use anycast_common::{
     flow::Transport,
     header::protocol,
-    map::{HASH_FLOW, VipPolicy},
+    map::{HASH_FLOW, HASH_SOURCE, VipPolicy},
     outcome::Outcome,
 };
 use aya_ebpf::programs::XdpContext;
@@ -16,10 +16,12 @@ use super::{
 };
 use crate::{observe::Observer, packet::Cursor};
 
-/// What is hashed beside the VIP's address.
+/// What is hashed.
 pub struct Flow<I: Ip> {
     /// The client's address.
     pub source: I::Address,
+    /// The VIP's, or none.
+    pub destination: I::Address,
     /// Ports and protocol as far as they are hashed.
     pub transport: Transport,
 }
@@ -47,7 +49,7 @@ pub fn of<I: Answer, O: Observer>(
     if policy.listener_set == 0 {
         let source =
             if I::is_plain(header) { header.source } else { behind_headers::<I>(ctx, l2_bytes, l3, header, policy)? };
-        return Ok(Flow { source, transport: Transport::default() });
+        return Ok(Flow { source, destination: destination::<I>(header, policy), transport: Transport::default() });
     }
     let upper = I::upper(l3, header).ok_or(Outcome::Ipv6ExtensionHeaders)?;
     echo::apply::<I>(ctx, l2_bytes, header, upper, policy.echo)?;
@@ -63,7 +65,13 @@ pub fn of<I: Answer, O: Observer>(
     } else {
         Transport::default()
     };
-    Ok(Flow { source, transport })
+    Ok(Flow { source, destination: destination::<I>(header, policy), transport })
+}
+
+/// The destination as far as it is hashed.
+#[inline(always)]
+fn destination<I: Ip>(header: &Header<I>, policy: VipPolicy) -> I::Address {
+    if policy.hash_mode == HASH_SOURCE { I::NO_ADDRESS } else { header.destination }
 }
 
 /// The client's address when there may be an ICMP error or extension headers, for a VIP that takes everything.
@@ -83,8 +91,9 @@ fn behind_headers<I: Answer>(
     icmp::turned_round::<I>(l3, header, upper, false).map(|(source, _)| source)
 }
 
+/// Is it an ICMP error, which is about another packet?
 #[inline(always)]
-fn is_icmp_error<I: Ip>(l3: Cursor, header: &Header<I>, upper: Upper) -> bool {
+pub fn is_icmp_error<I: Ip>(l3: Cursor, header: &Header<I>, upper: Upper) -> bool {
     upper.protocol == I::ICMP
         && !upper.fragment
         && upper.offset < header.length

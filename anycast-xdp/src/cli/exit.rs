@@ -49,6 +49,18 @@ impl Failure {
     }
 }
 
+impl From<Failure> for anyhow::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Failed(error) => error,
+            Failure::Refused(message) => Self::msg(message),
+            Failure::NothingThere { instance } => Self::msg(format!("nothing is pinned for instance `{instance}`")),
+            Failure::FoundWarnings | Failure::FoundErrors => Self::msg("something was found"),
+            Failure::ReaderGone => Self::msg("nobody reads what is written"),
+        }
+    }
+}
+
 /// An error and its causes as one line, each said once: some errors repeat their cause in their own message.
 fn chain(error: &anyhow::Error) -> String {
     let mut message = String::new();

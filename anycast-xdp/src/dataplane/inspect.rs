@@ -1,5 +1,6 @@
 //! Reading the pinned state, daemon running or not.
 
+mod bindings;
 mod explain;
 mod stats;
 mod status;
@@ -60,8 +61,10 @@ impl Inspector {
             name: vip.name.clone(),
             address: vip.address,
             listeners: vip.listeners.clone(),
+            hash: vip.hash,
             pool: vip.pool.clone(),
             icmp_echo: (self.inventory.role == "pop").then(|| self.icmp_echo(vip.index)),
+            fallback_pools: vip.fallback_pools.clone(),
         };
         self.inventory.vips.iter().map(row).collect()
     }

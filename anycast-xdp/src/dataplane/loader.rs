@@ -132,6 +132,7 @@ fn map_id(map: &aya::maps::Map) -> Result<u32> {
     let data = match map {
         Map::Array(data)
         | Map::HashMap(data)
+        | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
         | Map::PerCpuHashMap(data)
         | Map::DevMap(data)

@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod array;
 pub mod attach;
+pub mod bindings;
 pub mod ethtool;
 pub mod grace;
 pub mod icmp;

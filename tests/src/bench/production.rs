@@ -68,6 +68,7 @@ impl Production {
             hash_seed: *b"bench of anycast",
             allow_small_mtu: true,
             icmp: Icmp::default(),
+            transition_secs: 300,
         });
         // In the bench frames come in at the near end of the access wire.
         let verdict = if egress.ifindex == world.access.near.ifindex { Action::Tx } else { Action::Redirect };

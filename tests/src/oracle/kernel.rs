@@ -17,7 +17,7 @@ use aya::programs::{ProgramError, Xdp};
 
 use self::instance::Instance;
 use super::{
-    model::{CounterKey, Input, Program},
+    model::{Action, CounterKey, Input, Program},
     subject::{Counters, Subject},
     tables::Tables,
 };
@@ -30,6 +30,10 @@ const METADATA_BYTES: usize = 216;
 #[derive(Default)]
 pub struct Kernel {
     installed: Option<(Instance, Instance)>,
+    /// Flows that one packet begins are not there for the next. The model knows single packets.
+    pub forgets: bool,
+    /// The last packet may have begun one.
+    has_begun: bool,
 }
 
 impl fmt::Debug for Kernel {
@@ -65,6 +69,9 @@ impl Kernel {
 impl Subject for Kernel {
     fn install(&mut self, tables: &Tables) -> Result<()> {
         self.installed = Some((Instance::pop(&tables.pop)?, Instance::gateway(&tables.gateway)?));
+        // None of the flows that the tables have are there yet.
+        self.has_begun = true;
+        self.forgets = tables.pop.pools.iter().any(|pool| pool.transition.is_some());
         Ok(())
     }
 
@@ -79,8 +86,17 @@ impl Subject for Kernel {
     }
 
     fn run(&mut self, input: &Input) -> Result<(u32, Vec<u8>)> {
+        if let Some((pop, _)) = &mut self.installed
+            && self.forgets
+            && self.has_begun
+        {
+            pop.reset_flows()?;
+        }
         let program = self.instance(input.program)?.program(name(input.program))?;
-        run_program(program, input).with_context(|| format!("cannot run program {}", name(input.program)))
+        let result =
+            run_program(program, input).with_context(|| format!("cannot run program {}", name(input.program)))?;
+        self.has_begun = input.program == Program::Pop && result.0 != Action::Pass as u32;
+        Ok(result)
     }
 
     fn counter(&self, key: CounterKey) -> Result<Counter> {

@@ -70,12 +70,32 @@ pub struct Vip {
     pub address: IpAddr,
     /// What it takes; empty: everything.
     pub listeners: Vec<Listener>,
+    /// What decides the backend of its packets.
+    pub hash: Hash,
     /// Position in [`PopTables::pools`].
     pub pool: Option<usize>,
     /// What becomes of echo requests.
     pub echo: Echo,
     /// The entry that the address leads to is another VIP's, as while the table changes under a look-up.
     pub stale: bool,
+}
+
+/// What decides the backend of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// Addresses, and ports and protocol as far as the packet has them.
+    Flow,
+    /// The client's address.
+    Source,
+    /// Both addresses.
+    Addresses,
+}
+
+impl Vip {
+    /// Are its packets read as far as their ports?
+    pub fn reads_ports(&self) -> bool {
+        !self.listeners.is_empty() || self.hash == Hash::Flow
+    }
 }
 
 /// Protocol and ports that a VIP takes.
@@ -96,6 +116,34 @@ pub struct Pool {
     pub slots: Vec<Option<usize>>,
     /// The slots are not those of all backends: some of these are down, or slots are zero.
     pub is_odd: bool,
+    /// What is going on with the table.
+    pub transition: Option<Transition>,
+}
+
+/// The table that the flows of a pool came from, while some of them are still where it has them.
+#[derive(Clone, Debug, Default)]
+pub struct Transition {
+    /// All slots are in transition.
+    pub is_whole: bool,
+    /// Which slots are: as many as the pool has.
+    pub marks: Vec<bool>,
+    /// Positions in the pool's backends; `None`: the slot is zero. May be of another size than the pool's table.
+    pub old: Vec<Option<usize>>,
+    /// TCP flows that began meanwhile, and the backends that they began on.
+    pub begun: Vec<Begun>,
+}
+
+/// A TCP flow that began in a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The client's address.
+    pub source: IpAddr,
+    /// The VIP.
+    pub vip: IpAddr,
+    /// The client's port, then the VIP's.
+    pub ports: (u16, u16),
+    /// Position in the pool's backends.
+    pub backend: usize,
 }
 
 /// A home-region node.

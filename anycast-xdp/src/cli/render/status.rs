@@ -3,7 +3,7 @@
 use super::table::{Column, titled};
 use crate::{
     desired::Icmp,
-    view::{BackendStatus, MtuSource, NextHopStatus, Status, TableFill},
+    view::{BackendStatus, BindingStatus, MtuSource, NextHopStatus, Status, TableFill},
 };
 
 /// Places of a next-hop group.
@@ -22,9 +22,11 @@ pub fn status(status: &Status, width: Option<u16>) -> String {
     let icmp = status.icmp.iter().map(icmp_row).collect();
     let tables = status.tables.iter().map(fill).collect();
     let backends = status.backends.iter().map(backend).collect();
+    let bindings = status.bindings.iter().map(binding).collect();
     [
         head,
         titled("Attached programs", &ATTACHMENT_COLUMNS, attachments(status), width),
+        titled("Bindings", &BINDING_COLUMNS, bindings, width),
         titled("Backends", &BACKEND_COLUMNS, backends, width),
         titled("Answers of this host", &ICMP_COLUMNS, icmp, width),
         titled("Tables", &TABLE_COLUMNS, tables, width),
@@ -55,10 +57,31 @@ fn attachments(status: &Status) -> Vec<Vec<String>> {
     rows.collect()
 }
 
-const BACKEND_COLUMNS: [Column; 7] = [
+const BINDING_COLUMNS: [Column; 5] = [
+    Column::Text("POOLS"),
+    Column::Number("VIPS"),
+    Column::Text("ACTIVE"),
+    Column::Text("IN TRANSITION"),
+    Column::Text("WHY"),
+];
+
+fn binding(binding: &BindingStatus) -> Vec<String> {
+    let active = binding.active.clone().unwrap_or_else(|| "-".to_owned());
+    let in_transition = if binding.in_transition { "yes" } else { "no" };
+    vec![
+        binding.pools.join(", "),
+        binding.vips.to_string(),
+        active,
+        in_transition.to_owned(),
+        if binding.reason.is_empty() { "-".to_owned() } else { binding.reason.clone() },
+    ]
+}
+
+const BACKEND_COLUMNS: [Column; 8] = [
     Column::Text("POOL"),
     Column::Whole("BACKEND"),
     Column::Number("WEIGHT"),
+    Column::Text("STATE"),
     Column::Text("ENCAP"),
     Column::Number("MTU"),
     Column::Text("SAID BY"),
@@ -76,6 +99,7 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
         backend.pool.clone(),
         backend.address.to_string(),
         backend.weight.to_string(),
+        backend.state.to_string(),
         backend.encap.clone(),
         mtu,
         said_by(backend),

@@ -8,15 +8,15 @@ mod explained;
 
 use super::{Rates, checklists, doctor, rates, stats, status, vips};
 use crate::{
-    desired::{Icmp, IcmpEcho},
+    desired::{HashOn, Icmp, IcmpEcho, State},
     doctor::{
         Finding, Place, Report, Severity, Skipped,
         checklist::{Checklist, Step},
         report::InterfaceRow,
     },
     view::{
-        Attachment, BackendStats, BackendStatus, Count, InterfaceStats, MtuSource, NextHopStatus, Stats, Status,
-        TableFill, VipRow, VipStats,
+        Attachment, BackendStats, BackendStatus, BindingStatus, Count, InterfaceStats, MtuSource, NextHopStatus, Stats,
+        Status, TableFill, VipRow, VipStats,
     },
 };
 
@@ -41,6 +41,7 @@ fn example_status() -> Status {
         address: address(at),
         weight: 100,
         encap: "gre key 7".to_owned(),
+        state: State::Up,
         mtu_bytes,
         mtu_source,
         mtu_left_secs,
@@ -67,6 +68,22 @@ fn example_status() -> Status {
             ..Icmp::default()
         }),
         tables: vec![TableFill { name: "VIPS".to_owned(), used: 41, capacity: 4096 }],
+        bindings: vec![
+            BindingStatus {
+                pools: vec!["home".to_owned()],
+                vips: 2,
+                active: Some("home".to_owned()),
+                reason: String::new(),
+                in_transition: false,
+            },
+            BindingStatus {
+                pools: vec!["home".to_owned(), "spare".to_owned()],
+                vips: 100_000,
+                active: Some("spare".to_owned()),
+                reason: "home has no backend with a way".to_owned(),
+                in_transition: true,
+            },
+        ],
         backends: vec![
             backend("10.4.0.2", (1600, Some(MtuSource::Route), None), vec![next_hop("bb0", "02:00:00:00:00:01", 16)]),
             backend(
@@ -132,8 +149,10 @@ fn example_vips() -> Vec<VipRow> {
         name: name.to_owned(),
         address: address(at),
         listeners: listeners.iter().map(ToString::to_string).collect(),
+        hash: pool.map(|_| HashOn::default_of(!listeners.is_empty())),
         pool: pool.map(str::to_owned),
         icmp_echo: pool.map(|_| IcmpEcho::Forward),
+        fallback_pools: pool.iter().filter(|_| listeners.is_empty()).map(|_| "spare".to_owned()).collect(),
     };
     vec![
         row("game", "192.0.2.10", &[], Some("home")),

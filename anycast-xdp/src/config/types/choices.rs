@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{FieldType, text};
 use crate::{
     config::{findings::Problem, schema::nearest},
-    desired::{AttachMode, IcmpEcho},
+    desired::{AttachMode, HashOn, IcmpEcho, State},
 };
 
 /// A type whose values are words.
@@ -57,6 +57,15 @@ impl Choice for AttachMode {
 impl Choice for IcmpEcho {
     const WORDS: &'static [(&'static str, Self)] =
         &[("forward", Self::Forward), ("answer", Self::Answer), ("drop", Self::Drop)];
+}
+
+impl Choice for HashOn {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("5-tuple", Self::Flow), ("source", Self::Source), ("addresses", Self::Addresses)];
+}
+
+impl Choice for State {
+    const WORDS: &'static [(&'static str, Self)] = &[("up", Self::Up), ("drain", Self::Drain), ("down", Self::Down)];
 }
 
 impl<T: Choice> FieldType for T {

@@ -24,11 +24,13 @@ pub enum Kind {
 }
 
 /// Every map of the object.
-pub const MAPS: [(&str, Kind); 28] = [
+pub const MAPS: [(&str, Kind); 30] = [
     ("VIP4", Kind::Table),
     ("VIP6", Kind::Table),
     ("VIPS", Kind::Table),
     ("POOLS", Kind::Table),
+    ("OLD_POOLS", Kind::Table),
+    ("TRANSITIONS", Kind::Counter),
     ("SLOTS", Kind::Table),
     ("BACKENDS", Kind::Table),
     ("GROUPS", Kind::Table),
@@ -75,6 +77,8 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
         ("VIP6", limits.vips),
         ("VIPS", with_zero(limits.vips)),
         ("POOLS", twice(limits.pools)),
+        ("OLD_POOLS", twice(limits.pools)),
+        ("TRANSITIONS", limits.transitions),
         ("SLOTS", pairs),
         ("BACKENDS", twice(limits.backends)),
         ("GROUPS", twice(limits.groups)),
@@ -96,10 +100,12 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
     ]
 }
 
-/// The slot behind the last that tables lie at: twice the limit, and the reserved pair. The spare ones begin here.
+/// The slot behind the last that tables lie at: four times the limit, and the reserved pair. The spare ones begin here.
+///
+/// Old and new, and beside each the tables that its flows came from.
 pub fn first_spare_slot(limits: &Limits) -> u32 {
     // Even, because slots are stored in pairs.
-    limits.slots.next_multiple_of(2).saturating_mul(2).saturating_add(2)
+    limits.slots.next_multiple_of(2).saturating_mul(4).saturating_add(2)
 }
 
 /// Slots beyond that, for one table of any size, through which tables move to close gaps.

@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::MapValue;
+use anycast_common::map::{MapValue, TransitionKey};
 use anyhow::Result;
 
 use super::{Arrays, Dataplane, capacity::capacities};
@@ -23,6 +23,8 @@ pub struct Memory {
     pub vips: BTreeMap<IpAddr, u32>,
     /// What `set_device` leaves.
     pub devices: BTreeMap<u32, u32>,
+    /// Flows that began in a transition, and the backends that they began on.
+    pub flows: BTreeMap<TransitionKey, u32>,
     /// VIP indexes whose counters were zeroed.
     pub reset_vips: BTreeSet<u32>,
     /// Backend indexes whose counters were zeroed.
@@ -45,6 +47,7 @@ impl Memory {
             arrays: Arrays {
                 vips: array(&capacities, "VIPS")?,
                 pools: array(&capacities, "POOLS")?,
+                old_pools: array(&capacities, "OLD_POOLS")?,
                 slots: array(&capacities, "SLOTS")?,
                 backends: array(&capacities, "BACKENDS")?,
                 groups: array(&capacities, "GROUPS")?,
@@ -58,6 +61,7 @@ impl Memory {
             },
             vips: BTreeMap::new(),
             devices: BTreeMap::new(),
+            flows: BTreeMap::new(),
             reset_vips: BTreeSet::new(),
             reset_backends: BTreeSet::new(),
             grace_periods: 0,
@@ -101,6 +105,11 @@ impl Dataplane for Memory {
 
     fn reset_backend_counter(&mut self, index: u32) -> Result<()> {
         self.reset_backends.insert(index);
+        Ok(())
+    }
+
+    fn forget_flows(&mut self, is_stale: &dyn Fn(&TransitionKey, u32) -> bool) -> Result<()> {
+        self.flows.retain(|key, backend_index| !is_stale(key, *backend_index));
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::{
     Answer, Case, Check, Concerns,
 };
 use crate::{
-    desired::{Config, Role},
+    desired::{self, Config, Role},
     view::VipRow,
 };
 
@@ -157,18 +157,26 @@ fn differences(config: &Config, pinned: &Pinned) -> Vec<String> {
     };
     let services = &config.services;
     let vip = |vip: &VipRow| {
-        format!("{} ({}) {:?} {:?} {}", vip.name, vip.address, vip.pool, vip.icmp_echo, vip.listeners.join(" "))
+        let VipRow { name, address, hash, pool, fallback_pools, icmp_echo, listeners } = vip;
+        format!("{name} ({address}) {hash:?} {pool:?} {fallback_pools:?} {icmp_echo:?} {}", listeners.join(" "))
     };
     let of_file = services.vips.iter().map(|one| VipRow {
         name: one.name.clone(),
         address: one.address,
         listeners: one.listeners.iter().map(ToString::to_string).collect(),
+        hash: (role == "pop").then_some(one.hash),
         pool: one.pool.clone(),
+        fallback_pools: one.fallback_pools.clone(),
         icmp_echo: (role == "pop").then_some(one.icmp_echo),
     });
-    let backend = |pool: &str, address, weight, encap: &str| format!("{pool} {address} {weight} {encap}");
+    let backend = |pool: &str, address, weight, encap: &str, state: desired::State| {
+        format!("{pool} {address} {weight} {encap} {state}")
+    };
     let backends = services.pools.iter().flat_map(|pool| {
-        pool.backends.iter().map(move |one| backend(&pool.name, one.address, one.weight, &one.encap.to_string()))
+        pool.backends.iter().map(move |one| {
+            let state = if pool.state == desired::State::Up { one.state } else { pool.state };
+            backend(&pool.name, one.address, one.weight, &one.encap.to_string(), state)
+        })
     });
     let parts = [
         ("role", BTreeSet::from([role.to_owned()]), BTreeSet::from([status.role.clone()])),
@@ -181,7 +189,11 @@ fn differences(config: &Config, pinned: &Pinned) -> Vec<String> {
         (
             "backends",
             backends.collect(),
-            status.backends.iter().map(|one| backend(&one.pool, one.address, one.weight, &one.encap)).collect(),
+            status
+                .backends
+                .iter()
+                .map(|one| backend(&one.pool, one.address, one.weight, &one.encap, one.state))
+                .collect(),
         ),
     ];
     let told = parts.into_iter().filter_map(|(what, file, runs)| {

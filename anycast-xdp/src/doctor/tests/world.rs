@@ -13,7 +13,7 @@ use super::super::{
 use crate::{
     config,
     dataplane::{ethtool::RxQueues, interfaces::XdpState},
-    desired::Config,
+    desired::{self, Config},
     netlink::{
         self, Hop, NeighbourKey, Route, View,
         device::XdpFeatures,
@@ -44,9 +44,11 @@ pub(super) fn address(text: &str) -> IpAddr {
 }
 
 impl World {
-    /// The example of a PoP, running.
+    /// The example of a PoP without its fall-back, running.
     pub(super) fn pop() -> Self {
-        let config = config::parse(POP, Path::new("pop.toml")).unwrap();
+        let mut config = config::parse(POP, Path::new("pop.toml")).unwrap();
+        config.services.pools.truncate(1);
+        config.services.vips.iter_mut().for_each(|vip| vip.fallback_pools.clear());
         let mut facts = facts(&["in0", "bb0"]);
         facts.addresses = vec![own("10.3.0.2", 24, BB0), own("fd00:3::2", 64, BB0)];
         facts.ways = Ok(ways());
@@ -224,6 +226,7 @@ fn instance(config: &Config, role: &str) -> Instance {
             pool: pool.name.clone(),
             address: backend.address,
             weight: backend.weight,
+            state: if pool.state == desired::State::Up { backend.state } else { pool.state },
             encap: backend.encap.to_string(),
             mtu_source: Some(MtuSource::Route),
             mtu_left_secs: None,
@@ -235,7 +238,9 @@ fn instance(config: &Config, role: &str) -> Instance {
         name: vip.name.clone(),
         address: vip.address,
         listeners: vip.listeners.iter().map(ToString::to_string).collect(),
+        hash: (role == "pop").then_some(vip.hash),
         pool: vip.pool.clone(),
+        fallback_pools: vip.fallback_pools.clone(),
         icmp_echo: (role == "pop").then_some(vip.icmp_echo),
     });
     let pinned = Pinned {
@@ -247,6 +252,7 @@ fn instance(config: &Config, role: &str) -> Instance {
             abi_version: 1,
             daemon_pid: Some(7),
             icmp: None,
+            bindings: Vec::new(),
             attachments: attachments.collect(),
             tables: Vec::new(),
             backends: backends.collect(),

@@ -96,6 +96,21 @@ source_ipv6 = \"{}\"
         self
     }
 
+    /// Adds a pool of backends of equal weight, each in a state.
+    pub fn pool_in_states(self, name: &str, backends: &[(IpAddr, &str)]) -> Self {
+        let mut config = self.pool(name, &[]);
+        for (address, state) in backends {
+            let _ = write!(config.text, "\n[[pool.backend]]\naddress = \"{address}\"\nstate = \"{state}\"\n");
+        }
+        config
+    }
+
+    /// Adds text, in the section that was added last.
+    pub fn and(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
     /// Adds a VIP that takes everything.
     pub fn vip(mut self, name: &str, address: IpAddr, pool: &str) -> Self {
         let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\npool = \"{pool}\"\n");
@@ -149,7 +164,12 @@ pub struct GatewayConfig {
 impl GatewayConfig {
     /// The host's own facts: it believes all PoPs of the lab.
     pub fn new(lab: &Lab) -> Self {
-        let instance = instance(&lab.home);
+        Self::of_home(lab, 0, &lab.home)
+    }
+
+    /// The same for this home host, counted from 0.
+    pub fn of_home(lab: &Lab, number: u8, home: &Namespace) -> Self {
+        let instance = instance(home);
         let sources = lab.sites.iter().flat_map(|site| FAMILIES.map(|family| site.tunnel_source(family)));
         let allowed: Vec<String> = sources.map(|address| IpNet::from(address).to_string()).collect();
         let mut text = format!(
@@ -164,7 +184,7 @@ name = \"guangzhou-1\"
 tunnel_addresses = {:?}
 allowed_sources = {:?}
 ",
-            FAMILIES.map(|family| lab.home_address(family).to_string()),
+            FAMILIES.map(|family| lab.address_of_home(number, family).to_string()),
             allowed,
         );
         lab.home_interfaces().iter().for_each(|name| interface(&mut text, name, "\"backbone\""));
@@ -184,6 +204,12 @@ allowed_sources = {:?}
     /// Adds a VIP.
     pub fn vip(mut self, name: &str, address: IpAddr) -> Self {
         let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+        self
+    }
+
+    /// Adds text, in the section that was added last.
+    pub fn and(mut self, text: &str) -> Self {
+        self.text.push_str(text);
         self
     }
 

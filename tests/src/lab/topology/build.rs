@@ -13,6 +13,8 @@ use super::{
 pub(super) fn build(topology: &Topology) -> Result<Lab> {
     let scratch = Scratch::new()?;
     let home = Arc::new(Namespace::new("home")?);
+    let other_homes: Vec<_> =
+        (1..topology.homes).map(|home| Ok(Arc::new(Namespace::new(&format!("home{home}"))?))).collect::<Result<_>>()?;
     let mut links = Vec::new();
     let routers: Vec<Namespace> = (0..topology.routers)
         .map(|router| Namespace::new(&format!("router{router}"))?.forwarding())
@@ -25,6 +27,9 @@ pub(super) fn build(topology: &Topology) -> Result<Lab> {
             links.extend(backbone_links(topology, site, router, number)?);
         }
     }
+    for (number, home) in (1..).zip(&other_homes) {
+        links.push(other_home_link(&routers[0], number, home)?);
+    }
     for site in &sites {
         links.extend(access_links(topology, site)?);
     }
@@ -36,7 +41,10 @@ pub(super) fn build(topology: &Topology) -> Result<Lab> {
         router_routes(topology, router, number)?;
     }
     home_routes(topology, &home)?;
-    Ok(Lab { topology: topology.clone(), _links: links, sites, routers, home, scratch })
+    for (number, home) in (1..).zip(&other_homes) {
+        other_home_routes(number, home)?;
+    }
+    Ok(Lab { topology: topology.clone(), _links: links, sites, routers, home, other_homes, scratch })
 }
 
 fn site(topology: &Topology, number: u8) -> Result<Site> {
@@ -53,6 +61,15 @@ fn home_link(router: &Namespace, number: u8, home: &Namespace) -> Result<Link> {
     let net = Net::Home { router: number };
     let interface = format!("lb{number}");
     LinkSpec::new(End::new(router, "rt_home", net.interface(1)), End::new(home, &interface, net.interface(2)))
+        .mtu(BACKBONE_MTU_BYTES)
+        .xdp_at_second()
+        .create()
+}
+
+fn other_home_link(router: &Namespace, number: u8, home: &Namespace) -> Result<Link> {
+    let net = Net::OtherHome { home: number };
+    let far = format!("rt_home{number}");
+    LinkSpec::new(End::new(router, &far, net.interface(1)), End::new(home, "lb0", net.interface(2)))
         .mtu(BACKBONE_MTU_BYTES)
         .xdp_at_second()
         .create()
@@ -151,6 +168,14 @@ fn home_routes(topology: &Topology, home: &Namespace) -> Result<()> {
         // Clients are behind links of 1500 bytes, the home host's own is wider. Routers tell a sender of IPv6 what is
         // too big, but what they tell the VIP goes to a PoP (or, here, nowhere): the sender has to know.
         home.ip(&route("default mtu 1500", routers))?;
+    }
+    home.add_loopback_address(VIP_V4)?;
+    home.add_loopback_address(VIP_V6)
+}
+
+fn other_home_routes(number: u8, home: &Namespace) -> Result<()> {
+    for family in FAMILIES {
+        home.ip(&route("default mtu 1500", [Net::OtherHome { home: number }.address(family, 1)]))?;
     }
     home.add_loopback_address(VIP_V4)?;
     home.add_loopback_address(VIP_V6)

@@ -30,12 +30,13 @@ pub struct Topology {
     routers: u8,
     access_nics: u8,
     one_armed: bool,
+    homes: u8,
 }
 
 impl Topology {
     /// One PoP with one access NIC (`in0`) and one backbone NIC (`bb0`), one backbone router, one home host.
     pub fn pop_and_home() -> Self {
-        Self { sites: 1, routers: 1, access_nics: 1, one_armed: false }
+        Self { sites: 1, routers: 1, access_nics: 1, one_armed: false, homes: 1 }
     }
 
     /// Two PoPs, a client at each, and one home region.
@@ -63,6 +64,13 @@ impl Topology {
         self
     }
 
+    /// This many home hosts, behind the first router.
+    pub fn homes(mut self, count: u8) -> Self {
+        assert!((1..=100).contains(&count), "1 to 100 home hosts");
+        self.homes = count;
+        self
+    }
+
     /// Builds it.
     pub fn build(self) -> Result<Lab> {
         build::build(&self)
@@ -82,6 +90,8 @@ pub struct Lab {
     pub routers: Vec<Namespace>,
     /// The home host: `lb0` faces the first router, `lb1` the second.
     pub home: Arc<Namespace>,
+    /// More home hosts: `lb0` faces the first router.
+    pub other_homes: Vec<Arc<Namespace>>,
     /// Files of this lab.
     pub scratch: Scratch,
 }
@@ -108,7 +118,12 @@ impl Lab {
     /// All of its namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
         let of_sites = self.sites.iter().flat_map(|site| [&site.client, &site.transit, &*site.pop]);
-        of_sites.chain(&self.routers).chain([&*self.home])
+        of_sites.chain(&self.routers).chain(self.homes().map(|home| &**home))
+    }
+
+    /// All home hosts, the first one first.
+    pub fn homes(&self) -> impl Iterator<Item = &Arc<Namespace>> {
+        std::iter::once(&self.home).chain(&self.other_homes)
     }
 
     /// Interfaces of every PoP on which VIP traffic enters.
@@ -136,7 +151,15 @@ impl Lab {
 
     /// Where tunnels to the home host end.
     pub fn home_address(&self, family: Family) -> IpAddr {
-        Net::Home { router: 0 }.address(family, 2)
+        self.address_of_home(0, family)
+    }
+
+    /// Where tunnels to this home host end, counted from 0.
+    pub fn address_of_home(&self, home: u8, family: Family) -> IpAddr {
+        match home {
+            0 => Net::Home { router: 0 }.address(family, 2),
+            home => Net::OtherHome { home }.address(family, 2),
+        }
     }
 }
 

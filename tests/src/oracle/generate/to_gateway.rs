@@ -22,8 +22,12 @@ pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables) -> Vec<u8> {
         _ => pick(rng, &tables.vips),
     };
     let inner_family = Family::of(inner_destination);
-    let ends =
-        transport::Ends { client: address::any(rng, inner_family), vip: inner_destination, vip_port: rng.u16(..) };
+    let ends = transport::Ends {
+        client: address::any(rng, inner_family),
+        client_port: None,
+        vip: inner_destination,
+        vip_port: rng.u16(..),
+    };
     let segment = transport::to_vip(rng, ends, None);
     let mut inner = ip::packet(rng, ip::ACCESS, ends.client, inner_destination, segment);
     match rng.u8(..20) {

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use super::{address, ip, one_in, pick, transport};
 use crate::oracle::{
     model::Family,
-    tables::{Listener, PopTables, Vip},
+    tables::{Begun, Listener, PopTables, Vip},
 };
 
 /// A packet for a VIP of these tables, or for one that is not there.
@@ -19,7 +19,16 @@ pub(super) fn packet(rng: &mut Rng, tables: &PopTables) -> Vec<u8> {
         1 | 2 => address::confusable(rng, vip.address),
         _ => vip.address,
     };
-    let ends = transport::Ends { client: client(rng, destination), vip: destination, vip_port: port(rng, listener) };
+    let mut ends = transport::Ends {
+        client: client(rng, destination),
+        client_port: None,
+        vip: destination,
+        vip_port: port(rng, listener),
+    };
+    if let Some(begun) = begun(rng, tables, vip).filter(|_| destination == vip.address && one_in(rng, 3)) {
+        let (client_port, vip_port) = begun.ports;
+        ends = transport::Ends { client: begun.source, client_port: Some(client_port), vip_port, ..ends };
+    }
     let protocol = protocol(rng, vip, listener);
     let segment = transport::to_vip(rng, ends, protocol);
     ip::packet(rng, ip::ACCESS, ends.client, destination, segment)
@@ -55,6 +64,13 @@ fn client(rng: &mut Rng, destination: IpAddr) -> IpAddr {
         IpAddr::V4(v4) if v4.octets()[0] >= 224 => IpAddr::V4((u32::from(v4) & 0x7fff_ffff | 1 << 30).into()),
         IpAddr::V4(_) | IpAddr::V6(_) => any,
     }
+}
+
+/// A flow to the VIP that began in a transition.
+fn begun(rng: &mut Rng, tables: &PopTables, vip: &Vip) -> Option<Begun> {
+    let transition = tables.pools[vip.pool?].transition.as_ref()?;
+    let flows: Vec<_> = transition.begun.iter().filter(|begun| begun.vip == vip.address).copied().collect();
+    (!flows.is_empty()).then(|| pick(rng, &flows))
 }
 
 /// Mostly the listener's; `None`: any, or an ICMP error.

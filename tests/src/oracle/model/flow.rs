@@ -20,6 +20,8 @@ pub(super) struct Flow {
     pub protocol: u8,
     /// The client's port, then the VIP's.
     pub ports: Option<(u16, u16)>,
+    /// A TCP packet that begins it.
+    pub begins: bool,
 }
 
 /// What lies behind the IP header and its extension headers.
@@ -30,10 +32,10 @@ pub(super) struct Upper {
 }
 
 /// The flow of a valid packet for `vip`.
-pub(super) fn parse(family: Family, packet: &[u8], vip: IpAddr, has_listeners: bool) -> Result<Flow, Outcome> {
+pub(super) fn parse(family: Family, packet: &[u8], vip: IpAddr, reads_ports: bool) -> Result<Flow, Outcome> {
     let source = ip::source(family, packet);
     let upper = upper(family, packet)?;
-    let without_ports = Flow { source, protocol: upper.protocol, ports: None };
+    let without_ports = Flow { source, protocol: upper.protocol, ports: None, begins: false };
     if upper.is_fragment {
         return Ok(without_ports);
     }
@@ -43,9 +45,9 @@ pub(super) fn parse(family: Family, packet: &[u8], vip: IpAddr, has_listeners: b
         if segment.len() < ICMP_BYTES {
             return Err(Outcome::L4Truncated);
         }
-        return quoted_flow(family, &segment[ICMP_BYTES..], vip, has_listeners);
+        return quoted_flow(family, &segment[ICMP_BYTES..], vip, reads_ports);
     }
-    if !has_listeners {
+    if !reads_ports {
         return Ok(without_ports);
     }
     let minimum = match upper.protocol {
@@ -59,11 +61,13 @@ pub(super) fn parse(family: Family, packet: &[u8], vip: IpAddr, has_listeners: b
         return Err(Outcome::L4Truncated);
     }
     let ports = has_ports(upper.protocol).then(|| (ip::be16(segment, 0), ip::be16(segment, 2)));
-    Ok(Flow { ports, ..without_ports })
+    // SYN without ACK.
+    let begins = upper.protocol == 6 && segment[13] & 0x12 == 0x02;
+    Ok(Flow { ports, begins, ..without_ports })
 }
 
 /// The flow that an ICMP error is about, turned round: the VIP sent the quoted packet.
-fn quoted_flow(family: Family, quote: &[u8], vip: IpAddr, has_listeners: bool) -> Result<Flow, Outcome> {
+fn quoted_flow(family: Family, quote: &[u8], vip: IpAddr, reads_ports: bool) -> Result<Flow, Outcome> {
     let version = match family {
         Family::V4 => 4,
         Family::V6 => 6,
@@ -78,13 +82,13 @@ fn quoted_flow(family: Family, quote: &[u8], vip: IpAddr, has_listeners: bool) -
     let upper = upper(family, quote).map_err(|_| Outcome::IcmpQuote)?;
     let segment = &quote[upper.offset..];
     let mut ports = None;
-    if has_listeners && has_ports(upper.protocol) && !upper.is_fragment {
+    if reads_ports && has_ports(upper.protocol) && !upper.is_fragment {
         if segment.len() < 4 {
             return Err(Outcome::IcmpQuote);
         }
         ports = Some((ip::be16(segment, 2), ip::be16(segment, 0)));
     }
-    Ok(Flow { source: ip::destination(family, quote), protocol: upper.protocol, ports })
+    Ok(Flow { source: ip::destination(family, quote), protocol: upper.protocol, ports, begins: false })
 }
 
 pub(super) fn upper(family: Family, packet: &[u8]) -> Result<Upper, Outcome> {

@@ -30,12 +30,13 @@ pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut
     if let Some(answered) = answer::echo(&tables.answers, vip.echo, &arrived) {
         return answered;
     }
-    let flow = flow::parse(family, packet, vip.address, !vip.listeners.is_empty())?;
+    let flow = flow::parse(family, packet, vip.address, vip.reads_ports())?;
     if !select::is_taken(vip, &flow) {
         return Err(Outcome::NoListener);
     }
     let flow_hash = select::flow_hash(&tables.seed, vip, &flow);
-    let (pool, backend_position) = select::backend(tables, vip, flow_hash)?;
+    let whole_flow = flow::parse(family, packet, vip.address, true).ok();
+    let (pool, backend_position) = select::backend(tables, vip, flow_hash, whole_flow.as_ref())?;
     let backend = &tables.pools[pool].backends[backend_position];
     let (mac, link) = select::next_hop(tables, backend.route.as_ref(), flow_hash)?;
     let outer_bytes = encap::outer_bytes(backend);

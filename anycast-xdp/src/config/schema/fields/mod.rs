@@ -5,13 +5,13 @@ mod local;
 mod services;
 
 pub(crate) use self::{
-    local::{gateway, hash, host, interface, limits, tunnel},
+    local::{gateway, hash, host, interface, limits, transition, tunnel},
     services::{backend, pool, vip},
 };
 
 /// The top of the file.
 pub(crate) mod root {
-    use super::{gateway, hash, host, icmp, interface, limits, pool, tunnel, vip};
+    use super::{gateway, hash, host, icmp, interface, limits, pool, transition, tunnel, vip};
     use crate::config::{
         schema::{Field, Roles, Section},
         types::{Name, RoleName},
@@ -38,6 +38,7 @@ pub(crate) mod root {
             hash::SECTION,
             tunnel::SECTION,
             icmp::SECTION,
+            transition::SECTION,
             gateway::SECTION,
             interface::SECTION,
             limits::SECTION,
