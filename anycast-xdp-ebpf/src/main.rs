@@ -1,6 +1,8 @@
 //! The programs of a host: `pop` on access interfaces, `backbone` on backbone interfaces, `gateway` in a home region,
 //! and the tracepoints that tell what drivers lost after a verdict.
 //!
+//! Each program is there twice: as it is, and with the ending `_frags` for interfaces whose frames may have fragments.
+//!
 //! `docs/datapath.md` specifies what they decide. [`verdict`] alone knows XDP actions; [`pop`] and [`gateway`] alone know
 //! the order of the stages; [`maps`] alone declares maps; [`packet`] alone touches packet memory.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
@@ -17,19 +19,35 @@ mod stage;
 mod verdict;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use packet::{Fragmented, Linear};
 
 #[xdp]
 fn pop(ctx: XdpContext) -> u32 {
-    pop::run(&ctx)
+    pop::run::<Linear>(&ctx)
 }
 
 #[xdp]
 fn gateway(ctx: XdpContext) -> u32 {
-    gateway::run(&ctx)
+    gateway::run::<Linear>(&ctx)
 }
 
 #[xdp]
 fn backbone(_ctx: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+#[xdp(frags)]
+fn pop_frags(ctx: XdpContext) -> u32 {
+    pop::run::<Fragmented>(&ctx)
+}
+
+#[xdp(frags)]
+fn gateway_frags(ctx: XdpContext) -> u32 {
+    gateway::run::<Fragmented>(&ctx)
+}
+
+#[xdp(frags)]
+fn backbone_frags(_ctx: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 

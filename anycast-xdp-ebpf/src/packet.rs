@@ -7,51 +7,93 @@
 //! unaligned packet access on every machine it runs XDP natively on, and `read_unaligned` would be split into
 //! single bytes on this target.
 
-use aya_ebpf::{helpers::bpf_xdp_adjust_head, programs::XdpContext};
+use aya_ebpf::{
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_get_buff_len},
+    programs::XdpContext,
+};
 
-/// A position in a frame and the frame's end. Lives no longer than the next `adjust_head`.
+/// Where the frames of a program may lie.
+pub trait Frames {
+    /// Not only in the linear part.
+    const FRAGMENTED: bool;
+}
+
+/// Wholly in the linear part.
+pub struct Linear;
+
+/// In the linear part and, if they are longer, in fragments (`xdp.frags`).
+pub struct Fragmented;
+
+impl Frames for Linear {
+    const FRAGMENTED: bool = false;
+}
+
+impl Frames for Fragmented {
+    const FRAGMENTED: bool = true;
+}
+
+/// A position in a frame and the end of the frame's linear part, which is all that can be read. Lives no longer than the
+/// next `adjust_head`.
 #[derive(Clone, Copy)]
 pub struct Cursor {
     base: usize,
     end: usize,
+    /// Bytes of the frame behind `end`. The constant 0 where frames are linear, so that it costs nothing there.
+    beyond: usize,
 }
 
 impl Cursor {
-    /// At the first byte of the frame.
+    /// At the first byte of the frame, with its length.
+    #[inline(always)]
+    pub fn of_frame<F: Frames>(ctx: &XdpContext) -> Self {
+        Self { beyond: if F::FRAGMENTED { bytes_in_fragments(ctx) } else { 0 }, ..Self::new(ctx) }
+    }
+
+    /// At the first byte of the frame, for who does not ask how long it is.
     #[inline(always)]
     pub fn new(ctx: &XdpContext) -> Self {
-        Self { base: ctx.data(), end: ctx.data_end() }
+        Self { base: ctx.data(), end: ctx.data_end(), beyond: 0 }
     }
 
     /// Further on in the same frame. `offset` stays below 64 KiB, the verifier's bound for packet offsets.
     #[inline(always)]
     pub fn skip(self, offset: usize) -> Self {
-        Self { base: opaque(self.base + offset), end: self.end }
+        Self { base: opaque(self.base + offset), ..self }
     }
 
     /// The same for an offset that is a constant, which the compiler may then add to others.
     #[inline(always)]
     pub fn skip_constant(self, offset: usize) -> Self {
-        Self { base: self.base + offset, end: self.end }
+        Self { base: self.base + offset, ..self }
     }
 
     /// Bytes from here to the end of the frame.
     #[inline(always)]
     pub fn remaining(self) -> usize {
-        self.end - opaque(self.base)
+        let linear = self.end - opaque(self.base);
+        if self.beyond == 0 { linear } else { opaque(linear) + self.beyond }
     }
 
-    /// Are there `length` bytes from here?
+    /// Are there `length` bytes from here to the end of the frame?
     #[inline(always)]
     pub fn holds(self, length: usize) -> bool {
-        self.base + length <= self.end
+        if self.beyond == 0 { self.base + length <= self.end } else { length <= self.remaining() }
     }
 
-    /// The next `N` bytes as a window, if the frame has them.
+    /// The next `N` bytes as a window, if the linear part has them.
     #[inline(always)]
     pub fn window<const N: usize>(self) -> Option<Window<N>> {
         if self.base + N > self.end { None } else { Some(Window { base: self.base }) }
     }
+}
+
+/// Bytes of the frame that lie in fragments.
+#[inline(always)]
+fn bytes_in_fragments(ctx: &XdpContext) -> usize {
+    // SAFETY: the context is the one that the kernel gave to this program.
+    let whole = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as usize;
+    // The difference first: the verifier refuses sums of a number and the pointer to the end.
+    whole - opaque(ctx.data_end() - ctx.data())
 }
 
 /// The same address, as one that the compiler knows nothing of.

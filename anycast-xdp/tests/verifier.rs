@@ -10,7 +10,7 @@ fn every_program_passes_the_verifier() {
         return;
     }
     let mut loaded = loader::load(None, &Limits::default(), Some(&[7; 16])).expect("maps");
-    for name in ["pop", "backbone", "gateway"] {
+    for name in ["pop", "backbone", "gateway", "pop_frags", "backbone_frags", "gateway_frags"] {
         let program = loaded.xdp(name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         let info = program.info().expect("info");
         println!(

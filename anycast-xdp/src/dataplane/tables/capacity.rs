@@ -12,7 +12,7 @@ use crate::desired::{GRE_KEYS_MAX, Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX};
 const LOSSES_MAX: u32 = 1024;
 
 /// Names of the maps that are pinned.
-pub const MAPS: [&str; 23] = [
+pub const MAPS: [&str; 24] = [
     "VIP4",
     "VIP6",
     "VIPS",
@@ -23,6 +23,7 @@ pub const MAPS: [&str; 23] = [
     "NEXT_HOPS",
     "LINKS",
     "DEVICES",
+    "DEVICES_FRAGS",
     "LISTENER_SETS",
     "PORT_TABLES",
     "PORT_PAGES",
@@ -56,6 +57,7 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
         ("NEXT_HOPS", twice(limits.next_hops)),
         ("LINKS", twice(limits.links)),
         ("DEVICES", twice(limits.links)),
+        ("DEVICES_FRAGS", twice(limits.links)),
         ("LISTENER_SETS", twice(limits.listener_sets)),
         ("PORT_TABLES", twice(limits.port_tables())),
         ("PORT_PAGES", twice(limits.port_pages())),
