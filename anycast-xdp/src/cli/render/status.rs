@@ -1,7 +1,7 @@
 //! Text of `status`.
 
 use super::table::{Column, titled};
-use crate::view::{BackendStatus, MtuSource, NextHopStatus, Status, TableFill};
+use crate::view::{Attachment, BackendStatus, MtuSource, NextHopStatus, Status, TableFill};
 
 /// Places of a next-hop group.
 const PLACES: u8 = 16;
@@ -44,10 +44,14 @@ fn attachments(status: &Status) -> Vec<Vec<String>> {
             attachment.program.clone(),
             attachment.program_id.to_string(),
             attachment.asked.clone(),
-            attachment.mode.clone(),
+            mode(attachment),
         ]
     });
     rows.collect()
+}
+
+fn mode(attachment: &Attachment) -> String {
+    if attachment.frags { format!("{}, frags", attachment.mode) } else { attachment.mode.clone() }
 }
 
 const BACKEND_COLUMNS: [Column; 7] = [
