@@ -65,8 +65,7 @@ fn jumbo_frames_are_forwarded_in_gue() {
 fn carries_jumbo_frames(deployment: &Deployment) {
     let lab = &deployment.lab;
     assert_eq!(attached(&deployment.gateway), [row("lb0", "native", true)]);
-    let instance = deployment.pop().instance();
-    assert!(deployment.pop().run_cli(&["status", "--instance", instance]).unwrap().contains("native, frags"));
+    assert!(deployment.pop().run_cli(&["status"]).unwrap().contains("native, frags"));
 
     let _nginx = Nginx::start(&lab.home, lab.scratch.path(), &Deployment::vips()).unwrap();
     let before = KernelCounters::read(&lab.home).unwrap();
@@ -160,9 +159,8 @@ fn refusal_of_the_variant_without_fragments_leads_to_the_other() {
 #[test]
 fn generic_mode_forwards_jumbo_frames_without_fragments() {
     require_root!();
-    let deployment = deploy(Topology::pop_and_home(), "");
+    let mut deployment = deploy(Topology::pop_and_home(), "");
     let config = PopConfig::new(&deployment.lab, deployment.lab.site(), "pop0");
-    let mut deployment = deployment;
     let mix = MIXES[0];
     let backend = [deployment.lab.home_address(mix.outer)];
     let config = config.pool(mix.name, &backend).vip(mix.name, mix.vip, mix.name);
