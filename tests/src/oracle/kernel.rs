@@ -23,8 +23,11 @@ use super::{
 /// So many bytes of metadata in front of a frame leave no room for an outer header: a test run has 256 bytes of
 /// headroom for both, and keeps 40 of them for its `struct xdp_frame` (`bpf_prog_test_run_xdp`, `bpf_xdp_adjust_head`).
 const METADATA_BYTES: usize = 216;
-/// Longest frame that comes out: what goes in, and an outer header with a tag.
-const OUTPUT_BYTES: usize = 2048;
+/// What a frame grows by at most: an outer header with a tag, and a little more.
+const GROWTH_BYTES: usize = 128;
+/// The linear part of a test run, unless it is told to be shorter: a page without 256 bytes of headroom and 320 of
+/// `struct skb_shared_info`.
+pub const LINEAR_BYTES: usize = 4096 - 256 - 320;
 
 /// The programs of a PoP and of a gateway, each on tables of its own.
 #[derive(Default)]
@@ -72,6 +75,15 @@ impl Kernel {
             Program::Gateway => gateway,
         })
     }
+
+    /// Does this kernel run such an input?
+    fn is_taken(&self, input: &Input) -> Result<bool> {
+        match run_program(self.instance(input.program)?.program(&name(input))?, input) {
+            Ok(_) => Ok(true),
+            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Subject for Kernel {
@@ -82,17 +94,17 @@ impl Subject for Kernel {
 
     /// Older kernels refuse metadata of more than 32 bytes (`xdp_metalen_invalid`, include/net/xdp.h).
     fn can_withhold_headroom(&self) -> Result<bool> {
-        let input = Input { program: Program::Backbone, ingress_ifindex: 1, headroom: false, frame: vec![0; 64] };
-        match run_program(self.instance(input.program)?.program(name(input.program))?, &input) {
-            Ok(_) => Ok(true),
-            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::InvalidInput => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        self.is_taken(&Input { headroom: false, ..trial() })
+    }
+
+    /// Kernels before 6.18 refuse a context that ends before the data.
+    fn can_shorten_linear(&self) -> Result<bool> {
+        self.is_taken(&Input { linear_bytes: Some(64), ..trial() })
     }
 
     fn run(&mut self, input: &Input) -> Result<(u32, Vec<u8>)> {
-        let program = self.instance(input.program)?.program(name(input.program))?;
-        run_program(program, input).with_context(|| format!("cannot run program {}", name(input.program)))
+        let program = self.instance(input.program)?.program(&name(input))?;
+        run_program(program, input).with_context(|| format!("cannot run program {}", name(input)))
     }
 
     fn counter(&self, key: CounterKey) -> Result<Counter> {
@@ -113,26 +125,37 @@ impl Subject for Kernel {
     }
 }
 
-fn name(program: Program) -> &'static str {
-    match program {
+/// The variant that the input is for.
+fn name(input: &Input) -> String {
+    let name = match input.program {
         Program::Pop => "pop",
         Program::Backbone => "backbone",
         Program::Gateway => "gateway",
-    }
+    };
+    if input.linear_bytes.is_some() { format!("{name}_frags") } else { name.to_owned() }
+}
+
+/// Something to try what this kernel takes.
+fn trial() -> Input {
+    let (program, frame) = (Program::Backbone, vec![0; 128]);
+    Input { program, ingress_ifindex: 1, headroom: true, linear_bytes: None, frame }
 }
 
 fn run_program(program: &Xdp, input: &Input) -> Result<(u32, Vec<u8>), ProgramError> {
     let metadata_bytes = if input.headroom { 0 } else { METADATA_BYTES };
+    // Where the linear part may be as long as it can be, older kernels want to be told of the whole frame.
+    let linear_bytes = input.linear_bytes.filter(|bytes| *bytes < LINEAR_BYTES).unwrap_or(input.frame.len());
+    let linear_bytes = linear_bytes.min(input.frame.len());
     let mut data = vec![0; metadata_bytes];
     data.extend(&input.frame);
     let context = Context {
         data: metadata_bytes as u32,
-        data_end: data.len() as u32,
+        data_end: (metadata_bytes + linear_bytes) as u32,
         ingress_ifindex: input.ingress_ifindex,
         ..Context::default()
     };
     let mut context_after = [0; Context::BYTES];
-    let mut data_after = [0; OUTPUT_BYTES];
+    let mut data_after = vec![0; data.len() + GROWTH_BYTES];
     let result = program.test_run(TestRunOptions {
         data_in: Some(&data),
         data_out: Some(&mut data_after),

@@ -20,6 +20,7 @@ mod gateway_tunnels_malformed;
 mod icmp_errors;
 mod icmp_quotes_v4;
 mod icmp_quotes_v6;
+mod jumbo;
 mod listeners;
 mod malformed_v4;
 mod malformed_v6;
@@ -41,7 +42,7 @@ use anycast_tests::require_root;
 
 use fixture::{
     Expect, Row, check,
-    world::{broken, ordinary, tunnels},
+    world::{broken, jumbo as jumbo_world, ordinary, tunnels},
 };
 
 /// Outcomes that no packet can have, and why.
@@ -75,6 +76,7 @@ groups! {
     icmp_errors in ordinary;
     icmp_quotes_v4 in ordinary;
     icmp_quotes_v6 in ordinary;
+    jumbo in jumbo_world;
     listeners in ordinary;
     malformed_v4 in ordinary;
     malformed_v6 in ordinary;

@@ -38,6 +38,10 @@ impl Subject for Faulty {
         Ok(true)
     }
 
+    fn can_shorten_linear(&self) -> anyhow::Result<bool> {
+        Ok(true)
+    }
+
     fn run(&mut self, input: &Input) -> anyhow::Result<(u32, Vec<u8>)> {
         let mut verdict = model::run(&self.tables, input);
         (self.fault)(input, &mut verdict);

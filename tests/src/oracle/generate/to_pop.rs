@@ -2,14 +2,14 @@
 
 use fastrand::Rng;
 
-use super::{address, ip, one_in, pick, transport};
+use super::{address, bytes, ip, one_in, pick, transport};
 use crate::oracle::{
     model::Family,
     tables::{Listener, PopTables, Vip},
 };
 
-/// A packet for a VIP of these tables, or for one that is not there.
-pub(super) fn packet(rng: &mut Rng, tables: &PopTables) -> Vec<u8> {
+/// A packet for a VIP of these tables, or for one that is not there; longer than usual by so many bytes.
+pub(super) fn packet(rng: &mut Rng, tables: &PopTables, more_bytes: usize) -> Vec<u8> {
     let vip = &tables.vips[rng.usize(..tables.vips.len())];
     let listener = (!vip.listeners.is_empty()).then(|| pick(rng, &vip.listeners));
     let destination = match rng.u8(..50) {
@@ -23,8 +23,9 @@ pub(super) fn packet(rng: &mut Rng, tables: &PopTables) -> Vec<u8> {
         vip_port: port(rng, listener),
     };
     let protocol = protocol(rng, vip, listener);
-    let segment = transport::to_vip(rng, ends, protocol);
-    ip::packet(rng, ip::ACCESS, ends.client, destination, segment)
+    let (protocol, mut segment) = transport::to_vip(rng, ends, protocol);
+    segment.extend(bytes(rng, more_bytes));
+    ip::packet(rng, ip::ACCESS, ends.client, destination, (protocol, segment))
 }
 
 /// Mostly the listener's; `None`: any, or an ICMP error.

@@ -6,7 +6,8 @@ use super::{super::tables::PopTables, Action, Facts, Input, Sent, encap, flow, i
 
 pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut Facts) -> Result<Sent, Outcome> {
     let bytes = &input.frame[layer2.ip_offset..];
-    let family = layer2.family.filter(|family| bytes.len() >= family.header_bytes()).ok_or(Outcome::NotVip)?;
+    let readable_bytes = input.readable_bytes().saturating_sub(layer2.ip_offset);
+    let family = layer2.family.filter(|family| readable_bytes >= family.header_bytes()).ok_or(Outcome::NotVip)?;
     let destination = ip::destination(family, bytes);
     let position = tables.vips.iter().position(|vip| vip.address == destination).ok_or(Outcome::NotVip)?;
     let vip = &tables.vips[position];
@@ -20,7 +21,7 @@ pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut
     if ip::hop_limit(family, packet) <= 1 {
         return Err(Outcome::TtlExpired);
     }
-    let flow = flow::parse(family, packet, vip.address, !vip.listeners.is_empty())?;
+    let flow = flow::parse(family, packet, readable_bytes, vip.address, !vip.listeners.is_empty())?;
     if !select::is_taken(vip, &flow) {
         return Err(Outcome::NoListener);
     }
