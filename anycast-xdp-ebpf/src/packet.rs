@@ -8,6 +8,7 @@
 //! single bytes on this target.
 
 use aya_ebpf::{
+    bindings::xdp_md,
     helpers::{bpf_xdp_adjust_head, bpf_xdp_get_buff_len},
     programs::XdpContext,
 };
@@ -38,21 +39,22 @@ impl Frames for Fragmented {
 pub struct Cursor {
     base: usize,
     end: usize,
-    /// Bytes of the frame behind `end`. The constant 0 where frames are linear, so that it costs nothing there.
-    beyond: usize,
+    /// Where to ask how much of the frame is in fragments. The constant `None` where frames are linear, so that it costs
+    /// nothing there; elsewhere it is asked when the linear part does not suffice, because that takes 8 ns.
+    fragments: Option<*mut xdp_md>,
 }
 
 impl Cursor {
     /// At the first byte of the frame, with its length.
     #[inline(always)]
     pub fn of_frame<F: Frames>(ctx: &XdpContext) -> Self {
-        Self { beyond: if F::FRAGMENTED { bytes_in_fragments(ctx) } else { 0 }, ..Self::new(ctx) }
+        Self { fragments: F::FRAGMENTED.then_some(ctx.ctx), ..Self::new(ctx) }
     }
 
     /// At the first byte of the frame, for who does not ask how long it is.
     #[inline(always)]
     pub fn new(ctx: &XdpContext) -> Self {
-        Self { base: ctx.data(), end: ctx.data_end(), beyond: 0 }
+        Self { base: ctx.data(), end: ctx.data_end(), fragments: None }
     }
 
     /// Further on in the same frame. `offset` stays below 64 KiB, the verifier's bound for packet offsets.
@@ -71,13 +73,19 @@ impl Cursor {
     #[inline(always)]
     pub fn remaining(self) -> usize {
         let linear = self.end - opaque(self.base);
-        if self.beyond == 0 { linear } else { opaque(linear) + self.beyond }
+        match self.fragments {
+            None => linear,
+            Some(ctx) => linear + bytes_in_fragments(ctx),
+        }
     }
 
     /// Are there `length` bytes from here to the end of the frame?
     #[inline(always)]
     pub fn holds(self, length: usize) -> bool {
-        if self.beyond == 0 { self.base + length <= self.end } else { length <= self.remaining() }
+        if self.fragments.is_none() {
+            return self.base + length <= self.end;
+        }
+        self.base + length <= self.end || length <= self.remaining()
     }
 
     /// The next `N` bytes as a window, if the linear part has them.
@@ -89,11 +97,12 @@ impl Cursor {
 
 /// Bytes of the frame that lie in fragments.
 #[inline(always)]
-fn bytes_in_fragments(ctx: &XdpContext) -> usize {
+fn bytes_in_fragments(ctx: *mut xdp_md) -> usize {
     // SAFETY: the context is the one that the kernel gave to this program.
-    let whole = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as usize;
-    // The difference first: the verifier refuses sums of a number and the pointer to the end.
-    whole - opaque(ctx.data_end() - ctx.data())
+    let whole = unsafe { bpf_xdp_get_buff_len(ctx) } as usize;
+    let ctx = XdpContext::new(ctx);
+    // Opaque, because the verifier refuses sums of a number and the pointer to the end.
+    opaque(whole - opaque(ctx.data_end() - ctx.data()))
 }
 
 /// The same address, as one that the compiler knows nothing of.
