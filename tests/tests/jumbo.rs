@@ -107,9 +107,9 @@ fn tcp(lab: &Lab, mix: Mix) {
     let put = upload(client, &file, mix.vip, &format!("/upload/{}", mix.name)).unwrap();
     assert_eq!((put.http_code, put.size_upload), (201, 5_000_000), "{mix:?}");
     let captured = capture.stop().unwrap();
-    // In full segments these are 559.
+    // The file is 559 full segments; what curl hands over at a time ends with a shorter one.
     let segments = captured.count("tcp.dstport == 80 && tcp.len > 8900").unwrap();
-    assert!(segments > 500, "{mix:?}: {segments} segments of more than 8900 bytes in tunnels");
+    assert!(segments > 400, "{mix:?}: {segments} segments of more than 8900 bytes in tunnels");
     assert_eq!(captured.bad_checksums("tcp.len > 8900").unwrap(), Vec::<String>::new(), "{mix:?}");
     assert_eq!(download(client, mix.vip, "/large").unwrap().size_download, LARGE_FILE_BYTES as u64, "{mix:?}");
 
