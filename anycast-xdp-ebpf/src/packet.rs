@@ -40,7 +40,7 @@ pub struct Cursor {
     base: usize,
     end: usize,
     /// Where to ask how much of the frame is in fragments. The constant `None` where frames are linear, so that it costs
-    /// nothing there; elsewhere it is asked when the linear part does not suffice, because that takes 8 ns.
+    /// nothing there; elsewhere it is asked when the linear part does not suffice, because that takes 10 ns.
     fragments: Option<*mut xdp_md>,
 }
 
