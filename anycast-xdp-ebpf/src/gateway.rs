@@ -12,19 +12,19 @@ use aya_ebpf::{maps::lpm_trie::Key, programs::XdpContext};
 use crate::{
     frame, maps,
     observe::Observer,
-    packet::{Cursor, adjust_head},
+    packet::{Cursor, Frames, adjust_head},
     stage::{
         classify,
         ip::{Header, Ip, V4, V6},
-        tunnel,
+        tunnel::{self, Tunnel},
     },
     verdict,
 };
 
 /// Decapsulates one frame, or tells why not; counts it; gives the XDP action.
 #[inline(always)]
-pub fn run<W: Observer>(ctx: &XdpContext) -> u32 {
-    let start = Cursor::new(ctx);
+pub fn run<F: Frames, W: Observer>(ctx: &XdpContext) -> u32 {
+    let start = Cursor::of_frame::<F>(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);
     match l2.ethertype {
@@ -36,15 +36,19 @@ pub fn run<W: Observer>(ctx: &XdpContext) -> u32 {
 
 #[inline(always)]
 fn match_tunnel<O: Ip, W: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
-    let checked = outer::<O>(l3).and_then(|(header, carried)| {
-        let tunnel = tunnel::parse(behind_ip::<O>(l3), header.length - O::HEADER_BYTES, carried)?;
-        Ok((header, tunnel))
-    });
-    match checked {
+    match outer_and_tunnel::<O>(l3) {
         Ok((header, tunnel)) if tunnel.carries_v4 => inner::<O, V4, W>(ctx, l3, l2_bytes, &header, tunnel.bytes),
         Ok((header, tunnel)) => inner::<O, V6, W>(ctx, l3, l2_bytes, &header, tunnel.bytes),
         Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
     }
+}
+
+/// All that is in front of the inner packet, steps 1 to 4.
+#[inline(always)]
+fn outer_and_tunnel<O: Ip>(l3: Cursor) -> Result<(Header<O>, Tunnel), Outcome> {
+    let (header, carried) = outer::<O>(l3)?;
+    let tunnel = tunnel::parse(behind_ip::<O>(l3), header.length - O::HEADER_BYTES, carried)?;
+    Ok((header, tunnel))
 }
 
 /// What follows an outer IP header without options.
@@ -53,7 +57,7 @@ fn behind_ip<O: Ip>(l3: Cursor) -> Cursor {
     l3.skip_constant(O::HEADER_BYTES)
 }
 
-/// The outer IP header, steps 1 to 4: the header, and the protocol that it carries.
+/// The outer IP header: the header, and the protocol that it carries.
 #[inline(always)]
 fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
     let destination = O::destination(l3).ok_or(Outcome::NotTunnel)?;

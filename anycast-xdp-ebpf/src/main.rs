@@ -1,6 +1,8 @@
 //! The programs of a host: `pop` on access interfaces, `backbone` on backbone interfaces, `gateway` in a home region,
 //! their copies that explain, and the tracepoints that tell what drivers lost after a verdict.
 //!
+//! Each program is there twice: as it is, and with the ending `_frags` for interfaces whose frames may have fragments.
+//!
 //! `docs/datapath.md` specifies what they decide. [`verdict`] alone knows XDP actions; [`pop`] and [`gateway`] alone know
 //! the order of the stages; [`maps`] alone declares maps; [`packet`] alone touches packet memory.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
@@ -19,16 +21,19 @@ mod verdict;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 
-use self::observe::{Explainer, Nobody};
+use self::{
+    observe::{Explainer, Nobody},
+    packet::{Fragmented, Linear},
+};
 
 #[xdp]
 fn pop(ctx: XdpContext) -> u32 {
-    pop::run::<Nobody>(&ctx)
+    pop::run::<Linear, Nobody>(&ctx)
 }
 
 #[xdp]
 fn gateway(ctx: XdpContext) -> u32 {
-    gateway::run::<Nobody>(&ctx)
+    gateway::run::<Linear, Nobody>(&ctx)
 }
 
 #[xdp]
@@ -39,13 +44,28 @@ fn backbone(_ctx: XdpContext) -> u32 {
 /// `pop`, which tells what it does; never attached.
 #[xdp]
 fn explain_pop(ctx: XdpContext) -> u32 {
-    pop::run::<Explainer>(&ctx)
+    pop::run::<Linear, Explainer>(&ctx)
 }
 
 /// `gateway`, which tells what it does; never attached.
 #[xdp]
 fn explain_gateway(ctx: XdpContext) -> u32 {
-    gateway::run::<Explainer>(&ctx)
+    gateway::run::<Linear, Explainer>(&ctx)
+}
+
+#[xdp(frags)]
+fn pop_frags(ctx: XdpContext) -> u32 {
+    pop::run::<Fragmented, Nobody>(&ctx)
+}
+
+#[xdp(frags)]
+fn gateway_frags(ctx: XdpContext) -> u32 {
+    gateway::run::<Fragmented, Nobody>(&ctx)
+}
+
+#[xdp(frags)]
+fn backbone_frags(_ctx: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
 }
 
 #[cfg(target_arch = "bpf")]

@@ -20,7 +20,7 @@ use aya_ebpf::{
     maps::{Array, DevMap, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap},
 };
 
-use crate::packet::{Scratch, opaque};
+use crate::packet::{Frames, Scratch, opaque};
 
 /// Keys of the flow hash: read-only data, frozen before the program is loaded. In a map of its own, from where a second copy
 /// of the program takes them.
@@ -51,7 +51,11 @@ static NEXT_HOPS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static LINKS: Array<LinkEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
-pub static DEVICES: DevMap = DevMap::with_max_entries(1, 0);
+static DEVICES: DevMap = DevMap::with_max_entries(1, 0);
+
+/// The same: programs whose frames may have fragments and others cannot have one device map (`bpf_prog_map_compatible`).
+#[map]
+static DEVICES_FRAGS: DevMap = DevMap::with_max_entries(1, 0);
 
 #[map]
 static LISTENER_SETS: Array<ListenerSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -213,6 +217,13 @@ pub fn next_hop(index: u16) -> Option<u64> {
 #[inline(always)]
 pub fn link(index: u16) -> Option<&'static LinkEntry> {
     LINKS.get(index as u32)
+}
+
+/// Sends the frame out of a link: true, if the device map has it.
+#[inline(always)]
+pub fn redirect<F: Frames>(link_index: u16) -> bool {
+    let devices = if F::FRAGMENTED { &DEVICES_FRAGS } else { &DEVICES };
+    devices.redirect(link_index as u32, 0).is_ok()
 }
 
 /// A listener set.

@@ -13,7 +13,7 @@ use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 use crate::{
     frame, maps,
     observe::Observer,
-    packet::Cursor,
+    packet::{Cursor, Frames},
     stage::{
         admit,
         answer::{self, Answer},
@@ -28,32 +28,32 @@ use crate::{
 ///
 /// Untagged frames have a copy of the stages to themselves, in which every offset up to the IP header is a constant.
 #[inline(always)]
-pub fn run<O: Observer>(ctx: &XdpContext) -> u32 {
-    let start = Cursor::new(ctx);
+pub fn run<F: Frames, O: Observer>(ctx: &XdpContext) -> u32 {
+    let start = Cursor::of_frame::<F>(ctx);
     let l3 = start.skip_constant(ETHERNET_BYTES);
     match frame::ethertype(start) {
-        ETHERTYPE_IPV4 => match_vip::<V4, O>(ctx, start, l3, ETHERNET_BYTES),
-        ETHERTYPE_IPV6 => match_vip::<V6, O>(ctx, start, l3, ETHERNET_BYTES),
-        _ => run_tagged::<O>(ctx.ctx),
+        ETHERTYPE_IPV4 => match_vip::<F, V4, O>(ctx, start, l3, ETHERNET_BYTES),
+        ETHERTYPE_IPV6 => match_vip::<F, V6, O>(ctx, start, l3, ETHERNET_BYTES),
+        _ => run_tagged::<F, O>(ctx.ctx),
     }
 }
 
 /// Frames with tags, and those that are not IP at all.
 #[inline(never)]
-fn run_tagged<O: Observer>(ctx: *mut xdp_md) -> u32 {
+fn run_tagged<F: Frames, O: Observer>(ctx: *mut xdp_md) -> u32 {
     let ctx = &XdpContext::new(ctx);
-    let start = Cursor::spillable(ctx);
+    let start = Cursor::spillable(ctx).of_frames::<F>(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => match_vip::<V4, O>(ctx, start, l3, l2.bytes),
-        ETHERTYPE_IPV6 => match_vip::<V6, O>(ctx, start, l3, l2.bytes),
+        ETHERTYPE_IPV4 => match_vip::<F, V4, O>(ctx, start, l3, l2.bytes),
+        ETHERTYPE_IPV6 => match_vip::<F, V6, O>(ctx, start, l3, l2.bytes),
         _ => verdict::unmatched(Outcome::NotVip, l3.remaining()),
     }
 }
 
 #[inline(always)]
-fn match_vip<I: Answer, O: Observer>(ctx: &XdpContext, frame: Cursor, l3: Cursor, l2_bytes: usize) -> u32 {
+fn match_vip<F: Frames, I: Answer, O: Observer>(ctx: &XdpContext, frame: Cursor, l3: Cursor, l2_bytes: usize) -> u32 {
     let Some(destination) = I::destination(l3) else {
         return verdict::unmatched(Outcome::NotVip, l3.remaining());
     };
@@ -66,14 +66,14 @@ fn match_vip<I: Answer, O: Observer>(ctx: &XdpContext, frame: Cursor, l3: Cursor
         Ok(header) => header,
         Err(outcome) => return verdict::failed(outcome, vip_index, l3.remaining()),
     };
-    match forward::<I, O>(ctx, frame, l3, l2_bytes, vip, &header) {
+    match forward::<F, I, O>(ctx, frame, l3, l2_bytes, vip, &header) {
         Ok((egress, backend_index)) => verdict::forwarded(egress, vip_index, backend_index, header.length),
         Err(outcome) => verdict::failed(outcome, vip_index, header.length),
     }
 }
 
 #[inline(always)]
-fn forward<I: Answer, O: Observer>(
+fn forward<F: Frames, I: Answer, O: Observer>(
     ctx: &XdpContext,
     frame: Cursor,
     l3: Cursor,
@@ -92,6 +92,6 @@ fn forward<I: Answer, O: Observer>(
     O::flow::<I>(flow.source, flow.transport, hash);
     let (backend_index, backend) = select::backend::<I, O>(ctx, l2_bytes, pool, hash)?;
     let way = next_hop::of::<O>(backend, hash)?;
-    let egress = encap::run::<I>(ctx, l2_bytes, header, backend, &way, hash)?;
+    let egress = encap::run::<F, I>(ctx, l2_bytes, header, backend, &way, hash)?;
     Ok((egress, backend_index))
 }

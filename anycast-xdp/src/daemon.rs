@@ -141,9 +141,7 @@ impl Running {
     /// Brings maps and links to what the configuration asks for: from nothing, or from what another process left.
     async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Self> {
         // Programs are loaded before anything changes: what the verifier refuses changes nothing.
-        for interface in &config.local.interfaces {
-            loaded.xdp(attach::program_for(&config.local.role, interface))?;
-        }
+        attach::load(loaded, config)?;
         let current = Inventory::read_or_rebuild(pins.run());
         let mut plan = plan(&mut loaded.kernel, &current, config)?;
         plan.during.write(pins.run())?;

@@ -83,6 +83,8 @@ pub struct Attachment {
     pub asked: String,
     /// What was obtained: `native` or `generic`; `detached` when the link is there but the interface is not.
     pub mode: String,
+    /// The program takes frames with fragments (`xdp.frags`): the MTU needs it.
+    pub frags: bool,
 }
 
 /// How full a table is.

@@ -15,7 +15,7 @@ use aya_ebpf::{bindings::xdp_md, helpers::bpf_ktime_get_coarse_ns, programs::Xdp
 use super::ip::{Header, Ip, Upper};
 use crate::{
     frame, maps,
-    packet::{Cursor, adjust_head, adjust_tail, opaque, sum},
+    packet::{Cursor, Fragmented, adjust_head, adjust_tail, opaque, sum},
 };
 
 /// TTL or hop limit of what this host sends.
@@ -118,7 +118,8 @@ pub fn admits(limit: u32) -> bool {
 pub fn send<I: Answer>(ctx: *mut xdp_md, l2_bytes: u32, mtu_bytes: u16) -> Option<()> {
     let ctx = &XdpContext::new(ctx);
     let l2_bytes = bounded(l2_bytes)?;
-    let frame = Cursor::spillable(ctx);
+    // Of either kind of program: here it does not matter what asking for the length costs.
+    let frame = Cursor::spillable(ctx).of_frames::<Fragmented>(ctx);
     let l3 = frame.skip(l2_bytes);
     let header = I::parse(l3).ok()?;
     // A sender that sends no more than the MTU already cannot be helped.
@@ -137,7 +138,10 @@ pub fn send<I: Answer>(ctx: *mut xdp_md, l2_bytes: u32, mtu_bytes: u16) -> Optio
     let behind_quote_bytes = l3.remaining() - quote_bytes;
 
     adjust_head(ctx, headers_bytes.cast_signed() as i32).ok()?;
-    adjust_tail(ctx, -(behind_quote_bytes.cast_signed() as i32)).ok()?;
+    // To cut nothing off is refused where frames have fragments.
+    if behind_quote_bytes != 0 {
+        adjust_tail(ctx, -(behind_quote_bytes.cast_signed() as i32)).ok()?;
+    }
     let frame = Cursor::spillable(ctx);
     frame::turn_round(frame.skip_constant(headers_bytes), frame, l2_bytes)?;
     I::write_error(frame.skip(l2_bytes), mtu_bytes, ICMP_BYTES + quote_bytes)?;

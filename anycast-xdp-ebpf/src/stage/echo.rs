@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     frame,
-    packet::{Cursor, opaque},
+    packet::{Cursor, Fragmented, opaque},
 };
 
 /// Bytes of an echo message's header.
@@ -57,7 +57,7 @@ pub fn decide<I: Answer>(ctx: *mut xdp_md, l2_bytes: u32, offset: u32, policy: u
     let Some(l2_bytes) = bounded(l2_bytes) else {
         return GOES_ON;
     };
-    let frame = Cursor::spillable(ctx);
+    let frame = Cursor::spillable(ctx).of_frames::<Fragmented>(ctx);
     let message = frame.skip(l2_bytes).skip(opaque(offset as usize) & 0x7fff).window::<1>();
     if message.is_none_or(|message| message.u8::<0>() != I::ECHO_REQUEST) {
         GOES_ON

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     maps,
-    packet::{Cursor, Window, adjust_head},
+    packet::{Cursor, Frames, Window, adjust_head},
     verdict::Egress,
 };
 
@@ -42,7 +42,7 @@ struct Inner {
 
 /// Wraps the packet and chooses its egress.
 #[inline(always)]
-pub fn run<I: Answer>(
+pub fn run<F: Frames, I: Answer>(
     ctx: &XdpContext,
     l2_bytes: usize,
     header: &Header<I>,
@@ -79,11 +79,10 @@ pub fn run<I: Answer>(
     }
     if way.link.ifindex == ctx.ingress_ifindex() as u32 {
         Ok(Egress::Transmit)
+    } else if maps::redirect::<F>(NextHop::link_of(way.next_hop)) {
+        Ok(Egress::Redirect)
     } else {
-        maps::DEVICES
-            .redirect(NextHop::link_of(way.next_hop) as u32, 0)
-            .map(|_| Egress::Redirect)
-            .map_err(|_| Outcome::NoEgress)
+        Err(Outcome::NoEgress)
     }
 }
 

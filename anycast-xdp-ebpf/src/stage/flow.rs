@@ -92,12 +92,13 @@ fn behind_headers<I: Answer>(
 }
 
 /// Is it an ICMP error, which is about another packet?
+/// A type byte that is there but cannot be read makes it one, whose quote cannot be read then either.
 #[inline(always)]
 pub fn is_icmp_error<I: Ip>(l3: Cursor, header: &Header<I>, upper: Upper) -> bool {
     upper.protocol == I::ICMP
         && !upper.fragment
         && upper.offset < header.length
-        && l3.skip(upper.offset).window::<1>().is_some_and(|icmp| I::icmp_is_error(icmp.u8::<0>()))
+        && l3.skip(upper.offset).window::<1>().is_none_or(|icmp| I::icmp_is_error(icmp.u8::<0>()))
 }
 
 /// The transport header at `upper`; `None`: it runs beyond the packet.

@@ -16,7 +16,10 @@ use super::{
     icmp,
     ip::{Ip, V4, V6},
 };
-use crate::{maps, packet::Cursor};
+use crate::{
+    maps,
+    packet::{Cursor, Fragmented},
+};
 
 const SYN: u8 = 2;
 const ACK: u8 = 16;
@@ -70,7 +73,8 @@ pub extern "C" fn transition_v6(ctx: *mut xdp_md, l2_bytes: u64, flow_hash: u64,
 
 #[inline(always)]
 fn l3(ctx: *mut xdp_md, l2_bytes: u64) -> Cursor {
-    Cursor::new(&XdpContext::new(ctx)).skip(l2_bytes as usize & 31)
+    let ctx = &XdpContext::new(ctx);
+    Cursor::new(ctx).of_frames::<Fragmented>(ctx).skip(l2_bytes as usize & 31)
 }
 
 #[inline(always)]

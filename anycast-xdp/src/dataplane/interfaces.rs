@@ -63,6 +63,17 @@ pub fn xdp_of(message: &LinkMessage) -> Option<XdpState> {
     mode.map(|mode| XdpState { mode, program_id })
 }
 
+/// The longest IP packet of the interface with this index.
+///
+/// # Errors
+///
+/// The kernel does not tell.
+pub fn mtu_bytes(index: u32) -> Result<u32> {
+    let attributes = link(index)?.attributes;
+    let mtu = attributes.iter().find_map(|found| if let LinkAttribute::Mtu(mtu) = found { Some(*mtu) } else { None });
+    mtu.with_context(|| format!("the kernel tells no MTU of interface {index}"))
+}
+
 #[expect(clippy::wildcard_enum_match_arm, reason = "kernels may add modes; those are none that we ask for")]
 fn mode_of(attached: XdpAttached) -> Option<&'static str> {
     match attached {

@@ -47,6 +47,9 @@ pub struct InterfaceRecord {
     pub program: String,
     /// Asked mode: `auto`, `native` or `generic`.
     pub asked: String,
+    /// The program is the variant that takes frames with fragments.
+    #[serde(default)]
+    pub frags: bool,
 }
 
 /// A VIP and its index.

@@ -5,8 +5,8 @@ use aya::{
     programs::{ProgramError, Xdp},
 };
 
-/// Longest frame that comes out: what goes in is less than a page (`bpf_prog_test_run_xdp`), and so is what is made of it.
-const OUTPUT_BYTES: usize = 4096;
+/// What a frame grows by at most: an answer's headers, an outer header with a tag, and a little more.
+const GROWTH_BYTES: usize = 128;
 
 /// A frame for a program.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct TestFrame<'a> {
     pub ingress_ifindex: u32,
     /// Bytes of metadata in front of it, which take from its headroom.
     pub metadata_bytes: usize,
+    /// Bytes of it in the linear part, for programs whose frames may have fragments; `None`: all.
+    pub linear_bytes: Option<usize>,
 }
 
 /// `struct xdp_md` (include/uapi/linux/bpf.h), as a test run takes it: offsets into the data that is given.
@@ -48,14 +50,15 @@ impl Context {
 pub fn test_run(program: &Xdp, frame: TestFrame<'_>) -> Result<(u32, Vec<u8>), ProgramError> {
     let mut data = vec![0; frame.metadata_bytes];
     data.extend(frame.bytes);
+    let linear_bytes = frame.linear_bytes.unwrap_or(frame.bytes.len()).min(frame.bytes.len());
     let context = Context {
         data: frame.metadata_bytes as u32,
-        data_end: data.len() as u32,
+        data_end: (frame.metadata_bytes + linear_bytes) as u32,
         ingress_ifindex: frame.ingress_ifindex,
         ..Context::default()
     };
     let mut context_after = [0; Context::BYTES];
-    let mut data_after = vec![0; OUTPUT_BYTES];
+    let mut data_after = vec![0; data.len() + GROWTH_BYTES];
     let result = program.test_run(TestRunOptions {
         data_in: Some(&data),
         data_out: Some(&mut data_after),

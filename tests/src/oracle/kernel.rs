@@ -25,6 +25,9 @@ use super::{
 /// So many bytes of metadata in front of a frame leave no room for an outer header: a test run has 256 bytes of
 /// headroom for both, and keeps 40 of them for its `struct xdp_frame` (`bpf_prog_test_run_xdp`, `bpf_xdp_adjust_head`).
 const METADATA_BYTES: usize = 216;
+/// The linear part of a test run, unless it is told to be shorter: a page without 256 bytes of headroom and 320 of
+/// `struct skb_shared_info`.
+pub const LINEAR_BYTES: usize = 4096 - 256 - 320;
 
 /// The programs of a PoP and of a gateway, each on tables of its own.
 #[derive(Default)]
@@ -50,7 +53,7 @@ impl Kernel {
 
     /// Gives a packet to the twin of its program that explains; `None`: it has none. It counts where its program does.
     pub fn run_explaining(&mut self, input: &Input) -> Result<Option<(u32, Vec<u8>)>> {
-        let Some(name) = explaining(name(input.program)) else { return Ok(None) };
+        let Some(name) = explaining(&name(input)) else { return Ok(None) };
         let (pop, gateway) = self.installed.as_mut().context("no tables are installed")?;
         let instance = if input.program == Program::Gateway { gateway } else { pop };
         let program = instance.loaded.xdp(name)?;
@@ -63,6 +66,15 @@ impl Kernel {
             Program::Pop | Program::Backbone => pop,
             Program::Gateway => gateway,
         })
+    }
+
+    /// Does this kernel run such an input?
+    fn is_taken(&self, input: &Input) -> Result<bool> {
+        match run_program(self.instance(input.program)?.program(&name(input))?, input) {
+            Ok(_) => Ok(true),
+            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -77,12 +89,12 @@ impl Subject for Kernel {
 
     /// Older kernels refuse metadata of more than 32 bytes (`xdp_metalen_invalid`, include/net/xdp.h).
     fn can_withhold_headroom(&self) -> Result<bool> {
-        let input = Input { program: Program::Backbone, ingress_ifindex: 1, headroom: false, frame: vec![0; 64] };
-        match run_program(self.instance(input.program)?.program(name(input.program))?, &input) {
-            Ok(_) => Ok(true),
-            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::InvalidInput => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        self.is_taken(&Input { headroom: false, ..trial() })
+    }
+
+    /// Kernels before 6.18 refuse a context that ends before the data.
+    fn can_shorten_linear(&self) -> Result<bool> {
+        self.is_taken(&Input { linear_bytes: Some(64), ..trial() })
     }
 
     fn run(&mut self, input: &Input) -> Result<(u32, Vec<u8>)> {
@@ -92,9 +104,8 @@ impl Subject for Kernel {
         {
             pop.reset_flows()?;
         }
-        let program = self.instance(input.program)?.program(name(input.program))?;
-        let result =
-            run_program(program, input).with_context(|| format!("cannot run program {}", name(input.program)))?;
+        let program = self.instance(input.program)?.program(&name(input))?;
+        let result = run_program(program, input).with_context(|| format!("cannot run program {}", name(input)))?;
         self.has_begun = input.program == Program::Pop && result.0 != Action::Pass as u32;
         Ok(result)
     }
@@ -117,16 +128,26 @@ impl Subject for Kernel {
     }
 }
 
-fn name(program: Program) -> &'static str {
-    match program {
+/// The variant that the input is for.
+fn name(input: &Input) -> String {
+    let name = match input.program {
         Program::Pop => "pop",
         Program::Backbone => "backbone",
         Program::Gateway => "gateway",
-    }
+    };
+    if input.linear_bytes.is_some() { format!("{name}_frags") } else { name.to_owned() }
+}
+
+/// Something to try what this kernel takes.
+fn trial() -> Input {
+    let (program, frame) = (Program::Backbone, vec![0; 128]);
+    Input { program, ingress_ifindex: 1, headroom: true, linear_bytes: None, frame }
 }
 
 fn run_program(program: &Xdp, input: &Input) -> Result<(u32, Vec<u8>), ProgramError> {
     let metadata_bytes = if input.headroom { 0 } else { METADATA_BYTES };
-    let frame = TestFrame { bytes: &input.frame, ingress_ifindex: input.ingress_ifindex, metadata_bytes };
+    // Where the linear part may be as long as it can be, older kernels want to be told of the whole frame.
+    let linear_bytes = input.linear_bytes.filter(|bytes| *bytes < LINEAR_BYTES);
+    let frame = TestFrame { bytes: &input.frame, ingress_ifindex: input.ingress_ifindex, metadata_bytes, linear_bytes };
     test_run(program, frame)
 }

@@ -22,6 +22,7 @@ mod hash_modes;
 mod icmp_errors;
 mod icmp_quotes_v4;
 mod icmp_quotes_v6;
+mod jumbo;
 mod listeners;
 mod malformed_v4;
 mod malformed_v6;
@@ -49,7 +50,7 @@ use anycast_tests::require_root;
 
 use fixture::{
     Expect, Row, check,
-    world::{broken, broken_silent, nameless, ordinary, silent, tunnels},
+    world::{broken, broken_silent, jumbo as jumbo_world, nameless, ordinary, silent, tunnels},
 };
 
 /// Outcomes that no packet can have, and why.
@@ -84,6 +85,7 @@ groups! {
     icmp_errors in ordinary;
     icmp_quotes_v4 in ordinary;
     icmp_quotes_v6 in ordinary;
+    jumbo in jumbo_world;
     listeners in ordinary;
     malformed_v4 in ordinary;
     malformed_v6 in ordinary;

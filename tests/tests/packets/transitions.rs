@@ -58,6 +58,7 @@ fn backend(kernel: &mut Kernel, packet: Packet) -> usize {
         program: Program::Pop,
         ingress_ifindex: interface::ACCESS.ifindex,
         headroom: true,
+        linear_bytes: None,
         frame: packet.build(),
     };
     let (_, frame) = kernel.run(&input).expect("a test run");

@@ -3,7 +3,7 @@
 use super::table::{Column, titled};
 use crate::{
     desired::Icmp,
-    view::{BackendStatus, BindingStatus, MtuSource, NextHopStatus, Status, TableFill},
+    view::{Attachment, BackendStatus, BindingStatus, MtuSource, NextHopStatus, Status, TableFill},
 };
 
 /// Places of a next-hop group.
@@ -51,10 +51,14 @@ fn attachments(status: &Status) -> Vec<Vec<String>> {
             attachment.program.clone(),
             attachment.program_id.to_string(),
             attachment.asked.clone(),
-            attachment.mode.clone(),
+            mode(attachment),
         ]
     });
     rows.collect()
+}
+
+fn mode(attachment: &Attachment) -> String {
+    if attachment.frags { format!("{}, frags", attachment.mode) } else { attachment.mode.clone() }
 }
 
 const BINDING_COLUMNS: [Column; 5] = [

@@ -30,6 +30,11 @@ fn count(packets: u64, bytes: u64) -> Count {
     Count(Counter { packets, bytes })
 }
 
+fn attachment((interface, ifindex, program, program_id, frags): (&str, u32, &str, u32, bool)) -> Attachment {
+    let (interface, program) = (interface.to_owned(), program.to_owned());
+    Attachment { interface, ifindex, program, program_id, asked: "auto".to_owned(), mode: "native".to_owned(), frags }
+}
+
 fn example_status() -> Status {
     let next_hop = |interface: &str, mac: &str, sixteenths| NextHopStatus {
         interface: interface.to_owned(),
@@ -54,14 +59,7 @@ fn example_status() -> Status {
         host: "beijing-1".to_owned(),
         abi_version: 1,
         daemon_pid: Some(4711),
-        attachments: vec![Attachment {
-            interface: "in0".to_owned(),
-            ifindex: 7,
-            program: "pop".to_owned(),
-            program_id: 142,
-            asked: "auto".to_owned(),
-            mode: "native".to_owned(),
-        }],
+        attachments: [("in0", 7, "pop", 142, false), ("bb0", 8, "backbone", 143, true)].map(attachment).to_vec(),
         icmp: Some(Icmp {
             source_ipv4: Some("10.2.0.2".parse().expect("an address")),
             source_ipv6: Some("fd00:2::2".parse().expect("an address")),

@@ -40,6 +40,7 @@ impl Inspector {
                 program_id: state.map_or(0, |state| state.program_id),
                 asked: record.asked.clone(),
                 mode: state.map_or("detached", |state| state.mode).to_owned(),
+                frags: state.is_some() && record.frags,
             })
         });
         let learnt = Learnt::read(self.pins.run());

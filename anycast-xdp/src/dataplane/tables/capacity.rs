@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// Every map of the object.
-pub const MAPS: [(&str, Kind); 30] = [
+pub const MAPS: [(&str, Kind); 31] = [
     ("VIP4", Kind::Table),
     ("VIP6", Kind::Table),
     ("VIPS", Kind::Table),
@@ -37,6 +37,7 @@ pub const MAPS: [(&str, Kind); 30] = [
     ("NEXT_HOPS", Kind::Table),
     ("LINKS", Kind::Table),
     ("DEVICES", Kind::Table),
+    ("DEVICES_FRAGS", Kind::Table),
     ("LISTENER_SETS", Kind::Table),
     ("PORT_TABLES", Kind::Table),
     ("PORT_PAGES", Kind::Table),
@@ -85,6 +86,7 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
         ("NEXT_HOPS", twice(limits.next_hops)),
         ("LINKS", twice(limits.links)),
         ("DEVICES", twice(limits.links)),
+        ("DEVICES_FRAGS", twice(limits.links)),
         ("LISTENER_SETS", twice(limits.listener_sets)),
         ("PORT_TABLES", twice(limits.port_tables())),
         ("PORT_PAGES", twice(limits.port_pages())),

@@ -35,9 +35,10 @@ pub struct Kernel {
     arrays: Arrays,
     vip4: HashMap<MapData, [u8; 4], u32>,
     vip6: HashMap<MapData, [u8; 16], u32>,
-    devices: DevMap<MapData>,
     transitions: HashMap<MapData, Raw<TransitionKey>, u32>,
     transitions_max: u32,
+    /// One for each variant of the programs, with the same entries.
+    devices: [DevMap<MapData>; 2],
     tunnels: HashMap<MapData, TunnelKey, u32>,
     sources: LpmTrie<MapData, TunnelKey, u32>,
     gre_keys: HashMap<MapData, [u8; 4], u32>,
@@ -97,9 +98,9 @@ impl Kernel {
             },
             vip4: typed(&open, "VIP4")?,
             vip6: typed(&open, "VIP6")?,
-            devices: typed(&open, "DEVICES")?,
             transitions: Map::from_map_data(transitions).and_then(TryFrom::try_from).context("map TRANSITIONS")?,
             transitions_max,
+            devices: [typed(&open, "DEVICES")?, typed(&open, "DEVICES_FRAGS")?],
             tunnels: typed(&open, "TUNNELS")?,
             sources: typed(&open, "SOURCES")?,
             gre_keys: typed(&open, "GRE_KEYS")?,
@@ -192,7 +193,8 @@ impl Dataplane for Kernel {
 
     fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {
         self.devices
-            .set(index, ifindex, None, 0)
+            .iter_mut()
+            .try_for_each(|devices| devices.set(index, ifindex, None, 0))
             .with_context(|| format!("interface {ifindex} cannot take redirected frames"))
     }
 

@@ -36,7 +36,7 @@ pub const CLIENTS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), IpAddr::V6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 1))];
 
 /// The datapath's programs take frames of several buffers (`xdp.frags`).
-const PROGRAMS_TAKE_FRAGS: bool = false;
+const PROGRAMS_TAKE_FRAGS: bool = true;
 
 /// What the checks look at.
 #[derive(Clone, Debug)]

@@ -219,6 +219,7 @@ fn instance(config: &Config, role: &str) -> Instance {
         program_id: PROGRAM_ID,
         asked: "auto".to_owned(),
         mode: "native".to_owned(),
+        frags: false,
     });
     let next_hop = NextHopStatus { interface: "bb0".to_owned(), mac: "02:00:00:00:00:09".to_owned(), sixteenths: 16 };
     let backends = config.services.pools.iter().flat_map(|pool| {

@@ -21,6 +21,8 @@ use super::{Namespace, link::Link, scratch::Scratch};
 
 /// MTU of links that carry tunnels: room for the larger outer header, and a little more.
 pub const BACKBONE_MTU_BYTES: u16 = 1600;
+/// The same of a lab with jumbo frames.
+pub const JUMBO_BACKBONE_MTU_BYTES: u16 = 9100;
 
 /// What to build.
 #[derive(Clone, Debug)]
@@ -31,12 +33,13 @@ pub struct Topology {
     access_nics: u8,
     one_armed: bool,
     homes: u8,
+    jumbo: bool,
 }
 
 impl Topology {
     /// One PoP with one access NIC (`in0`) and one backbone NIC (`bb0`), one backbone router, one home host.
     pub fn pop_and_home() -> Self {
-        Self { sites: 1, routers: 1, access_nics: 1, one_armed: false, homes: 1 }
+        Self { sites: 1, routers: 1, access_nics: 1, one_armed: false, homes: 1, jumbo: false }
     }
 
     /// Two PoPs, a client at each, and one home region.
@@ -48,6 +51,22 @@ impl Topology {
     pub fn one_armed(mut self) -> Self {
         self.one_armed = true;
         self
+    }
+
+    /// Frames of 9000 bytes from client to server and back.
+    pub fn jumbo(mut self) -> Self {
+        self.jumbo = true;
+        self
+    }
+
+    /// MTU of links that packets take as clients send them.
+    pub fn access_mtu_bytes(&self) -> u16 {
+        if self.jumbo { 9000 } else { 1500 }
+    }
+
+    /// MTU of links that carry tunnels.
+    pub fn backbone_mtu_bytes(&self) -> u16 {
+        if self.jumbo { JUMBO_BACKBONE_MTU_BYTES } else { BACKBONE_MTU_BYTES }
     }
 
     /// This many backbone routers: the PoP has a NIC to each (`bb0`, `bb1`) and equal-cost routes over them.

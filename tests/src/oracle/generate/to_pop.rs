@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use fastrand::Rng;
 
-use super::{address, ip, one_in, pick, transport};
+use super::{address, bytes, ip, one_in, pick, transport};
 use crate::oracle::{
     model::Family,
     tables::{Begun, Listener, PopTables, Vip},
 };
 
-/// A packet for a VIP of these tables, or for one that is not there.
-pub(super) fn packet(rng: &mut Rng, tables: &PopTables) -> Vec<u8> {
+/// A packet for a VIP of these tables, or for one that is not there; longer than usual by so many bytes.
+pub(super) fn packet(rng: &mut Rng, tables: &PopTables, more_bytes: usize) -> Vec<u8> {
     let vip = &tables.vips[rng.usize(..tables.vips.len())];
     let listener = (!vip.listeners.is_empty()).then(|| pick(rng, &vip.listeners));
     let destination = match rng.u8(..50) {
@@ -30,8 +30,9 @@ pub(super) fn packet(rng: &mut Rng, tables: &PopTables) -> Vec<u8> {
         ends = transport::Ends { client: begun.source, client_port: Some(client_port), vip_port, ..ends };
     }
     let protocol = protocol(rng, vip, listener);
-    let segment = transport::to_vip(rng, ends, protocol);
-    ip::packet(rng, ip::ACCESS, ends.client, destination, segment)
+    let (protocol, mut segment) = transport::to_vip(rng, ends, protocol);
+    segment.extend(bytes(rng, more_bytes));
+    ip::packet(rng, ip::ACCESS, ends.client, destination, (protocol, segment))
 }
 
 /// Mostly a host; otherwise a source that no router takes, on and beside its edges.

@@ -57,7 +57,8 @@ impl Instance {
             vips: tables.vips.iter().enumerate().map(|(position, vip)| desired_vip(position, vip)).collect(),
             pools: tables.pools.iter().enumerate().map(|(position, pool)| desired_pool(position, pool)).collect(),
         };
-        let (mut instance, inventory) = Self::load(role, services, Some(&tables.seed), &["pop", "backbone"])?;
+        let (mut instance, inventory) =
+            Self::load(role, services, Some(&tables.seed), &["pop", "backbone", "pop_frags", "backbone_frags"])?;
         odd::write_ways(&mut instance, tables)?;
         odd::write_oddities(&mut instance, tables, &inventory);
         odd::write_transitions(&mut instance, tables, &inventory);
@@ -81,7 +82,7 @@ impl Instance {
             fallback_pools: Vec::new(),
         });
         let services = Services { vips: vips.collect(), pools: Vec::new() };
-        Ok(Self::load(role, services, None, &["gateway"])?.0)
+        Ok(Self::load(role, services, None, &["gateway", "gateway_frags"])?.0)
     }
 
     fn load(role: Role, services: Services, seed: Option<&[u8; 16]>, programs: &[&str]) -> Result<(Self, Inventory)> {

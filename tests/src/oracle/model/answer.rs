@@ -17,6 +17,8 @@ const ICMP_BYTES: usize = 8;
 pub(super) struct Arrived<'a> {
     pub family: Family,
     pub packet: &'a [u8],
+    /// So many bytes of it can be read.
+    pub readable_bytes: usize,
     /// The packet, and what followed it in the frame.
     pub bytes: &'a [u8],
     /// What was in front of it.
@@ -47,19 +49,23 @@ pub(super) fn is_martian(source: IpAddr, vip: IpAddr) -> bool {
 
 /// `None`: the packet goes on.
 pub(super) fn echo(answers: &Answers, policy: Echo, arrived: &Arrived<'_>) -> Option<Result<Sent, Outcome>> {
-    let Arrived { family, packet, .. } = *arrived;
-    let upper = flow::upper(family, packet).ok()?;
+    let Arrived { family, packet, readable_bytes, .. } = *arrived;
+    let upper = flow::upper(family, packet, readable_bytes).ok()?;
     let message = &packet[upper.offset..];
     let request = if family == Family::V4 { 8 } else { 128 };
     let is_whole = !upper.is_fragment && message.len() >= ICMP_BYTES;
-    if !is_whole || upper.protocol != flow::icmp_protocol(family) || message[0] != request {
+    if !is_whole
+        || readable_bytes <= upper.offset
+        || upper.protocol != flow::icmp_protocol(family)
+        || message[0] != request
+    {
         return None;
     }
     match policy {
         Echo::Forward => None,
         Echo::Drop => Some(Err(Outcome::EchoPolicy)),
         Echo::Answer if upper.offset != family.header_bytes() => None,
-        Echo::Answer if !answers.echo => Some(Err(Outcome::EchoLimited)),
+        Echo::Answer if !answers.echo || readable_bytes < upper.offset + ICMP_BYTES => Some(Err(Outcome::EchoLimited)),
         Echo::Answer => Some(Ok(sent(Outcome::EchoAnswered, arrived, &echo_reply(arrived)))),
     }
 }
@@ -130,8 +136,8 @@ fn error(
     message: &Message,
     headroom: bool,
 ) -> Option<Vec<u8>> {
-    let Arrived { family, packet, .. } = *arrived;
-    if !may_be_told(family, packet) || !answers.errors || !headroom {
+    let Arrived { family, packet, readable_bytes, .. } = *arrived;
+    if !may_be_told(family, packet, readable_bytes) || !answers.errors || !headroom {
         return None;
     }
     let destination = ip::source(family, packet);
@@ -156,8 +162,8 @@ fn error(
 }
 
 /// RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e).
-fn may_be_told(family: Family, packet: &[u8]) -> bool {
-    let Ok(upper) = flow::upper(family, packet) else { return false };
+fn may_be_told(family: Family, packet: &[u8], readable_bytes: usize) -> bool {
+    let Ok(upper) = flow::upper(family, packet, readable_bytes) else { return false };
     let is_later = match family {
         Family::V4 => ip::be16(packet, 6) & 0x1fff != 0,
         // The walk ends behind the fragment header.
@@ -167,7 +173,8 @@ fn may_be_told(family: Family, packet: &[u8]) -> bool {
         Family::V4 => matches!(kind, 3 | 4 | 5 | 11 | 12),
         Family::V6 => matches!(kind, 0..=127 | 137),
     };
-    let may_be_error = packet.get(upper.offset).is_none_or(is_error);
+    let kind = packet.get(upper.offset).filter(|_| upper.offset < readable_bytes);
+    let may_be_error = kind.is_none_or(is_error);
     !is_later && (upper.protocol != flow::icmp_protocol(family) || !may_be_error)
 }
 

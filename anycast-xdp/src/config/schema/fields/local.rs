@@ -157,7 +157,7 @@ pub(crate) mod interface {
     pub(crate) const ATTACH: Field<AttachMode> = Field::default(
         "attach",
         "\"auto\"",
-        "XDP mode: `native` runs in the driver and refuses to fall back, `generic` runs in the stack, `auto` is native where the driver can.",
+        "XDP mode: `native` runs in the driver and refuses to fall back, `generic` runs in the stack, `auto` is native where the driver can. Native programs take frames in several buffers where the MTU needs it.",
     );
     pub(crate) const SECTION: Section = Section {
         key: "interface",

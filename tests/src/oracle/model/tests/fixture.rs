@@ -92,7 +92,8 @@ pub fn to_gateway(tables: &Tables, frame: &str) -> Verdict {
 }
 
 fn run(tables: &Tables, program: Program, frame: &str) -> Verdict {
-    model::run(tables, &Input { program, ingress_ifindex: ACCESS_IFINDEX, headroom: true, frame: hex(frame) })
+    let (ingress_ifindex, frame) = (ACCESS_IFINDEX, hex(frame));
+    model::run(tables, &Input { program, ingress_ifindex, headroom: true, linear_bytes: None, frame })
 }
 
 /// Fails unless the packet was dropped for this reason, its bytes unchanged.
