@@ -150,6 +150,8 @@ FLOWS = [  # source, destination, protocol and ports as they are hashed
     ("IPv4, addresses the other way round", "203.0.113.1", "198.51.100.7", 0, None),
     ("IPv4, all ones", "255.255.255.255", "255.255.255.255", 255, (65535, 65535)),
     ("IPv4, all zero", "0.0.0.0", "0.0.0.0", 0, None),
+    ("IPv4, source only", "198.51.100.7", "0.0.0.0", 0, None),
+    ("IPv6, source only", "2001:db8:1:2:3:4:5:6", "::", 0, None),
     ("IPv6, addresses only", "2001:db8:1:2:3:4:5:6", "2001:db8::1", 0, None),
     ("IPv6, TCP", "2001:db8:1:2:3:4:5:6", "2001:db8::1", 6, (40000, 443)),
     ("IPv6, SCTP", "2001:db8:1:2:3:4:5:6", "2001:db8::1", 132, (5000, 38412)),

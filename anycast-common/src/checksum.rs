@@ -22,6 +22,12 @@ pub const fn replace_word(checksum: u16, old: u16, new: u16) -> u16 {
     finish((!checksum) as u32 + (!old) as u32 + new as u32)
 }
 
+/// Sum of the two native-order halves of a word.
+#[inline(always)]
+pub const fn halves(word: u32) -> u32 {
+    (word & 0xffff) + (word >> 16)
+}
+
 /// Sum of the native-order words of `bytes`, whose length is even.
 pub const fn sum(bytes: &[u8]) -> u32 {
     let mut total = 0;

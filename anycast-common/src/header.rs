@@ -71,6 +71,19 @@ pub const fn icmp_is_error(kind: u8) -> bool {
     matches!(kind, 3 | 4 | 5 | 11 | 12)
 }
 
+/// Must no error be sent about an ICMP message of this type, over IPv4? (RFC 1122 section 3.2.2)
+#[inline(always)]
+pub const fn icmp_forbids_error(kind: u8) -> bool {
+    icmp_is_error(kind)
+}
+
+/// Must no error be sent about an ICMPv6 message of this type? Errors, those of the future too, and redirects (RFC 4443
+/// section 2.4 (e.1) and (e.2)).
+#[inline(always)]
+pub const fn icmpv6_forbids_error(kind: u8) -> bool {
+    kind < 128 || kind == 137
+}
+
 /// Is this ICMPv6 type an error about a packet that the destination sent? (RFC 4443 section 2.1)
 #[inline(always)]
 pub const fn icmpv6_is_error(kind: u8) -> bool {

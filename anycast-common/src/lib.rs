@@ -25,6 +25,7 @@ pub mod ecn;
 pub mod encap;
 pub mod flow;
 pub mod header;
+pub mod limiter;
 pub mod listen;
 #[cfg(feature = "user")]
 pub mod listeners;

@@ -36,6 +36,8 @@ unsafe impl<const N: usize> MapValue for [u8; N] {}
 unsafe impl MapValue for crate::flow::FlowKey {}
 
 mod counter;
+mod explanation;
+mod host;
 mod listeners;
 mod pool;
 mod tunnel;
@@ -43,13 +45,20 @@ mod vip;
 mod way;
 
 pub use counter::{Counter, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT, VipDropKey};
+pub use explanation::{
+    Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
+};
+pub use host::{HostEntry, ICMP_SOURCE_WORDS, IcmpRates, LIMIT_ECHO, LIMIT_ERRORS};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
 pub use pool::{
-    BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, OUTER_MAX_BYTES, PoolDescriptor,
-    SlotPair, backend_of,
+    BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, IN_TRANSITION, OUTER_MAX_BYTES,
+    PoolDescriptor, SlotPair, TransitionKey, WHOLE_TABLE, backend_of, is_in_transition, slot_of,
 };
 pub use tunnel::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
-pub use vip::{HASH_ADDRESSES, HASH_FLOW, PoolRef, VipEntry, VipPolicy, v4_mapped};
+pub use vip::{
+    ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, HASH_SOURCE, PoolRef, VipEntry, VipPolicy,
+    v4_mapped,
+};
 pub use way::{GROUP_PICKS, GroupEntry, LinkEntry, NextHop};
 
 #[cfg(test)]
@@ -58,25 +67,38 @@ mod tests {
 
     #[test]
     fn cells_round_trip() {
-        let descriptor = PoolDescriptor { offset: 0x0102_0304, size: 65_521 };
+        let descriptor = PoolDescriptor { offset: 0x0102_0304, size: 131_071, flags: WHOLE_TABLE };
         assert_eq!(PoolDescriptor::from_cell(descriptor.to_cell()), descriptor);
         let next_hop = NextHop { mac: [1, 2, 3, 4, 5, 6], link_index: 0xfffe };
         assert_eq!(NextHop::from_cell(next_hop.to_cell()), next_hop);
         let route = BackendRoute { group_index: u32::MAX, mtu_bytes: 9216 };
         assert_eq!(BackendRoute::from_cell(route.to_cell()), route);
-        let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW };
+        let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW, echo: ECHO_DROP };
         assert_eq!(VipPolicy::from_cell(policy.to_cell()), policy);
         let tunnel = TunnelPolicy { gue_port: 6080, is_gre_keyed: true };
         assert_eq!(TunnelPolicy::from_cell(tunnel.to_cell()), tunnel);
+        let rates = IcmpRates { echo_pps: 1, errors_pps: u32::MAX };
+        assert_eq!(IcmpRates::from_cell(rates.to_cell()), rates);
         let pool = PoolRef { pool_index: 9 };
         assert_eq!(PoolRef::from_cell(pool.to_cell()), pool);
     }
 
     #[test]
     fn slot_covers_the_table_and_never_leaves_it() {
-        let pool = PoolDescriptor { offset: 10, size: 251 };
+        let pool = PoolDescriptor { offset: 10, size: 251, flags: WHOLE_TABLE };
         assert_eq!(pool.slot(0), 10);
         assert_eq!(pool.slot(u64::MAX), 10 + 250);
+    }
+
+    #[test]
+    fn mark_of_a_slot_and_flag_of_its_table_are_one_test_and_no_part_of_the_index() {
+        let plain = PoolDescriptor { offset: 2, size: 251, flags: 0 };
+        let whole = PoolDescriptor { flags: WHOLE_TABLE, ..plain };
+        let pair = 7 | u64::from(9 | IN_TRANSITION) << 32;
+        assert_eq!((slot_of(pair, 2), slot_of(pair, 3)), (7, 9 | IN_TRANSITION));
+        assert_eq!((backend_of(pair, 2), backend_of(pair, 3)), (7, 9));
+        assert!(!is_in_transition(slot_of(pair, 2), plain) && is_in_transition(slot_of(pair, 3), plain));
+        assert!(is_in_transition(slot_of(pair, 2), whole) && is_in_transition(slot_of(pair, 3), whole));
     }
 
     #[test]

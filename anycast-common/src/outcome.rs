@@ -88,7 +88,7 @@ outcomes! {
     IcmpQuote = 12, Dropped, "icmp_quote";
     /// The VIP has listeners and none takes this protocol and port.
     NoListener = 13, Dropped, "no_listener";
-    /// TTL or hop limit is used up.
+    /// TTL or hop limit is used up, and the sender was not told: see `[icmp]`.
     TtlExpired = 14, Dropped, "ttl_expired";
     /// The VIP is bound to no pool.
     NoPool = 15, Dropped, "no_pool";
@@ -98,7 +98,7 @@ outcomes! {
     NoBackend = 17, Dropped, "no_backend";
     /// The backend's next hop is not resolved.
     NextHopUnresolved = 18, Dropped, "next_hop_unresolved";
-    /// With its outer header the packet exceeds the path's MTU.
+    /// With its outer header the packet exceeds the path's MTU, and the sender was not told: see `[icmp]`.
     TooBig = 19, Dropped, "too_big";
     /// The driver gave too little headroom for the outer header.
     Headroom = 20, Dropped, "headroom";
@@ -116,12 +116,26 @@ outcomes! {
     InnerNotVip = 26, Dropped, "inner_not_vip";
     /// On the gateway: congestion was marked on the outer header of a packet that cannot carry the mark (RFC 6040 section 4.2).
     EcnNotCapable = 27, Dropped, "ecn_not_capable";
+    /// An echo request that the PoP answered in the VIP's name.
+    EchoAnswered = 28, Answered, "echo_answered";
+    /// An echo request beyond the rate at which the PoP answers them.
+    EchoLimited = 29, Dropped, "echo_limited";
+    /// An echo request to a VIP that takes none.
+    EchoPolicy = 30, Dropped, "echo_policy";
+    /// TTL or hop limit was used up, and the sender was told so: Time Exceeded from the PoP's own address.
+    TtlAnswered = 31, Answered, "ttl_answered";
+    /// With its outer header the packet exceeds the path's MTU, and the sender was told the MTU that fits.
+    TooBigAnswered = 32, Answered, "too_big_answered";
+    /// The frame was addressed to a group, broadcast or multicast, and not to this host.
+    LinkGroup = 33, Dropped, "link_group";
+    /// The source address is none that a single host may send from, or is the destination.
+    MartianSource = 34, Dropped, "martian_source";
     /// On the gateway: a GRE or GUE header that it does not take: other fields than a key, another version, another payload than IP, a UDP length that lies.
-    TunnelHeader = 28, Dropped, "tunnel_header";
+    TunnelHeader = 35, Dropped, "tunnel_header";
     /// On the gateway: GRE without the key that it asks for, or with another one.
-    TunnelKey = 29, Dropped, "tunnel_key";
+    TunnelKey = 36, Dropped, "tunnel_key";
     /// On the gateway: GUE with a UDP checksum, which it does not verify.
-    TunnelChecksum = 30, Dropped, "tunnel_checksum";
+    TunnelChecksum = 37, Dropped, "tunnel_checksum";
 }
 
 impl Outcome {

@@ -141,7 +141,7 @@ fn flow_hashes_agree() {
 fn slots_of_flows_agree() {
     for flow in &VECTORS.flows {
         for &Slot { size, slot } in &flow.slots {
-            let pool = PoolDescriptor { offset: 0, size };
+            let pool = PoolDescriptor { offset: 0, size, flags: 0 };
             assert_eq!(pool.slot(hex(&flow.hash)), slot, "{} in {size}", flow.name);
         }
     }

@@ -18,6 +18,44 @@ pub fn ethertype(frame: Cursor) -> u16 {
     frame.window::<ETHERNET_BYTES>().map_or(0, Window::be16::<12>)
 }
 
+/// Writes the L2 header of a frame that came in as that of one that goes back: addresses change places, tags stay. The two
+/// may be the same frame.
+#[inline(always)]
+pub fn turn_round(came: Cursor, goes: Cursor, l2_bytes: usize) -> Option<()> {
+    let from = came.window::<ETHERNET_BYTES>()?;
+    let [first, middle, last] = [from.word::<0>(), from.word::<4>(), from.word::<8>()];
+    let ethertype = from.ne16::<12>();
+    let [end, begin] = halves(middle);
+    let to = goes.window::<ETHERNET_BYTES>()?;
+    to.set_ne16::<0>(begin);
+    to.set_word::<2>(last);
+    to.set_word::<6>(first);
+    to.set_ne16::<10>(end);
+    to.set_ne16::<12>(ethertype);
+    if l2_bytes > ETHERNET_BYTES {
+        let tag = came.window::<{ ETHERNET_BYTES + VLAN_TAG_BYTES }>()?.word::<ETHERNET_BYTES>();
+        goes.window::<{ ETHERNET_BYTES + VLAN_TAG_BYTES }>()?.set_word::<ETHERNET_BYTES>(tag);
+    }
+    if l2_bytes > ETHERNET_BYTES + VLAN_TAG_BYTES {
+        let tag = came.window::<22>()?.word::<18>();
+        goes.window::<22>()?.set_word::<18>(tag);
+    }
+    Some(())
+}
+
+/// A word as two half words, in the order of memory.
+#[inline(always)]
+fn halves(word: u32) -> [u16; 2] {
+    let [a, b, c, d] = word.to_ne_bytes();
+    [u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d])]
+}
+
+/// Is the frame addressed to a group, broadcast or multicast? (IEEE 802 section 8.2: the I/G bit)
+#[inline(always)]
+pub fn is_for_group(frame: Cursor) -> bool {
+    frame.window::<1>().is_some_and(|destination| destination.u8::<0>() & 1 != 0)
+}
+
 /// Reads the L2 header; a frame that ends within a tag keeps the tag's EtherType, which is not IP.
 #[inline(always)]
 pub fn parse(frame: Cursor) -> L2 {

@@ -11,39 +11,44 @@ use aya_ebpf::{maps::lpm_trie::Key, programs::XdpContext};
 
 use crate::{
     frame, maps,
-    packet::{Cursor, adjust_head},
+    observe::Observer,
+    packet::{Cursor, Frames, adjust_head},
     stage::{
         classify,
         ip::{Header, Ip, V4, V6},
-        tunnel,
+        tunnel::{self, Tunnel},
     },
     verdict,
 };
 
 /// Decapsulates one frame, or tells why not; counts it; gives the XDP action.
 #[inline(always)]
-pub fn run(ctx: &XdpContext) -> u32 {
-    let start = Cursor::new(ctx);
+pub fn run<F: Frames, W: Observer>(ctx: &XdpContext) -> u32 {
+    let start = Cursor::of_frame::<F>(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => match_tunnel::<V4>(ctx, l3, l2.bytes),
-        ETHERTYPE_IPV6 => match_tunnel::<V6>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV4 => match_tunnel::<V4, W>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV6 => match_tunnel::<V6, W>(ctx, l3, l2.bytes),
         _ => verdict::unmatched(Outcome::NotTunnel, l3.remaining()),
     }
 }
 
 #[inline(always)]
-fn match_tunnel<O: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
-    let checked = outer::<O>(l3).and_then(|(header, carried)| {
-        let tunnel = tunnel::parse(behind_ip::<O>(l3), header.length - O::HEADER_BYTES, carried)?;
-        Ok((header, tunnel))
-    });
-    match checked {
-        Ok((header, tunnel)) if tunnel.carries_v4 => inner::<O, V4>(ctx, l3, l2_bytes, &header, tunnel.bytes),
-        Ok((header, tunnel)) => inner::<O, V6>(ctx, l3, l2_bytes, &header, tunnel.bytes),
+fn match_tunnel<O: Ip, W: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
+    match outer_and_tunnel::<O>(l3) {
+        Ok((header, tunnel)) if tunnel.carries_v4 => inner::<O, V4, W>(ctx, l3, l2_bytes, &header, tunnel.bytes),
+        Ok((header, tunnel)) => inner::<O, V6, W>(ctx, l3, l2_bytes, &header, tunnel.bytes),
         Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
     }
+}
+
+/// All that is in front of the inner packet, steps 1 to 4.
+#[inline(always)]
+fn outer_and_tunnel<O: Ip>(l3: Cursor) -> Result<(Header<O>, Tunnel), Outcome> {
+    let (header, carried) = outer::<O>(l3)?;
+    let tunnel = tunnel::parse(behind_ip::<O>(l3), header.length - O::HEADER_BYTES, carried)?;
+    Ok((header, tunnel))
 }
 
 /// What follows an outer IP header without options.
@@ -52,7 +57,7 @@ fn behind_ip<O: Ip>(l3: Cursor) -> Cursor {
     l3.skip_constant(O::HEADER_BYTES)
 }
 
-/// The outer IP header, steps 1 to 4: the header, and the protocol that it carries.
+/// The outer IP header: the header, and the protocol that it carries.
 #[inline(always)]
 fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
     let destination = O::destination(l3).ok_or(Outcome::NotTunnel)?;
@@ -85,7 +90,13 @@ fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
 
 /// The inner packet, steps 5 to 8.
 #[inline(always)]
-fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &Header<O>, tunnel_bytes: usize) -> u32 {
+fn inner<O: Ip, I: Ip, W: Observer>(
+    ctx: &XdpContext,
+    l3: Cursor,
+    l2_bytes: usize,
+    outer: &Header<O>,
+    tunnel_bytes: usize,
+) -> u32 {
     let outer_bytes = O::HEADER_BYTES + tunnel_bytes;
     let header = match inner_header::<I>(l3.skip(outer_bytes), outer.length - outer_bytes) {
         Ok(header) => header,
@@ -97,6 +108,7 @@ fn inner<O: Ip, I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, outer: &He
     let Ok((vip_index, _)) = classify::vip::<I>(header.destination) else {
         return verdict::unmatched(Outcome::InnerNotVip, header.length);
     };
+    W::vip(vip_index);
     let Some(ecn) = ecn::decapsulate(outer.tos, header.tos) else {
         return verdict::failed(Outcome::EcnNotCapable, vip_index, header.length);
     };

@@ -1,5 +1,7 @@
 //! The programs of a host: `pop` on access interfaces, `backbone` on backbone interfaces, `gateway` in a home region,
-//! and the tracepoints that tell what drivers lost after a verdict.
+//! their copies that explain, and the tracepoints that tell what drivers lost after a verdict.
+//!
+//! Each program is there twice: as it is, and with the ending `_frags` for interfaces whose frames may have fragments.
 //!
 //! `docs/datapath.md` specifies what they decide. [`verdict`] alone knows XDP actions; [`pop`] and [`gateway`] alone know
 //! the order of the stages; [`maps`] alone declares maps; [`packet`] alone touches packet memory.
@@ -10,6 +12,7 @@ mod frame;
 mod gateway;
 mod losses;
 mod maps;
+mod observe;
 #[expect(dead_code, reason = "the bench programs use the rest of it")]
 mod packet;
 mod pop;
@@ -18,18 +21,50 @@ mod verdict;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 
+use self::{
+    observe::{Explainer, Nobody},
+    packet::{Fragmented, Linear},
+};
+
 #[xdp]
 fn pop(ctx: XdpContext) -> u32 {
-    pop::run(&ctx)
+    pop::run::<Linear, Nobody>(&ctx)
 }
 
 #[xdp]
 fn gateway(ctx: XdpContext) -> u32 {
-    gateway::run(&ctx)
+    gateway::run::<Linear, Nobody>(&ctx)
 }
 
 #[xdp]
 fn backbone(_ctx: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+/// `pop`, which tells what it does; never attached.
+#[xdp]
+fn explain_pop(ctx: XdpContext) -> u32 {
+    pop::run::<Linear, Explainer>(&ctx)
+}
+
+/// `gateway`, which tells what it does; never attached.
+#[xdp]
+fn explain_gateway(ctx: XdpContext) -> u32 {
+    gateway::run::<Linear, Explainer>(&ctx)
+}
+
+#[xdp(frags)]
+fn pop_frags(ctx: XdpContext) -> u32 {
+    pop::run::<Fragmented, Nobody>(&ctx)
+}
+
+#[xdp(frags)]
+fn gateway_frags(ctx: XdpContext) -> u32 {
+    gateway::run::<Fragmented, Nobody>(&ctx)
+}
+
+#[xdp(frags)]
+fn backbone_frags(_ctx: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 

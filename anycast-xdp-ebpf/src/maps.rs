@@ -5,23 +5,27 @@
 
 use anycast_common::{
     flow::FlowKey,
+    limiter,
     listen::page_slot,
     map::{
-        BackendEntry, Counter, DriverLossKey, GroupEntry, LinkEntry, ListenerSet, PortPage, PortTable, SlotPair,
-        TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
+        BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, HostEntry, ICMP_SOURCE_WORDS, IcmpRates,
+        LinkEntry, ListenerSet, PortPage, PortTable, SlotPair, TransitionKey, TunnelKey, TunnelPolicy, VipDropKey,
+        VipEntry,
     },
     outcome::{Class, Outcome},
 };
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
     macros::map,
-    maps::{Array, DevMap, HashMap, LpmTrie, PerCpuArray, PerCpuHashMap},
+    maps::{Array, DevMap, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap},
 };
 
-use crate::packet::opaque;
+use crate::packet::{Frames, Scratch, opaque};
 
-/// Keys of the flow hash: read-only data, frozen before the program is loaded.
+/// Keys of the flow hash: read-only data, frozen before the program is loaded. In a map of its own, from where a second copy
+/// of the program takes them.
 #[unsafe(no_mangle)]
+#[unsafe(link_section = ".rodata.key")]
 static FLOW_KEY: FlowKey = FlowKey { words: [0; anycast_common::flow::KEY_WORDS] };
 
 #[map]
@@ -33,6 +37,10 @@ static VIPS: Array<VipEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static POOLS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
+static OLD_POOLS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+#[map]
+static TRANSITIONS: LruHashMap<TransitionKey, u32> = LruHashMap::with_max_entries(1, 0);
+#[map]
 static SLOTS: Array<SlotPair> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static BACKENDS: Array<BackendEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -43,7 +51,11 @@ static NEXT_HOPS: Array<u64> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 static LINKS: Array<LinkEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
-pub static DEVICES: DevMap = DevMap::with_max_entries(1, 0);
+static DEVICES: DevMap = DevMap::with_max_entries(1, 0);
+
+/// The same: programs whose frames may have fragments and others cannot have one device map (`bpf_prog_map_compatible`).
+#[map]
+static DEVICES_FRAGS: DevMap = DevMap::with_max_entries(1, 0);
 
 #[map]
 static LISTENER_SETS: Array<ListenerSet> = Array::with_max_entries(1, BPF_F_MMAPABLE);
@@ -63,6 +75,15 @@ pub static GRE_KEYS: HashMap<[u8; 4], u32> = HashMap::with_max_entries(1, 0);
 static GATEWAY: Array<u64> = Array::with_max_entries(2, BPF_F_MMAPABLE);
 
 #[map]
+static HOST: Array<HostEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+/// The state of each rate limiter, which all CPUs share. Kept like a counter: nothing but the program writes to it.
+#[map]
+static ICMP_LIMITS: Array<u64> = Array::with_max_entries(3, 0);
+/// Where a quote is summed.
+#[map]
+static ICMP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+#[map]
 static VIP_COUNTERS: PerCpuArray<[Counter; 4]> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static VIP_DROPS: PerCpuHashMap<VipDropKey, Counter> = PerCpuHashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
@@ -77,6 +98,10 @@ pub static DRIVER_LOSSES: PerCpuHashMap<DriverLossKey, u64> = PerCpuHashMap::wit
 /// Ids of our own programs, so that the tracepoints of others are not counted.
 #[map]
 pub static PROGRAM_IDS: HashMap<u32, u32> = HashMap::with_max_entries(16, 0);
+
+/// What the explaining programs tell.
+#[map]
+static EXPLAIN: Array<Explanation> = Array::with_max_entries(1, 0);
 
 /// The flow key.
 #[inline(always)]
@@ -135,6 +160,26 @@ pub fn pool(index: u32) -> Option<u64> {
     POOLS.get_ptr(index).map(cell)
 }
 
+/// The descriptor cell of the table that a pool's flows came from.
+#[inline(always)]
+pub fn old_pool(index: u32) -> Option<u64> {
+    OLD_POOLS.get_ptr(index).map(cell)
+}
+
+/// Remembers the backend that a flow begins on. That it is not remembered is as if it were forgotten later.
+#[inline(always)]
+pub fn begin_transition(key: TransitionKey, backend_index: u32) {
+    let _ = TRANSITIONS.insert(key, backend_index, 0);
+}
+
+/// The backend that a flow began on, if it is remembered and the backend is still there.
+#[inline(always)]
+pub fn transition(key: TransitionKey) -> Option<u32> {
+    // SAFETY: the value is copied at once; one of another flow, while elements are recycled, is a backend all the same.
+    let index = unsafe { TRANSITIONS.get(key).copied() }?;
+    backend(index).filter(|entry| entry.family != 0).map(|_| index)
+}
+
 /// The pair of Maglev slots that holds `slot`.
 #[inline(always)]
 pub fn slot_pair(slot: u32) -> Option<SlotPair> {
@@ -174,6 +219,13 @@ pub fn link(index: u16) -> Option<&'static LinkEntry> {
     LINKS.get(index as u32)
 }
 
+/// Sends the frame out of a link: true, if the device map has it.
+#[inline(always)]
+pub fn redirect<F: Frames>(link_index: u16) -> bool {
+    let devices = if F::FRAGMENTED { &DEVICES_FRAGS } else { &DEVICES };
+    devices.redirect(link_index as u32, 0).is_ok()
+}
+
 /// A listener set.
 #[inline(always)]
 pub fn listener_set(index: u32) -> Option<&'static ListenerSet> {
@@ -191,6 +243,84 @@ pub fn port_page(table: u32, port: u16) -> Option<&'static PortPage> {
 #[inline(always)]
 pub fn tunnel_policy() -> TunnelPolicy {
     TunnelPolicy::from_cell(GATEWAY.get_ptr(1).map_or(0, cell))
+}
+
+/// Where the explaining programs write.
+#[inline(always)]
+pub fn explanation() -> Option<&'static mut Explanation> {
+    // SAFETY: no other program has this map, and userspace runs the explaining ones one after the other.
+    EXPLAIN.get_ptr_mut(0).map(|explanation| unsafe { &mut *explanation })
+}
+
+/// How often this host answers by itself.
+#[inline(always)]
+pub fn icmp_rates() -> Option<IcmpRates> {
+    HOST.get(0).map(|host| IcmpRates::from_cell(cell(&raw const host.icmp_rates)))
+}
+
+/// The addresses that ICMP errors come from, if there are any.
+#[inline(always)]
+pub fn icmp_source() -> Option<&'static [u64; ICMP_SOURCE_WORDS]> {
+    let host = HOST.get(0)?;
+    match cell(&raw const host.icmp_source) {
+        1 => Some(&host.icmp_sources[0]),
+        2 => Some(&host.icmp_sources[1]),
+        _ => None,
+    }
+}
+
+/// Where a quote is summed; nothing else on this CPU uses it meanwhile.
+#[inline(always)]
+pub fn icmp_scratch() -> Option<*mut Scratch> {
+    ICMP_SCRATCH.get_ptr_mut(0)
+}
+
+/// Tries of one event to get into a limiter: CPUs that answer at the same time take turns, and a rate that is fought for
+/// is one that is exceeded.
+const LIMITER_TRIES: usize = 4;
+
+/// Does a limiter admit one more event now?
+#[inline(always)]
+pub fn icmp_admits(limit: u32, now_ns: u64, rate_pps: u32) -> bool {
+    let Some(state) = ICMP_LIMITS.get_ptr_mut(limit) else {
+        return false;
+    };
+    let mut known = cell(state);
+    for _ in 0..LIMITER_TRIES {
+        let Some(after) = limiter::admit(known, now_ns, rate_pps) else {
+            return false;
+        };
+        let found = compare_exchange(state, known, after);
+        if found == known {
+            return true;
+        }
+        known = found;
+    }
+    false
+}
+
+/// Stores `new` in a cell if it holds `known`, at once; what it held. The target's `core::sync::atomic` has no
+/// compare-and-exchange, the instruction set has (`BPF_CMPXCHG`, Linux 5.12).
+#[inline(always)]
+fn compare_exchange(cell: *mut u64, known: u64, new: u64) -> u64 {
+    let found;
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: callers pass a pointer to an aligned u64 within a map value that was looked up.
+    unsafe {
+        core::arch::asm!(
+            "r0 = cmpxchg_64(r1 + 0, r0, r2)",
+            inout("r0") known => found, in("r1") cell, in("r2") new,
+            options(nostack, preserves_flags),
+        );
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        // SAFETY: as above.
+        let cell = unsafe { core::sync::atomic::AtomicU64::from_ptr(cell) };
+        let order = core::sync::atomic::Ordering::SeqCst;
+        found = cell.compare_exchange(known, new, order, order).unwrap_or_else(|found| found);
+    }
+    found
 }
 
 /// Adds one packet to a counter; a missing one changes nothing.

@@ -7,51 +7,129 @@
 //! unaligned packet access on every machine it runs XDP natively on, and `read_unaligned` would be split into
 //! single bytes on this target.
 
-use aya_ebpf::{helpers::bpf_xdp_adjust_head, programs::XdpContext};
+use aya_ebpf::{
+    bindings::xdp_md,
+    helpers::{bpf_csum_diff, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
+    programs::XdpContext,
+};
 
-/// A position in a frame and the frame's end. Lives no longer than the next `adjust_head`.
+/// Where the frames of a program may lie.
+pub trait Frames {
+    /// Not only in the linear part.
+    const FRAGMENTED: bool;
+}
+
+/// Wholly in the linear part.
+pub struct Linear;
+
+/// In the linear part and, if they are longer, in fragments (`xdp.frags`).
+pub struct Fragmented;
+
+impl Frames for Linear {
+    const FRAGMENTED: bool = false;
+}
+
+impl Frames for Fragmented {
+    const FRAGMENTED: bool = true;
+}
+
+/// A position in a frame and the end of the frame's linear part, which is all that can be read. Lives no longer than the
+/// next `adjust_head`.
 #[derive(Clone, Copy)]
 pub struct Cursor {
     base: usize,
     end: usize,
+    /// Where to ask how much of the frame is in fragments. The constant `None` where frames are linear, so that it costs
+    /// nothing there; elsewhere it is asked when the linear part does not suffice, because that takes 10 ns.
+    fragments: Option<*mut xdp_md>,
 }
 
 impl Cursor {
-    /// At the first byte of the frame.
+    /// At the first byte of the frame, with its length.
+    #[inline(always)]
+    pub fn of_frame<F: Frames>(ctx: &XdpContext) -> Self {
+        Self::new(ctx).of_frames::<F>(ctx)
+    }
+
+    /// The same position, in a frame of this kind.
+    #[inline(always)]
+    pub fn of_frames<F: Frames>(self, ctx: &XdpContext) -> Self {
+        Self { fragments: F::FRAGMENTED.then_some(ctx.ctx), ..self }
+    }
+
+    /// At the first byte of the frame, for who does not ask how long it is.
     #[inline(always)]
     pub fn new(ctx: &XdpContext) -> Self {
-        Self { base: ctx.data(), end: ctx.data_end() }
+        Self { base: ctx.data(), end: ctx.data_end(), fragments: None }
+    }
+
+    /// The same, for functions that keep so much that LLVM puts it on the stack: there it would put only the 32 bits that
+    /// the context shows of each pointer, which the verifier refuses. Read by instructions of our own, they have 64.
+    #[inline(always)]
+    pub fn spillable(ctx: &XdpContext) -> Self {
+        #[cfg(target_arch = "bpf")]
+        {
+            let (base, end);
+            // SAFETY: `data` and `data_end` are the first two words of `struct xdp_md`, which the verifier widens.
+            unsafe {
+                core::arch::asm!(
+                    "r3 = *(u32 *)(r1 + 0)", "r4 = *(u32 *)(r1 + 4)",
+                    in("r1") ctx.ctx, out("r3") base, out("r4") end,
+                    options(nostack, preserves_flags),
+                );
+            }
+            Self { base, end, fragments: None }
+        }
+        #[cfg(not(target_arch = "bpf"))]
+        Self::new(ctx)
     }
 
     /// Further on in the same frame. `offset` stays below 64 KiB, the verifier's bound for packet offsets.
     #[inline(always)]
     pub fn skip(self, offset: usize) -> Self {
-        Self { base: opaque(self.base + offset), end: self.end }
+        Self { base: opaque(self.base + offset), ..self }
     }
 
     /// The same for an offset that is a constant, which the compiler may then add to others.
     #[inline(always)]
     pub fn skip_constant(self, offset: usize) -> Self {
-        Self { base: self.base + offset, end: self.end }
+        Self { base: self.base + offset, ..self }
     }
 
     /// Bytes from here to the end of the frame.
     #[inline(always)]
     pub fn remaining(self) -> usize {
-        self.end - opaque(self.base)
+        let linear = self.end - opaque(self.base);
+        match self.fragments {
+            None => linear,
+            Some(ctx) => linear + bytes_in_fragments(ctx),
+        }
     }
 
-    /// Are there `length` bytes from here?
+    /// Are there `length` bytes from here to the end of the frame?
     #[inline(always)]
     pub fn holds(self, length: usize) -> bool {
-        self.base + length <= self.end
+        if self.fragments.is_none() {
+            return self.base + length <= self.end;
+        }
+        self.base + length <= self.end || length <= self.remaining()
     }
 
-    /// The next `N` bytes as a window, if the frame has them.
+    /// The next `N` bytes as a window, if the linear part has them.
     #[inline(always)]
     pub fn window<const N: usize>(self) -> Option<Window<N>> {
         if self.base + N > self.end { None } else { Some(Window { base: self.base }) }
     }
+}
+
+/// Bytes of the frame that lie in fragments.
+#[inline(always)]
+fn bytes_in_fragments(ctx: *mut xdp_md) -> usize {
+    // SAFETY: the context is the one that the kernel gave to this program.
+    let whole = unsafe { bpf_xdp_get_buff_len(ctx) } as usize;
+    let ctx = XdpContext::new(ctx);
+    // Opaque, because the verifier refuses sums of a number and the pointer to the end.
+    opaque(whole - opaque(ctx.data_end() - ctx.data()))
 }
 
 /// The same address, as one that the compiler knows nothing of.
@@ -170,6 +248,12 @@ impl<const N: usize> Window<N> {
         self.store::<u32, AT>(u32::from_ne_bytes(value));
     }
 
+    /// Stores 16 bytes at `AT` as they lie in memory.
+    #[inline(always)]
+    pub fn set_words<const AT: usize>(self, value: [u32; 4]) {
+        self.store::<[u32; 4], AT>(value);
+    }
+
     /// Stores eight bytes at `AT` at once.
     #[inline(always)]
     pub fn set_u64<const AT: usize>(self, value: u64) {
@@ -182,4 +266,53 @@ impl<const N: usize> Window<N> {
 pub fn adjust_head(ctx: &XdpContext, grow: i32) -> Result<(), ()> {
     // SAFETY: the context is the one that the kernel gave to this program.
     if unsafe { bpf_xdp_adjust_head(ctx.ctx, -grow) } == 0 { Ok(()) } else { Err(()) }
+}
+
+/// Moves the end of the frame: `grow` bytes further (negative: toward the front). Every cursor is void after it.
+#[inline(always)]
+pub fn adjust_tail(ctx: &XdpContext, grow: i32) -> Result<(), ()> {
+    // SAFETY: the context is the one that the kernel gave to this program.
+    if unsafe { bpf_xdp_adjust_tail(ctx.ctx, grow) } == 0 { Ok(()) } else { Err(()) }
+}
+
+/// Room for bytes of a packet that helpers are to read: a multiple of what kernels before 6.13 sum at once.
+pub type Scratch = [u32; 3 * SUMMED_BYTES / 4];
+
+/// Most bytes that `bpf_csum_diff` takes before 6.13.
+const SUMMED_BYTES: usize = 512;
+
+/// One's-complement sum of `length` bytes of the frame from `offset` on, as words that lie in memory. The length is only
+/// known when it runs: summed in place, in a loop or in blocks, it would have the verifier walk every length there is.
+#[inline(always)]
+pub fn sum(ctx: &XdpContext, scratch: *mut Scratch, offset: usize, length: usize) -> Option<u32> {
+    let length = opaque(length) & 0x7ff;
+    if length == 0 || length + 4 > size_of::<Scratch>() {
+        return None;
+    }
+    let bytes = scratch.cast::<u8>();
+    // SAFETY: `length` and the word that it ends in lie within the buffer by the test above.
+    let loaded = unsafe {
+        // What the last word has beyond the length.
+        scratch.cast::<u32>().add(length >> 2).write(0);
+        bpf_xdp_load_bytes(ctx.ctx, offset as u32, bytes.cast(), length as u32)
+    };
+    if loaded != 0 {
+        return None;
+    }
+    let mut sum = 0;
+    let mut rest = (length + 3) & !3;
+    for block in 0..size_of::<Scratch>() / SUMMED_BYTES {
+        let size = opaque(if rest > SUMMED_BYTES { SUMMED_BYTES } else { rest }) & 0x3ff;
+        if size > SUMMED_BYTES {
+            return None;
+        }
+        // SAFETY: the block lies within the buffer, and `size` within the block. What is beyond the length was read for 0.
+        let added = unsafe {
+            let block = bytes.add(block * SUMMED_BYTES);
+            bpf_csum_diff(core::ptr::null_mut(), 0, block.cast(), size as u32, sum)
+        };
+        sum = added.cast_unsigned() as u32;
+        rest -= size;
+    }
+    Some(sum)
 }

@@ -12,10 +12,13 @@ use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 
 use crate::{
     frame, maps,
-    packet::Cursor,
+    observe::Observer,
+    packet::{Cursor, Frames},
     stage::{
+        admit,
+        answer::{self, Answer},
         classify, encap, flow,
-        ip::{Header, Ip, V4, V6},
+        ip::{Header, V4, V6},
         next_hop, select,
     },
     verdict::{self, Egress},
@@ -25,32 +28,32 @@ use crate::{
 ///
 /// Untagged frames have a copy of the stages to themselves, in which every offset up to the IP header is a constant.
 #[inline(always)]
-pub fn run(ctx: &XdpContext) -> u32 {
-    let start = Cursor::new(ctx);
+pub fn run<F: Frames, O: Observer>(ctx: &XdpContext) -> u32 {
+    let start = Cursor::of_frame::<F>(ctx);
     let l3 = start.skip_constant(ETHERNET_BYTES);
     match frame::ethertype(start) {
-        ETHERTYPE_IPV4 => match_vip::<V4>(ctx, l3, ETHERNET_BYTES),
-        ETHERTYPE_IPV6 => match_vip::<V6>(ctx, l3, ETHERNET_BYTES),
-        _ => run_tagged(ctx.ctx),
+        ETHERTYPE_IPV4 => match_vip::<F, V4, O>(ctx, start, l3, ETHERNET_BYTES),
+        ETHERTYPE_IPV6 => match_vip::<F, V6, O>(ctx, start, l3, ETHERNET_BYTES),
+        _ => run_tagged::<F, O>(ctx.ctx),
     }
 }
 
 /// Frames with tags, and those that are not IP at all.
 #[inline(never)]
-fn run_tagged(ctx: *mut xdp_md) -> u32 {
+fn run_tagged<F: Frames, O: Observer>(ctx: *mut xdp_md) -> u32 {
     let ctx = &XdpContext::new(ctx);
-    let start = Cursor::new(ctx);
+    let start = Cursor::spillable(ctx).of_frames::<F>(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => match_vip::<V4>(ctx, l3, l2.bytes),
-        ETHERTYPE_IPV6 => match_vip::<V6>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV4 => match_vip::<F, V4, O>(ctx, start, l3, l2.bytes),
+        ETHERTYPE_IPV6 => match_vip::<F, V6, O>(ctx, start, l3, l2.bytes),
         _ => verdict::unmatched(Outcome::NotVip, l3.remaining()),
     }
 }
 
 #[inline(always)]
-fn match_vip<I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
+fn match_vip<F: Frames, I: Answer, O: Observer>(ctx: &XdpContext, frame: Cursor, l3: Cursor, l2_bytes: usize) -> u32 {
     let Some(destination) = I::destination(l3) else {
         return verdict::unmatched(Outcome::NotVip, l3.remaining());
     };
@@ -58,32 +61,37 @@ fn match_vip<I: Ip>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
         Ok(found) => found,
         Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
     };
+    O::vip(vip_index);
     let header = match I::parse(l3) {
         Ok(header) => header,
         Err(outcome) => return verdict::failed(outcome, vip_index, l3.remaining()),
     };
-    match forward::<I>(ctx, l3, l2_bytes, vip, &header) {
+    match forward::<F, I, O>(ctx, frame, l3, l2_bytes, vip, &header) {
         Ok((egress, backend_index)) => verdict::forwarded(egress, vip_index, backend_index, header.length),
         Err(outcome) => verdict::failed(outcome, vip_index, header.length),
     }
 }
 
 #[inline(always)]
-fn forward<I: Ip>(
+fn forward<F: Frames, I: Answer, O: Observer>(
     ctx: &XdpContext,
+    frame: Cursor,
     l3: Cursor,
     l2_bytes: usize,
     vip: &VipEntry,
     header: &Header<I>,
 ) -> Result<(Egress, u32), Outcome> {
+    admit::check::<I>(frame, header)?;
     if header.ttl <= 1 {
-        return Err(Outcome::TtlExpired);
+        return Err(answer::time_exceeded::<I>(ctx, l2_bytes));
     }
     let (pool, policy) = maps::vip_cells(vip);
-    let flow = flow::of::<I>(l3, header, VipPolicy::from_cell(policy))?;
-    let hash = I::hash(maps::flow_key(), flow.source, header.destination, flow.transport);
-    let (backend_index, backend) = select::backend(pool, hash)?;
-    let way = next_hop::of(backend, hash)?;
-    let egress = encap::run::<I>(ctx, l2_bytes, header, backend, &way, hash)?;
+    O::cells(pool, policy);
+    let flow = flow::of::<I, O>(ctx, l2_bytes, l3, header, VipPolicy::from_cell(policy))?;
+    let hash = I::hash(maps::flow_key(), flow.source, flow.destination, flow.transport);
+    O::flow::<I>(flow.source, flow.transport, hash);
+    let (backend_index, backend) = select::backend::<I, O>(ctx, l2_bytes, pool, hash)?;
+    let way = next_hop::of::<O>(backend, hash)?;
+    let egress = encap::run::<F, I>(ctx, l2_bytes, header, backend, &way, hash)?;
     Ok((egress, backend_index))
 }

@@ -3,26 +3,31 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    pin::Pin,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use crate::{
+    config::host::global_addresses,
     dataplane::{
         apply::{Plan, plan},
         attach,
+        bindings::Bindings,
+        icmp,
+        interfaces::interface_index,
         inventory::Inventory,
         loader::{self, Loaded},
         losses,
         pins::Pins,
         ways::Ways,
     },
-    desired::{Config, Role},
+    desired::{Config, Icmp, Interface, Role},
     netlink::{Follower, View},
     path_mtu::PathMtu,
 };
@@ -30,14 +35,19 @@ use crate::{
 /// How long a start waits for neighbours of backends before it goes on without them.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Runs until SIGTERM or SIGINT. Forwarding goes on after it: `detach` ends that.
+/// Reads the configuration file once more, and checks it and this host as at a start.
+pub type Reread = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Config>>>>>;
+
+/// Runs until SIGTERM or SIGINT. Forwarding goes on after it: `detach` ends that. SIGHUP rereads the configuration.
 ///
 /// # Errors
 ///
-/// A start that fails changes nothing that forwards; a running daemon fails only if netlink does.
-pub async fn run(config: Config) -> Result<()> {
+/// A start that fails changes nothing that forwards; a running daemon fails only if netlink does, or if neither a new
+/// configuration nor the last one can be applied.
+pub async fn run(mut config: Config, reread: Reread) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let pins = Pins::of(&config.local.instance);
     let is_first_start = !pins.exist();
     pins.create()?;
@@ -55,12 +65,17 @@ pub async fn run(config: Config) -> Result<()> {
     tracing::info!(instance = config.local.instance, vips = config.services.vips.len(), "ready");
 
     loop {
+        let next_change = running.bindings.next_change(&mut loaded.kernel).map(Instant::from_std);
         tokio::select! {
             changed = running.follower.changed() => {
                 changed.context("lost the kernel's route and neighbour events")?;
-                running.update_ways(&mut loaded)?;
+                running.update_ways(&mut loaded).await?;
             }
-            () = running.path_mtu.ready() => running.update_mtus(&mut loaded)?,
+            () = running.path_mtu.ready() => running.update_mtus(&mut loaded).await?,
+            () = sleep_until(next_change.unwrap_or_else(Instant::now)), if next_change.is_some() => {
+                running.update_bindings(&mut loaded).await?;
+            }
+            _ = hangup.recv() => (loaded, running) = reload(&pins, &mut config, &reread, (loaded, running)).await?,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
@@ -81,11 +96,44 @@ async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
     Ok((loaded, running))
 }
 
+/// Applies the file as it is now, as another start would. A file that is refused changes nothing.
+async fn reload(
+    pins: &Pins,
+    config: &mut Config,
+    reread: &Reread,
+    running: (Loaded, Running),
+) -> Result<(Loaded, Running)> {
+    let next = match reread().await {
+        Ok(next) if next.local.instance == config.local.instance => next,
+        Ok(next) => {
+            let (old, new) = (&config.local.instance, &next.local.instance);
+            tracing::error!("the configuration is not applied: the instance is `{old}`, the file says `{new}`");
+            return Ok(running);
+        }
+        Err(error) => {
+            tracing::error!("the configuration is not applied: {error:#}");
+            return Ok(running);
+        }
+    };
+    match start(pins, &next).await {
+        Ok(started) => {
+            *config = next;
+            tracing::info!(vips = config.services.vips.len(), "the configuration is applied");
+            Ok(started)
+        }
+        Err(error) => {
+            tracing::error!("the configuration is not applied, and the last one is taken up again: {error:#}");
+            start(pins, config).await.context("cannot take up the last configuration again")
+        }
+    }
+}
+
 /// What a running daemon holds beside the maps.
 struct Running {
     follower: Follower,
     ways: Ways,
     path_mtu: PathMtu,
+    bindings: Bindings,
     backends: Vec<(IpAddr, u32)>,
 }
 
@@ -93,9 +141,7 @@ impl Running {
     /// Brings maps and links to what the configuration asks for: from nothing, or from what another process left.
     async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Self> {
         // Programs are loaded before anything changes: what the verifier refuses changes nothing.
-        for interface in &config.local.interfaces {
-            loaded.xdp(attach::program_for(&config.local.role, interface))?;
-        }
+        attach::load(loaded, config)?;
         let current = Inventory::read_or_rebuild(pins.run());
         let mut plan = plan(&mut loaded.kernel, &current, config)?;
         plan.during.write(pins.run())?;
@@ -105,31 +151,33 @@ impl Running {
             follower: Follower::start(addresses(&plan.during_backends)).await?,
             ways: Ways::new(&mut loaded.kernel),
             path_mtu: PathMtu::start(config, pins.run()),
+            bindings: Bindings::default(),
             backends: plan.during_backends.clone(),
         };
         running.ways.mtus.configured = configured_mtus(&plan.during);
         running.resolve(&plan).await?;
-        running.update_ways(loaded)?;
+        running.update_ways(loaded).await?;
 
         // An interface may still refuse: the services change after that.
         let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         losses::follow(loaded, pins, &names)?;
         let interfaces = attach::attach(loaded, pins, config)?;
-        plan.switch(&mut loaded.kernel)?;
+        if let Role::Pop(role) = &config.local.role {
+            icmp::switch(&mut loaded.kernel, &own_answers(&role.icmp, &config.local.interfaces).await?)?;
+        }
+        running.bindings = plan.switch(&mut loaded.kernel)?;
         plan.next.interfaces = interfaces;
         plan.next.write(pins.run())?;
 
-        running.backends = backends(&plan.next);
         running.ways.mtus.configured = configured_mtus(&plan.next);
-        running.follower.set_destinations(addresses(&running.backends)).await?;
-        running.update_ways(loaded)?;
+        running.follow_backends(loaded).await?;
         Ok(running)
     }
 
     /// Waits until every next hop of the new backends is resolved, for a while.
     async fn resolve(&mut self, plan: &Plan<'_>) -> Result<()> {
         let deadline = Instant::now() + RESOLVE_TIMEOUT;
-        let wanted = addresses(&backends(&plan.next));
+        let wanted: BTreeSet<_> = plan.next.backends().map(|(address, _)| address).collect();
         while !wanted.iter().all(|address| is_resolved(self.follower.view(), *address)) {
             let Ok(changed) = timeout_at(deadline, self.follower.changed()).await else {
                 let missing = wanted.iter().filter(|address| !is_resolved(self.follower.view(), **address));
@@ -142,12 +190,31 @@ impl Running {
         Ok(())
     }
 
-    /// Stores anew what routers told of MTUs, if they did.
-    fn update_mtus(&mut self, loaded: &mut Loaded) -> Result<()> {
-        if self.path_mtu.update(self.follower.view()) { self.update_ways(loaded) } else { Ok(()) }
+    /// Follows the ways of the backends that packets find now, and of no others.
+    async fn follow_backends(&mut self, loaded: &mut Loaded) -> Result<()> {
+        self.backends = self.bindings.backends(&mut loaded.kernel)?;
+        self.follower.set_destinations(addresses(&self.backends)).await?;
+        self.store_ways(loaded)
     }
 
-    fn update_ways(&mut self, loaded: &mut Loaded) -> Result<()> {
+    async fn update_ways(&mut self, loaded: &mut Loaded) -> Result<()> {
+        self.store_ways(loaded)?;
+        self.update_bindings(loaded).await
+    }
+
+    async fn update_bindings(&mut self, loaded: &mut Loaded) -> Result<()> {
+        if self.bindings.update(&mut loaded.kernel, std::time::Instant::now())? {
+            self.follow_backends(loaded).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores anew what routers told of MTUs, if they did.
+    async fn update_mtus(&mut self, loaded: &mut Loaded) -> Result<()> {
+        if self.path_mtu.update(self.follower.view()) { self.update_ways(loaded).await } else { Ok(()) }
+    }
+
+    fn store_ways(&mut self, loaded: &mut Loaded) -> Result<()> {
         self.path_mtu.update(self.follower.view());
         self.ways.mtus.learnt = self.path_mtu.mtus();
         let stores = self.ways.update(&mut loaded.kernel, self.follower.view(), &self.backends)?;
@@ -156,10 +223,21 @@ impl Running {
     }
 }
 
-/// Tunnel address and index of every backend.
-fn backends(inventory: &Inventory) -> Vec<(IpAddr, u32)> {
-    let backends = inventory.pools.iter().flat_map(|pool| &pool.backends);
-    backends.map(|backend| (backend.address, backend.index)).collect()
+/// What this host answers, from the addresses that it has now.
+async fn own_answers(icmp: &Icmp, interfaces: &[Interface]) -> Result<Icmp> {
+    let access = interfaces.iter().find(|interface| interface.access);
+    let addresses = match access.and_then(|interface| interface_index(&interface.name)) {
+        Some(ifindex) => global_addresses(ifindex).await?,
+        None => Vec::new(),
+    };
+    let icmp = icmp::resolve(icmp, &addresses);
+    if icmp.source_ipv4.is_none() {
+        tracing::info!("no IPv4 address of its own: traceroute over IPv4 does not show this host");
+    }
+    if icmp.source_ipv6.is_none() {
+        tracing::info!("no IPv6 address of its own: traceroute over IPv6 does not show this host");
+    }
+    Ok(icmp)
 }
 
 /// The configured MTU of every backend that has one, by index.

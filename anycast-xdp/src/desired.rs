@@ -1,10 +1,11 @@
 //! What a configuration file asks for, after parsing and validation: facts of this host, and services.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use anycast_common::listeners::{Compiled, ListenerError, compile};
 pub use anycast_common::{encap::Encap, listeners::Listener};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Most tunnel addresses of a gateway.
 pub const TUNNEL_ADDRESSES_MAX: u32 = 256;
@@ -15,6 +16,9 @@ pub const GRE_KEYS_MAX: u32 = 16;
 
 /// Longest packet that every IPv6 path takes whole (RFC 8200 section 5).
 pub const IPV6_MTU_MIN_BYTES: u16 = 1280;
+
+/// How long flows keep their backend after a table changed, where the file does not say.
+pub const TRANSITION_SECS: u32 = 300;
 
 /// A valid configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +66,29 @@ pub struct PopRole {
     pub hash_seed: [u8; 16],
     /// Accept a backbone whose MTU is below the access MTU plus the outer header.
     pub allow_small_mtu: bool,
+    /// What it answers by itself.
+    pub icmp: Icmp,
+    /// How long flows that were there keep their backend after a table changed.
+    pub transition_secs: u32,
+}
+
+/// What a PoP answers by itself, how often and in whose name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Icmp {
+    /// Source of Time Exceeded.
+    pub source_ipv4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub source_ipv6: Option<Ipv6Addr>,
+    /// Most echo replies per second.
+    pub echo_rate_pps: u32,
+    /// Most ICMP errors per second.
+    pub error_rate_pps: u32,
+}
+
+impl Default for Icmp {
+    fn default() -> Self {
+        Self { source_ipv4: None, source_ipv6: None, echo_rate_pps: 1000, error_rate_pps: 1000 }
+    }
 }
 
 /// Facts of a gateway.
@@ -118,7 +145,7 @@ impl std::fmt::Display for AttachMode {
 pub struct Limits {
     /// VIPs.
     pub vips: u32,
-    /// Pools.
+    /// Pools, and distinct lists of pools with fall-backs.
     pub pools: u32,
     /// Backends over all pools.
     pub backends: u32,
@@ -134,6 +161,8 @@ pub struct Limits {
     pub listener_sets: u32,
     /// Drop reasons remembered over all VIPs.
     pub vip_drops: u32,
+    /// Flows remembered that began while their slot was in transition.
+    pub transitions: u32,
 }
 
 impl Limits {
@@ -163,6 +192,7 @@ impl Default for Limits {
             links: 64,
             listener_sets: 256,
             vip_drops: 16_384,
+            transitions: 65_536,
         }
     }
 }
@@ -185,8 +215,117 @@ pub struct Vip {
     pub address: IpAddr,
     /// What it takes; empty: everything.
     pub listeners: Vec<Listener>,
+    /// What of a packet decides its backend.
+    pub hash: HashOn,
     /// Name of the pool that it is bound to; gateways have none.
     pub pool: Option<String>,
+    /// Names of the pools that take its place, in this order.
+    pub fallback_pools: Vec<String>,
+    /// What becomes of echo requests.
+    pub icmp_echo: IcmpEcho,
+}
+
+/// What becomes of echo requests to a VIP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IcmpEcho {
+    /// They are packets like any other.
+    #[default]
+    Forward,
+    /// The PoP answers.
+    Answer,
+    /// Dropped.
+    Drop,
+}
+
+impl std::fmt::Display for IcmpEcho {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Forward => "forward",
+            Self::Answer => "answer",
+            Self::Drop => "drop",
+        })
+    }
+}
+
+impl Vip {
+    /// The pools that it is bound to, in order.
+    pub fn pools(&self) -> impl Iterator<Item = &str> {
+        self.pool.iter().chain(&self.fallback_pools).map(String::as_str)
+    }
+
+    /// Its listeners, compiled. One that takes everything, but not by its addresses, is as one with listeners for every
+    /// protocol: its packets have to be read as far as their ports.
+    ///
+    /// # Errors
+    ///
+    /// Listeners that validation excludes.
+    pub fn compiled_listeners(&self) -> Result<Compiled, ListenerError> {
+        compile_for(&self.listeners, self.hash)
+    }
+}
+
+/// What a VIP with these listeners and this hash takes.
+///
+/// # Errors
+///
+/// Listeners that validation excludes.
+pub fn compile_for(listeners: &[Listener], hash: HashOn) -> Result<Compiled, ListenerError> {
+    if listeners.is_empty() && hash == HashOn::Flow { Ok(Compiled::everything()) } else { compile(listeners) }
+}
+
+/// What of a packet decides its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HashOn {
+    /// Addresses, ports and protocol.
+    #[serde(rename = "5-tuple")]
+    Flow,
+    /// The client's address.
+    #[serde(rename = "source")]
+    Source,
+    /// Both addresses.
+    #[serde(rename = "addresses")]
+    Addresses,
+}
+
+impl std::fmt::Display for HashOn {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Flow => "5-tuple",
+            Self::Source => "source",
+            Self::Addresses => "addresses",
+        })
+    }
+}
+
+impl HashOn {
+    /// What a VIP hashes on that does not say.
+    pub const fn default_of(has_listeners: bool) -> Self {
+        if has_listeners { Self::Flow } else { Self::Addresses }
+    }
+}
+
+/// What a pool or a backend is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Flows, new ones too.
+    #[default]
+    Up,
+    /// The TCP flows that it has, and nothing new.
+    Drain,
+    /// Nothing.
+    Down,
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Up => "up",
+            Self::Drain => "drain",
+            Self::Down => "down",
+        })
+    }
 }
 
 /// The weighted backends of one home region.
@@ -196,6 +335,8 @@ pub struct Pool {
     pub name: String,
     /// Where it is.
     pub home_region: String,
+    /// What all of it is there for.
+    pub state: State,
     /// At least one.
     pub backends: Vec<Backend>,
 }
@@ -211,6 +352,8 @@ pub struct Backend {
     pub encap: Encap,
     /// Longest outer packet toward it, in bytes, if the route and the routers do not know.
     pub mtu_bytes: Option<u16>,
+    /// What it is there for.
+    pub state: State,
 }
 
 /// The least MTU of a path that a backend may be behind: what every host takes in one piece (RFC 791) or every link

@@ -5,6 +5,8 @@ pub mod config;
 pub mod daemon;
 pub mod dataplane;
 pub mod desired;
+pub mod doctor;
+pub mod explain;
 pub mod netlink;
 pub mod objects;
 pub mod path_mtu;

@@ -1,9 +1,17 @@
-//! What `status`, `vips` and `stats` show: read from the pinned state, daemon running or not. Its JSON form is stable.
+//! What `status`, `vips`, `stats` and `explain` show: read from the pinned state, daemon running or not. Its JSON form is stable.
+
+mod explained;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
 use anycast_common::map::Counter;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+
+pub use self::explained::{
+    Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
+    ExplainedVip,
+};
+use crate::desired::{HashOn, Icmp, IcmpEcho, State};
 
 /// Serializes as `{"packets": n, "bytes": n}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,10 +43,29 @@ pub struct Status {
     pub daemon_pid: Option<u32>,
     /// Attached programs.
     pub attachments: Vec<Attachment>,
+    /// What the PoP answers by itself; none on gateways.
+    pub icmp: Option<Icmp>,
     /// How full each table is.
     pub tables: Vec<TableFill>,
+    /// Which pools take the flows of the VIPs that are bound to them.
+    pub bindings: Vec<BindingStatus>,
     /// Backends and where their packets go now.
     pub backends: Vec<BackendStatus>,
+}
+
+/// A pool, or a distinct list of a pool and its fall-backs, that VIPs are bound to.
+#[derive(Clone, Debug, Serialize)]
+pub struct BindingStatus {
+    /// Names of the pools, in order.
+    pub pools: Vec<String>,
+    /// VIPs that are bound to them.
+    pub vips: u32,
+    /// The pool that takes new flows; none: not one of them, the table is changing.
+    pub active: Option<String>,
+    /// Why it is not the first one, or what is wrong with the one that it is; empty: all is well.
+    pub reason: String,
+    /// TCP flows that were there before a change may still be on other backends.
+    pub in_transition: bool,
 }
 
 /// One attached program.
@@ -56,6 +83,8 @@ pub struct Attachment {
     pub asked: String,
     /// What was obtained: `native` or `generic`; `detached` when the link is there but the interface is not.
     pub mode: String,
+    /// The program takes frames with fragments (`xdp.frags`): the MTU needs it.
+    pub frags: bool,
 }
 
 /// How full a table is.
@@ -80,6 +109,8 @@ pub struct BackendStatus {
     pub weight: u16,
     /// What packets are wrapped in: `ipip`, `gre`, `gre key N` or `gue port N`.
     pub encap: String,
+    /// What it is there for, by the configuration; a pool that is not up says so for all of its backends.
+    pub state: State,
     /// Longest outer packet, in bytes; 0: no route.
     pub mtu_bytes: u16,
     /// Whose that is; none: no route.
@@ -122,8 +153,14 @@ pub struct VipRow {
     pub address: IpAddr,
     /// Listeners in the notation of the configuration; empty: everything.
     pub listeners: Vec<String>,
+    /// What decides the backend of its packets, none on gateways.
+    pub hash: Option<HashOn>,
     /// Pool, none on gateways.
     pub pool: Option<String>,
+    /// What becomes of echo requests; none on gateways.
+    pub icmp_echo: Option<IcmpEcho>,
+    /// Its fall-backs, in order.
+    pub fallback_pools: Vec<String>,
 }
 
 /// `stats`.

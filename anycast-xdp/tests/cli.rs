@@ -48,7 +48,7 @@ fn broken_file() -> tempfile::NamedTempFile {
 #[test]
 fn examples_are_valid_and_summed_up_on_stdout() {
     for (file, summary) in [
-        ("examples/pop.toml", "valid: pop beijing/beijing-1, 3 VIPs, 1 pool, 2 backends\n"),
+        ("examples/pop.toml", "valid: pop beijing/beijing-1, 3 VIPs, 2 pools, 3 backends\n"),
         ("examples/gateway.toml", "valid: gateway guangzhou/gateway-1, 3 VIPs\n"),
     ] {
         let output = run(&["check", "--offline", docs(file).to_str().unwrap()]);
@@ -108,7 +108,8 @@ fn file_that_cannot_be_read_exits_2() {
 
 #[test]
 fn verbs_on_an_instance_that_is_not_there_exit_3() {
-    for verb in [&["status"][..], &["vips"], &["stats"], &["stats", "--watch"], &["detach"]] {
+    let explain = ["explain", "tcp", "203.0.113.7:4321", "192.0.2.80:443"];
+    for verb in [&["status"][..], &["vips"], &["stats"], &["stats", "--watch"], &["detach"], &explain] {
         let output = run(&[verb, &["--instance", NO_INSTANCE]].concat());
         assert_eq!(code(&output), 3, "{verb:?}: {}", stderr(&output));
         assert_eq!(stdout(&output), "", "{verb:?}");
@@ -132,6 +133,18 @@ fn wrong_usage_exits_2() {
         &["status", "--instance", "../../etc"],
         &["stats", "--watch", "0"],
         &["run"],
+        &["explain"],
+        &["explain", "tcp", "203.0.113.7:4321"],
+        &["explain", "tcp", "203.0.113.7", "192.0.2.80:443"],
+        &["explain", "tcp", "203.0.113.7:1", "[2001:db8::80]:443"],
+        &["explain", "udp", "203.0.113.7:1", "192.0.2.80:443", "--length", "27"],
+        &["explain", "udp", "203.0.113.7:1", "192.0.2.80:443", "--packet", "1"],
+        &["explain", "--hex", "zz"],
+        &["explain", "--hex", "4500"],
+        &["explain", "--ip", "udp", "203.0.113.7:1", "192.0.2.80:443"],
+        &["explain", "--pcap", "/nonexistent/lost.pcap"],
+        &["explain", "--pcap", "/dev/null"],
+        &["explain", "--pcap", "/dev/null", "--packet", "0"],
     ];
     for args in wrong {
         let output = run(args);
@@ -158,8 +171,47 @@ fn output_that_cannot_be_written_exits_1() {
 }
 
 #[test]
+fn doctor_refuses_what_check_refuses() {
+    let file = broken_file();
+    let path = file.path().to_str().unwrap();
+    let output = run(&["doctor", "--config", path]);
+    assert_eq!(code(&output), 2);
+    assert_eq!(stderr(&output), stderr(&run(&["check", "--offline", path])));
+}
+
+#[test]
+fn doctor_of_a_file_for_another_host_exits_5_and_counts_every_check_in_json() {
+    let file = docs("examples/pop.toml");
+    let args = ["doctor", "--instance", NO_INSTANCE, "--output", "json", "--config", file.to_str().unwrap()];
+    let output = run(&args);
+    assert_eq!(code(&output), 5, "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    let report: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    assert_eq!(report["instance"], NO_INSTANCE);
+    let rows = |key: &str| report[key].as_array().unwrap().clone();
+    let codes = rows("findings").into_iter().chain(rows("skipped")).map(|row| row["code"].as_str().unwrap().to_owned());
+    let told: std::collections::BTreeSet<String> =
+        codes.chain(rows("ok").iter().map(|code| code.as_str().unwrap().to_owned())).collect();
+    let page = std::fs::read_to_string(docs("reference/doctor.md")).unwrap();
+    for line in page.lines().filter(|line| line.starts_with("| `") && !line.contains("| gateways |")) {
+        let code = line.split('`').nth(1).unwrap();
+        assert!(told.contains(code), "{code} is left out");
+    }
+}
+
+#[test]
+fn doctor_tells_what_backends_need_that_do_not_run_this_program() {
+    let file = docs("examples/pop.toml");
+    let output = run(&["doctor", "--backends", "--config", file.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    for wanted in ["type ipip local 10.4.0.2", "ip address add 192.0.2.80/32 dev lo", "arp_ignore=1", "rp_filter=2"] {
+        assert!(stdout(&output).contains(wanted), "{wanted}: {}", stdout(&output));
+    }
+}
+
+#[test]
 fn reference_pages_are_fresh() {
-    for page in ["cli", "config", "outcomes"] {
+    for page in ["cli", "config", "outcomes", "doctor"] {
         let output = run(&["docs", page]);
         assert_eq!(code(&output), 0, "{page}");
         let kept = std::fs::read_to_string(docs(&format!("reference/{page}.md"))).unwrap_or_default();

@@ -10,7 +10,8 @@ fn every_program_passes_the_verifier() {
         return;
     }
     let mut loaded = loader::load(None, &Limits::default(), Some(&[7; 16])).expect("maps");
-    for name in ["pop", "backbone", "gateway"] {
+    let frags = ["pop_frags", "backbone_frags", "gateway_frags"];
+    for name in ["pop", "backbone", "gateway", "explain_pop", "explain_gateway"].into_iter().chain(frags) {
         let program = loaded.xdp(name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         let info = program.info().expect("info");
         println!(

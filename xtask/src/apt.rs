@@ -1,9 +1,12 @@
 //! Debian's package manager: looks, and installs what is missing.
 
+mod unpack;
+
 use std::{ffi::OsStr, path::Path, process::Command, sync::Once, time::Duration};
 
 use anyhow::{Context as _, Result};
 
+pub use self::unpack::{Unpacker, with_dependencies};
 use crate::{run, say};
 
 /// Slow mirrors and half a gigabyte of LLVM.

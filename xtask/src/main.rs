@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{bench, build_ebpf, ci, demo, docs, oracle, setup, test};
+use crate::commands::{bench, build_ebpf, ci, demo, docs, oracle, setup, test, vm};
 
 /// Everything that a person or CI runs. All commands look first whether this machine has what they need, and install
 /// what is missing.
@@ -30,6 +30,7 @@ enum Command {
     Demo(demo::Args),
     Bench(bench::Args),
     Oracle(oracle::Args),
+    Vm(vm::Args),
     Docs(docs::Args),
     Ci(ci::Args),
 }
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Oracle(args) => oracle::run(&args),
+        Command::Vm(args) => vm::run(&args),
         Command::Docs(args) => docs::run(args),
         Command::Ci(args) => ci::run(args),
     };

@@ -6,6 +6,7 @@ mod said;
 
 use std::{
     ffi::OsStr,
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
 };
 
@@ -52,9 +53,15 @@ pub fn stdout_of(command: &mut Command) -> Result<String> {
 
 /// A program is on the `PATH`, or where Debian keeps the administrator's programs.
 pub fn exists(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where that program is.
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let administrator = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(Into::into);
-    std::env::split_paths(&path).chain(administrator).any(|directory| directory.join(program).exists())
+    let directories = std::env::split_paths(&path).chain(administrator);
+    directories.map(|directory| directory.join(program)).find(|path| path.exists())
 }
 
 /// Starts a command without input whose output is read by us.

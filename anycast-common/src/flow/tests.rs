@@ -22,7 +22,7 @@ fn key(seed: u8) -> FlowKey {
 }
 
 fn slot(size: u32, hash: u64) -> usize {
-    PoolDescriptor { offset: 0, size }.slot(hash) as usize
+    PoolDescriptor { offset: 0, size, flags: 0 }.slot(hash) as usize
 }
 
 fn ports(source: u16) -> Transport {

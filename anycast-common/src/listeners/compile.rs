@@ -80,6 +80,11 @@ pub fn compile(listeners: &[Listener]) -> Result<Compiled, ListenerError> {
 }
 
 impl Compiled {
+    /// Every protocol, whole.
+    pub fn everything() -> Self {
+        Self { protocols: [u64::MAX; 4], ports: [None, None, None] }
+    }
+
     fn take_whole(&mut self, protocol: u8) {
         self.protocols[usize::from(protocol >> 6)] |= 1 << (protocol & 63);
     }

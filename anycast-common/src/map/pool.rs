@@ -2,25 +2,37 @@
 
 use super::MapValue;
 
-/// `POOLS` (a cell each): where in `SLOTS` a pool's Maglev table lies. A size of 0 is "no usable backend".
+/// `POOLS` (a cell each): where in `SLOTS` the Maglev table of a binding lies. A size of 0 is "no usable backend".
+///
+/// `OLD_POOLS` has the same cells at the same indexes: the tables that flows came from, while `POOLS` or a slot of its
+/// table says that something is in transition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolDescriptor {
     /// First slot of the table; even, because slots are stored in pairs.
     pub offset: u32,
-    /// Number of slots.
+    /// Number of slots, below 2^24.
     pub size: u32,
+    /// [`WHOLE_TABLE`] or 0.
+    pub flags: u8,
 }
+
+/// Flag of a descriptor: every slot is in transition, whatever the slots say. The highest bit, as [`IN_TRANSITION`] is
+/// of a slot, so that one test finds either.
+pub const WHOLE_TABLE: u8 = 0x80;
+
+const SIZE_MASK: u32 = 0xff_ffff;
 
 impl PoolDescriptor {
     /// Unpacks the cell.
     #[inline(always)]
     pub const fn from_cell(cell: u64) -> Self {
-        Self { offset: cell as u32, size: (cell >> 32) as u32 }
+        let high = (cell >> 32) as u32;
+        Self { offset: cell as u32, size: high & SIZE_MASK, flags: (high >> 24) as u8 }
     }
 
-    /// Packs the cell: offset in bits 0..32, size in bits 32..64.
+    /// Packs the cell: offset in bits 0..32, size in bits 32..56, flags in bits 56..64.
     pub const fn to_cell(self) -> u64 {
-        self.offset as u64 | (self.size as u64) << 32
+        self.offset as u64 | ((self.size & SIZE_MASK) as u64) << 32 | (self.flags as u64) << 56
     }
 
     /// The slot of a flow hash: multiply-shift of its high half, without division.
@@ -30,14 +42,43 @@ impl PoolDescriptor {
     }
 }
 
-/// `SLOTS`: two neighbouring Maglev slots, each an index into `BACKENDS`. Arrays round values up to 8 bytes.
+/// `SLOTS`: two neighbouring Maglev slots, each an index into `BACKENDS` and a mark. Arrays round values up to 8 bytes.
 pub type SlotPair = u64;
 
-/// The backend index of slot `slot` out of its pair: the even slot in bits 0..32, the odd one in 32..64.
+/// Mark of a slot: flows may still be on the backend that the old table has there.
+pub const IN_TRANSITION: u32 = 1 << 31;
+
+/// Slot `slot` out of its pair, mark and all: the even slot in bits 0..32, the odd one in 32..64.
 #[inline(always)]
-pub const fn backend_of(pair: SlotPair, slot: u32) -> u32 {
+pub const fn slot_of(pair: SlotPair, slot: u32) -> u32 {
     if slot & 1 == 0 { pair as u32 } else { (pair >> 32) as u32 }
 }
+
+/// The backend index of slot `slot` out of its pair.
+#[inline(always)]
+pub const fn backend_of(pair: SlotPair, slot: u32) -> u32 {
+    slot_of(pair, slot) & !IN_TRANSITION
+}
+
+/// Is a flow of this slot in transition, by the slot's mark or by the flag of the table's descriptor?
+#[inline(always)]
+pub const fn is_in_transition(slot: u32, descriptor: PoolDescriptor) -> bool {
+    (slot | (descriptor.flags as u32) << 24) & IN_TRANSITION != 0
+}
+
+/// Key of `TRANSITIONS`: a TCP flow that began while its slot was in transition. The value is the index of the backend
+/// that it began on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(C)]
+pub struct TransitionKey {
+    /// Flow hash of the whole 5-tuple, whatever the VIP hashes on.
+    pub flow_hash: u64,
+    /// Index into `POOLS`.
+    pub pool_index: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
+}
+map_value!(TransitionKey, size 16, align 8, fields [u64, u32, u32]);
 
 /// Longest outer header: IPv6 + GRE with key, or IPv6 + UDP.
 pub const OUTER_MAX_BYTES: usize = 48;

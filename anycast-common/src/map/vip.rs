@@ -42,29 +42,41 @@ impl PoolRef {
     }
 }
 
-/// Cell: how packets of a VIP are treated. 0 is: no listeners, every protocol and port, hash on addresses.
+/// Cell: how packets of a VIP are treated. 0 is: no listeners, every protocol and port, hash on addresses, echo
+/// requests like any packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VipPolicy {
     /// Index into `LISTENER_SETS`; 0: the VIP has no listeners and takes everything.
     pub listener_set: u32,
     /// One of `HASH_*`.
     pub hash_mode: u8,
+    /// One of `ECHO_*`.
+    pub echo: u8,
 }
 
 /// Hash on source and destination address only: protocols that belong together stay together (IKE and ESP, FTP, SIP).
 pub const HASH_ADDRESSES: u8 = 0;
 /// Hash on the 5-tuple; fragments hash on addresses and protocol.
 pub const HASH_FLOW: u8 = 1;
+/// Hash on the source address only: what a client does on all VIPs of a pool stays together.
+pub const HASH_SOURCE: u8 = 2;
+
+/// Echo requests are packets like any other: listeners decide.
+pub const ECHO_FORWARD: u8 = 0;
+/// The `PoP` answers echo requests, whatever the listeners say.
+pub const ECHO_ANSWER: u8 = 1;
+/// Echo requests are dropped, whatever the listeners say.
+pub const ECHO_DROP: u8 = 2;
 
 impl VipPolicy {
     /// Unpacks the cell.
     #[inline(always)]
     pub const fn from_cell(cell: u64) -> Self {
-        Self { listener_set: cell as u32, hash_mode: (cell >> 32) as u8 }
+        Self { listener_set: cell as u32, hash_mode: (cell >> 32) as u8, echo: (cell >> 40) as u8 }
     }
 
-    /// Packs the cell: listener set in bits 0..32, hash mode in bits 32..40, the rest 0.
+    /// Packs the cell: listener set in bits 0..32, hash mode in bits 32..40, echo policy in bits 40..48, the rest 0.
     pub const fn to_cell(self) -> u64 {
-        self.listener_set as u64 | (self.hash_mode as u64) << 32
+        self.listener_set as u64 | (self.hash_mode as u64) << 32 | (self.echo as u64) << 40
     }
 }

@@ -16,12 +16,13 @@ use anycast_common::{
 use aya_ebpf::programs::XdpContext;
 
 use super::{
+    answer::{self, Answer},
     ip::{Header, INNER_WRITTEN_BYTES, Ip},
     next_hop::Way,
 };
 use crate::{
     maps,
-    packet::{Cursor, Window, adjust_head},
+    packet::{Cursor, Frames, Window, adjust_head},
     verdict::Egress,
 };
 
@@ -41,7 +42,7 @@ struct Inner {
 
 /// Wraps the packet and chooses its egress.
 #[inline(always)]
-pub fn run<I: Ip>(
+pub fn run<F: Frames, I: Answer>(
     ctx: &XdpContext,
     l2_bytes: usize,
     header: &Header<I>,
@@ -57,9 +58,7 @@ pub fn run<I: Ip>(
             const OUTER: usize = $outer;
             const WRITTEN: usize = ETHERNET_BYTES + OUTER + INNER_WRITTEN_BYTES;
             const WRITTEN_TAGGED: usize = WRITTEN + VLAN_TAG_BYTES;
-            if header.length + OUTER > way.mtu_bytes {
-                return Err(Outcome::TooBig);
-            }
+            check_mtu::<I>(ctx, l2_bytes, header, way, OUTER)?;
             if vlan_tci == 0 {
                 wrap::<I, $encap, OUTER, WRITTEN>(ctx, l2_bytes, &inner, backend, way, 0)?;
             } else {
@@ -80,12 +79,26 @@ pub fn run<I: Ip>(
     }
     if way.link.ifindex == ctx.ingress_ifindex() as u32 {
         Ok(Egress::Transmit)
+    } else if maps::redirect::<F>(NextHop::link_of(way.next_hop)) {
+        Ok(Egress::Redirect)
     } else {
-        maps::DEVICES
-            .redirect(NextHop::link_of(way.next_hop) as u32, 0)
-            .map(|_| Egress::Redirect)
-            .map_err(|_| Outcome::NoEgress)
+        Err(Outcome::NoEgress)
     }
+}
+
+/// Does the packet fit with `outer_bytes` around it? Its sender is told if it does not.
+#[inline(always)]
+fn check_mtu<I: Answer>(
+    ctx: &XdpContext,
+    l2_bytes: usize,
+    header: &Header<I>,
+    way: &Way,
+    outer_bytes: usize,
+) -> Result<(), Outcome> {
+    if header.length + outer_bytes <= way.mtu_bytes {
+        return Ok(());
+    }
+    Err(answer::too_big::<I>(ctx, l2_bytes, way.mtu_bytes.saturating_sub(outer_bytes)))
 }
 
 /// Makes room and writes everything: `OUTER` bytes of outer header, `WRITTEN` bytes in all.

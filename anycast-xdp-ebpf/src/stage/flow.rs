@@ -3,21 +3,25 @@
 use anycast_common::{
     flow::Transport,
     header::protocol,
-    map::{HASH_FLOW, VipPolicy},
+    map::{HASH_FLOW, HASH_SOURCE, VipPolicy},
     outcome::Outcome,
 };
+use aya_ebpf::programs::XdpContext;
 
 use super::{
-    icmp,
+    answer::Answer,
+    echo, icmp,
     ip::{Header, Ip, Upper},
     listen,
 };
-use crate::packet::Cursor;
+use crate::{observe::Observer, packet::Cursor};
 
-/// What is hashed beside the VIP's address.
+/// What is hashed.
 pub struct Flow<I: Ip> {
     /// The client's address.
     pub source: I::Address,
+    /// The VIP's, or none.
+    pub destination: I::Address,
     /// Ports and protocol as far as they are hashed.
     pub transport: Transport,
 }
@@ -35,42 +39,66 @@ pub struct L4 {
 
 /// The flow of a packet, if the VIP takes it.
 #[inline(always)]
-pub fn of<I: Ip>(l3: Cursor, header: &Header<I>, policy: VipPolicy) -> Result<Flow<I>, Outcome> {
+pub fn of<I: Answer, O: Observer>(
+    ctx: &XdpContext,
+    l2_bytes: usize,
+    l3: Cursor,
+    header: &Header<I>,
+    policy: VipPolicy,
+) -> Result<Flow<I>, Outcome> {
     if policy.listener_set == 0 {
-        let source = if I::is_plain(header) { header.source } else { behind_headers::<I>(l3, header)? };
-        return Ok(Flow { source, transport: Transport::default() });
+        let source =
+            if I::is_plain(header) { header.source } else { behind_headers::<I>(ctx, l2_bytes, l3, header, policy)? };
+        return Ok(Flow { source, destination: destination::<I>(header, policy), transport: Transport::default() });
     }
     let upper = I::upper(l3, header).ok_or(Outcome::Ipv6ExtensionHeaders)?;
+    echo::apply::<I>(ctx, l2_bytes, header, upper, policy.echo)?;
     let (source, l4) = if is_icmp_error::<I>(l3, header, upper) {
         icmp::turned_round::<I>(l3, header, upper, true)?
     } else {
         (header.source, l4(l3, header.length, upper, I::ICMP).ok_or(Outcome::L4Truncated)?)
     };
+    O::l4(l4);
     listen::check(policy.listener_set, l4)?;
     let transport = if policy.hash_mode == HASH_FLOW {
         Transport { ports: l4.ports.to_ne_bytes(), protocol: l4.protocol }
     } else {
         Transport::default()
     };
-    Ok(Flow { source, transport })
+    Ok(Flow { source, destination: destination::<I>(header, policy), transport })
+}
+
+/// The destination as far as it is hashed.
+#[inline(always)]
+fn destination<I: Ip>(header: &Header<I>, policy: VipPolicy) -> I::Address {
+    if policy.hash_mode == HASH_SOURCE { I::NO_ADDRESS } else { header.destination }
 }
 
 /// The client's address when there may be an ICMP error or extension headers, for a VIP that takes everything.
 #[inline(always)]
-fn behind_headers<I: Ip>(l3: Cursor, header: &Header<I>) -> Result<I::Address, Outcome> {
+fn behind_headers<I: Answer>(
+    ctx: &XdpContext,
+    l2_bytes: usize,
+    l3: Cursor,
+    header: &Header<I>,
+    policy: VipPolicy,
+) -> Result<I::Address, Outcome> {
     let upper = I::upper(l3, header).ok_or(Outcome::Ipv6ExtensionHeaders)?;
+    echo::apply::<I>(ctx, l2_bytes, header, upper, policy.echo)?;
     if !is_icmp_error::<I>(l3, header, upper) {
         return Ok(header.source);
     }
     icmp::turned_round::<I>(l3, header, upper, false).map(|(source, _)| source)
 }
 
+/// Is it an ICMP error, which is about another packet?
+/// A type byte that is there but cannot be read makes it one, whose quote cannot be read then either.
 #[inline(always)]
-fn is_icmp_error<I: Ip>(l3: Cursor, header: &Header<I>, upper: Upper) -> bool {
+pub fn is_icmp_error<I: Ip>(l3: Cursor, header: &Header<I>, upper: Upper) -> bool {
     upper.protocol == I::ICMP
         && !upper.fragment
         && upper.offset < header.length
-        && l3.skip(upper.offset).window::<1>().is_some_and(|icmp| I::icmp_is_error(icmp.u8::<0>()))
+        && l3.skip(upper.offset).window::<1>().is_none_or(|icmp| I::icmp_is_error(icmp.u8::<0>()))
 }
 
 /// The transport header at `upper`; `None`: it runs beyond the packet.

@@ -9,7 +9,7 @@ use super::{
 use crate::packet::Cursor;
 
 /// Bytes before the quoted packet.
-const ICMP_BYTES: usize = 8;
+pub const ICMP_BYTES: usize = 8;
 
 /// The flow of the quoted packet, which the VIP sent, seen from the client: its address, and ports and protocol.
 /// Without `with_ports` only the address is needed.

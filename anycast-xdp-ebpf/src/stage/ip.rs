@@ -8,6 +8,7 @@ use anycast_common::{
     map::{TunnelKey, VipEntry},
     outcome::Outcome,
 };
+use aya_ebpf::bindings::xdp_md;
 pub use v4::V4;
 pub use v6::V6;
 
@@ -51,6 +52,8 @@ pub struct Upper {
 pub trait Ip: Sized {
     /// Address, as its wire bytes lie in memory.
     type Address: Copy + PartialEq;
+    /// The address of which every bit is 0.
+    const NO_ADDRESS: Self::Address;
     /// EtherType.
     const ETHERTYPE: u16;
     /// Protocol number of this family inside a tunnel.
@@ -59,6 +62,10 @@ pub trait Ip: Sized {
     const ICMP: u8;
     /// Bytes of the shortest header.
     const HEADER_BYTES: usize;
+    /// Where the source address lies.
+    const SOURCE_AT: usize;
+    /// Where the destination address lies.
+    const DESTINATION_AT: usize;
     /// The outcome of a packet that is longer than what holds it.
     const BAD_LENGTH: Outcome;
 
@@ -68,6 +75,8 @@ pub trait Ip: Sized {
     fn next(l3: Cursor) -> Option<u8>;
     /// A header of this version without options, of a packet that is no fragment by it.
     fn has_plain_header(l3: Cursor) -> bool;
+    /// The address at a place of the packet.
+    fn address(at: Cursor) -> Option<Self::Address>;
     /// Index of the VIP with this address.
     fn vip_index(address: Self::Address) -> Option<u32>;
     /// Does the entry repeat this address?
@@ -78,6 +87,8 @@ pub trait Ip: Sized {
     fn parse(l3: Cursor) -> Result<Header<Self>, Outcome>;
     /// Can what lies behind the header be used as it is, for a VIP that takes everything?
     fn is_plain(header: &Header<Self>) -> bool;
+    /// Is this source none of a single host? (RFC 1122 section 3.2.1.3; RFC 4291 section 2)
+    fn is_martian(source: Self::Address) -> bool;
     /// Walks to the upper protocol. `None`: the chain is broken or too long.
     fn upper(l3: Cursor, header: &Header<Self>) -> Option<Upper>;
     /// The header of a packet quoted in an ICMP error, of which only the beginning has to be there.
@@ -86,6 +97,10 @@ pub trait Ip: Sized {
     fn icmp_is_error(kind: u8) -> bool;
     /// Hash of a flow.
     fn hash(key: &FlowKey, source: Self::Address, destination: Self::Address, transport: Transport) -> u64;
+    /// What a packet says of its flow, while its slot is in transition.
+    fn tcp(ctx: *mut xdp_md, l2_bytes: u64) -> u64;
+    /// The backend of such a packet.
+    fn transition(ctx: *mut xdp_md, l2_bytes: u64, flow_hash: u64, pool_and_slot: u64, tcp: u64) -> u32;
     /// Decrements TTL or hop limit.
     fn decrement_ttl(ip: Window<INNER_WRITTEN_BYTES>);
     /// Sets the ECN field.

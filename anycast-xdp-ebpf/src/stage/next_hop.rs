@@ -5,7 +5,7 @@ use anycast_common::{
     outcome::Outcome,
 };
 
-use crate::maps;
+use crate::{maps, observe::Observer};
 
 /// The way to a backend.
 pub struct Way {
@@ -19,15 +19,18 @@ pub struct Way {
 
 /// The way that a flow's packets take to a backend. A zeroed entry anywhere in the chain is "unresolved".
 #[inline(always)]
-pub fn of(backend: &BackendEntry, flow_hash: u64) -> Result<Way, Outcome> {
-    way(backend, flow_hash).ok_or(Outcome::NextHopUnresolved)
+pub fn of<O: Observer>(backend: &BackendEntry, flow_hash: u64) -> Result<Way, Outcome> {
+    way::<O>(backend, flow_hash).ok_or(Outcome::NextHopUnresolved)
 }
 
 #[inline(always)]
-fn way(backend: &BackendEntry, flow_hash: u64) -> Option<Way> {
-    let route = BackendRoute::from_cell(maps::backend_route(backend));
+fn way<O: Observer>(backend: &BackendEntry, flow_hash: u64) -> Option<Way> {
+    let cell = maps::backend_route(backend);
+    O::route(cell);
+    let route = BackendRoute::from_cell(cell);
     let member = maps::group_member(route.group_index, flow_hash)?;
     let next_hop = maps::next_hop(member)?;
+    O::next_hop(member, next_hop);
     let link_index = NextHop::link_of(next_hop);
     if link_index == 0 {
         return None;

@@ -20,6 +20,10 @@ pub(super) enum Failure {
         /// The instance that was asked for.
         instance: String,
     },
+    /// Exit code 4: `doctor` found warnings, and has told them.
+    FoundWarnings,
+    /// Exit code 5: `doctor` found errors, and has told them.
+    FoundErrors,
     /// Whoever read stdout has gone, as `head` does: exit code 0 without a word.
     ReaderGone,
 }
@@ -36,10 +40,24 @@ impl Failure {
                     "nothing is running or pinned for instance `{instance}`\n  help: start it with `anycast-xdp run --config FILE`, or choose another with --instance"
                 ),
             ),
+            Self::FoundWarnings => return ExitCode::from(4),
+            Self::FoundErrors => return ExitCode::from(5),
             Self::ReaderGone => return ExitCode::SUCCESS,
         };
         writer::tell(&format!("{message}\n"));
         ExitCode::from(code)
+    }
+}
+
+impl From<Failure> for anyhow::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Failed(error) => error,
+            Failure::Refused(message) => Self::msg(message),
+            Failure::NothingThere { instance } => Self::msg(format!("nothing is pinned for instance `{instance}`")),
+            Failure::FoundWarnings | Failure::FoundErrors => Self::msg("something was found"),
+            Failure::ReaderGone => Self::msg("nobody reads what is written"),
+        }
     }
 }
 

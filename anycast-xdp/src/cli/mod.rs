@@ -3,7 +3,9 @@
 mod check;
 mod detach;
 mod docs;
+mod doctor;
 mod exit;
+mod explain;
 mod options;
 pub mod render;
 mod run;
@@ -24,13 +26,17 @@ Exit codes:
   0  it worked
   1  it failed; stderr says why
   2  wrong usage, or a configuration that is refused
-  3  nothing is running or pinned for the instance";
+  3  nothing is running or pinned for the instance
+  4  doctor found warnings
+  5  doctor found errors";
 
 const EXAMPLES: &str = "\
 Examples:
   anycast-xdp check /etc/anycast-xdp.toml
   anycast-xdp run --config /etc/anycast-xdp.toml
+  anycast-xdp doctor
   anycast-xdp stats --watch
+  anycast-xdp explain tcp 203.0.113.7:4321 192.0.2.80:443
 
 Environment:
   ANYCAST_XDP_INSTANCE  instance that the commands read, unless --instance says so
@@ -58,9 +64,11 @@ pub struct Cli {
 enum Command {
     Run(run::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
     Status(status::Args),
     Vips(vips::Args),
     Stats(stats::Args),
+    Explain(explain::Args),
     Detach(detach::Args),
     #[command(hide = true)]
     Docs(docs::Args),
@@ -80,9 +88,11 @@ impl Command {
         match self {
             Self::Run(args) => run::execute(&args),
             Self::Check(args) => check::execute(&args),
+            Self::Doctor(args) => doctor::execute(&args),
             Self::Status(args) => status::execute(&args),
             Self::Vips(args) => vips::execute(&args),
             Self::Stats(args) => stats::execute(&args),
+            Self::Explain(args) => explain::execute(&args),
             Self::Detach(args) => detach::execute(&args),
             Self::Docs(args) => docs::execute(&args),
         }

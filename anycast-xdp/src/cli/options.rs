@@ -42,6 +42,6 @@ pub(super) enum Output {
     Json,
 }
 
-fn instance_name(name: &str) -> Result<String, String> {
+pub(super) fn instance_name(name: &str) -> Result<String, String> {
     check_instance(name).map(|()| name.to_owned())
 }

@@ -1,21 +1,29 @@
 //! `run`: the daemon.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
-use super::{check::refuse_misfits, exit::Outcome};
+use super::{
+    check::refuse_misfits,
+    exit::{Failure, Outcome},
+};
 use crate::{
     config::{self, host::HostFacts},
     daemon,
+    desired::Config,
 };
 
 /// Load and attach the programs, and follow routes and neighbours until stopped
 ///
 /// The configuration is checked first, and this host for it, as `check` does: what is refused changes nothing.
 /// Programs and tables are pinned, so traffic goes on when the daemon stops, and the next start takes over what is
-/// there. `detach` takes everything away.
+/// there. `detach` takes everything away. SIGHUP rereads the file and applies it as another start would; what is refused
+/// is logged, and changes nothing.
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -30,13 +38,24 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
-    let config = config::load(&args.config)?;
     let runtime = runtime()?;
-    let host = runtime.block_on(HostFacts::read())?;
-    refuse_misfits(&args.config.display().to_string(), &config::remarks(&config, Some(&host)))?;
+    let config = runtime.block_on(read(&args.config))?;
     init_log()?;
-    runtime.block_on(daemon::run(config))?;
+    let file = args.config.clone();
+    let reread: daemon::Reread = Box::new(move || {
+        let file = file.clone();
+        Box::pin(async move { Ok(read(&file).await?) })
+    });
+    runtime.block_on(daemon::run(config, reread))?;
     Ok(())
+}
+
+/// The configuration, if it is valid and fits this host.
+async fn read(file: &Path) -> Result<Config, Failure> {
+    let config = config::load(file)?;
+    let host = HostFacts::read().await?;
+    refuse_misfits(&file.display().to_string(), &config::remarks(&config, Some(&host)))?;
+    Ok(config)
 }
 
 /// One thread: the daemon waits for the kernel, it does not compute.

@@ -44,9 +44,10 @@ pub(super) fn write_text(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Columns of the terminal on stdout. A pipe has none: its lines are not wrapped, so that `grep` finds them whole.
+/// Columns of the terminal on stdout. A pipe has none: its lines are not wrapped, so that `grep` finds them whole. Nor
+/// are those of a serial console, which says that it has 0.
 fn terminal_width() -> Option<u16> {
-    comfy_table::Table::new().width()
+    comfy_table::Table::new().width().filter(|columns| *columns > 0)
 }
 
 /// Writes a message for people to stderr. Where nobody listens to it, there is nobody to tell either.

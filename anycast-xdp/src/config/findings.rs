@@ -9,9 +9,9 @@ use super::{
 
 /// What is wrong with a value, before it is known where the value stands.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) what: String,
-    pub(super) help: String,
+pub(crate) struct Problem {
+    pub(crate) what: String,
+    pub(crate) help: String,
 }
 
 impl Problem {

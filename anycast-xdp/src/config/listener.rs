@@ -20,7 +20,8 @@ impl FieldType for Listener {
     }
 }
 
-fn parse(written: &str) -> Result<Listener, Problem> {
+/// Reads one listener.
+pub(crate) fn parse(written: &str) -> Result<Listener, Problem> {
     let (name, ports) = match written.split_once('/') {
         Some((name, ports)) => (name, Some(ports)),
         None => (written, None),
@@ -45,7 +46,8 @@ fn parse(written: &str) -> Result<Listener, Problem> {
     Ok(Listener { protocol, ports: Some((first, last)) })
 }
 
-fn parse_protocol(name: &str) -> Result<u8, Problem> {
+/// The number of a protocol that is named or numbered.
+pub(crate) fn parse_protocol(name: &str) -> Result<u8, Problem> {
     if let Some((_, number)) = PROTOCOL_NAMES.iter().find(|(known, _)| *known == name) {
         return Ok(*number);
     }

@@ -1,4 +1,4 @@
-//! Reads the facts of this host: `[host]`, `[hash]`, `[tunnel]`, `[gateway]`, `[[interface]]` and `[limits]`.
+//! Reads the facts of this host: `[host]`, `[hash]`, `[tunnel]`, `[icmp]`, `[gateway]`, `[[interface]]` and `[limits]`.
 
 use std::net::IpAddr;
 
@@ -6,12 +6,13 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     findings::{Findings, Problem},
+    icmp::{self, IcmpDraft},
     place::{Located, Place},
     schema::{Field, Roles, Section, fields},
     table::Table,
     types::{Integer, InterfaceName, InterfaceRole, Name, RoleName},
 };
-use crate::desired::{AttachMode, GRE_KEYS_MAX, GatewayRole, Interface, Limits, Local, PopRole, Role};
+use crate::desired::{AttachMode, GRE_KEYS_MAX, GatewayRole, Interface, Limits, Local, PopRole, Role, TRANSITION_SECS};
 
 /// The local part of a file as it was read; what was refused or is missing is `None`.
 pub(super) struct LocalDraft {
@@ -21,6 +22,8 @@ pub(super) struct LocalDraft {
     host: Option<Name>,
     hash_seed: Option<[u8; 16]>,
     pub(super) tunnel: TunnelDraft,
+    pub(super) icmp: IcmpDraft,
+    transition_secs: Option<u32>,
     pub(super) gateway: GatewayDraft,
     pub(super) interfaces: Vec<InterfaceDraft>,
     pub(super) limits: Option<Limits>,
@@ -69,13 +72,18 @@ pub(super) fn read(root: &Table<'_>, findings: &mut Findings<'_>) -> LocalDraft 
     let hash_seed = hash.and_then(|hash| hash.read(&fields::hash::SEED, findings)).map(|seed| seed.value.0);
     let tunnel = section_of(root, role, &fields::tunnel::SECTION, findings);
     let tunnel = tunnel.map(|tunnel| read_tunnel(&tunnel, findings)).unwrap_or_default();
+    let icmp = icmp::read(root, role, findings);
+    let transition_secs = match section_of(root, role, &fields::transition::SECTION, findings) {
+        Some(transition) => transition.read(&fields::transition::SECS, findings).map(|secs| secs.value.0),
+        None => Some(TRANSITION_SECS),
+    };
     let gateway = section_of(root, role, &fields::gateway::SECTION, findings);
     let gateway = gateway.map(|gateway| read_gateway(&gateway, findings)).unwrap_or_default();
 
     let interfaces = root.sections(&fields::interface::SECTION, findings);
     let interfaces = interfaces.iter().map(|interface| read_interface(interface, findings)).collect();
     let limits = read_limits(root, findings);
-    LocalDraft { role, instance, pop, host, hash_seed, tunnel, gateway, interfaces, limits }
+    LocalDraft { role, instance, pop, host, hash_seed, tunnel, icmp, transition_secs, gateway, interfaces, limits }
 }
 
 /// The section `[key]`, where the role of this host has it. With the role unknown, what is there is read all the same.
@@ -160,6 +168,7 @@ fn read_limits(root: &Table<'_>, findings: &mut Findings<'_>) -> Option<Limits> 
         links: limit(&limits, &f::LINKS, &mut all_read, findings),
         listener_sets: limit(&limits, &f::LISTENER_SETS, &mut all_read, findings),
         vip_drops: limit(&limits, &f::VIP_DROPS, &mut all_read, findings),
+        transitions: limit(&limits, &f::TRANSITIONS, &mut all_read, findings),
     };
     all_read.then_some(limits)
 }
@@ -185,6 +194,8 @@ impl LocalDraft {
                 tunnel_source_ipv6: self.tunnel.source_ipv6.map(|source| source.value),
                 hash_seed: self.hash_seed?,
                 allow_small_mtu: self.tunnel.allow_small_mtu,
+                icmp: self.icmp.finish()?,
+                transition_secs: self.transition_secs?,
             }),
             RoleName::Gateway => Role::Gateway(GatewayRole {
                 tunnel_addresses: self.gateway.tunnel_addresses.into_iter().map(|address| address.value).collect(),

@@ -8,6 +8,7 @@ mod checks;
 mod error;
 mod findings;
 pub mod host;
+mod icmp;
 mod listener;
 mod local;
 mod place;
@@ -29,10 +30,14 @@ pub use self::{
     reference::markdown,
 };
 use self::{
-    findings::{Findings, Problem},
+    findings::Findings,
     host::{HostFacts, Remark},
     place::Place,
     table::Table,
+};
+pub(crate) use self::{
+    findings::Problem,
+    listener::{parse as parse_listener, parse_protocol},
 };
 use crate::desired::Config;
 

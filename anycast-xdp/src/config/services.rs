@@ -15,7 +15,7 @@ use super::{
     table::Table,
     types::{EncapName, Integer, Name, RoleName},
 };
-use crate::desired::{Backend, Listener, Pool, Services, Vip};
+use crate::desired::{Backend, HashOn, IcmpEcho, Listener, Pool, Services, State, Vip};
 
 /// The services of a file as they were read; what was refused or is missing is `None`.
 #[derive(Default)]
@@ -29,6 +29,7 @@ pub(super) struct PoolDraft {
     pub(super) place: Place,
     pub(super) name: Option<Located<Name>>,
     home_region: Option<Name>,
+    state: Option<State>,
     pub(super) backends: Vec<BackendDraft>,
 }
 
@@ -38,6 +39,7 @@ pub(super) struct BackendDraft {
     weight: Option<Integer<1, 65_535>>,
     pub(super) encap: Option<Encap>,
     pub(super) mtu_bytes: Option<Located<Integer<576, 65_535>>>,
+    state: Option<State>,
 }
 
 /// `[[vip]]`
@@ -46,7 +48,10 @@ pub(super) struct VipDraft {
     pub(super) name: Option<Located<Name>>,
     pub(super) address: Option<Located<IpAddr>>,
     pub(super) listeners: Vec<Located<Listener>>,
+    pub(super) hash: HashOn,
     pub(super) pool: Option<Located<Name>>,
+    icmp_echo: Option<IcmpEcho>,
+    pub(super) fallback_pools: Vec<Located<Name>>,
 }
 
 pub(super) fn read(root: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> ServicesDraft {
@@ -65,9 +70,10 @@ pub(super) fn read(root: &Table<'_>, role: Option<RoleName>, findings: &mut Find
 fn read_pool(pool: &Table<'_>, findings: &mut Findings<'_>) -> PoolDraft {
     let name = pool.read(&fields::pool::NAME, findings);
     let home_region = pool.read(&fields::pool::HOME_REGION, findings).map(|region| region.value);
+    let state = pool.read(&fields::pool::STATE, findings).map(|state| state.value);
     let backends = pool.sections(&fields::backend::SECTION, findings);
     let backends = backends.iter().map(|backend| read_backend(backend, findings)).collect();
-    PoolDraft { place: pool.place.clone(), name, home_region, backends }
+    PoolDraft { place: pool.place.clone(), name, home_region, state, backends }
 }
 
 fn read_backend(backend: &Table<'_>, findings: &mut Findings<'_>) -> BackendDraft {
@@ -76,6 +82,7 @@ fn read_backend(backend: &Table<'_>, findings: &mut Findings<'_>) -> BackendDraf
         weight: backend.read(&fields::backend::WEIGHT, findings).map(|weight| weight.value),
         encap: read_encap(backend, findings),
         mtu_bytes: backend.read(&fields::backend::MTU_BYTES, findings),
+        state: backend.read(&fields::backend::STATE, findings).map(|state| state.value),
     }
 }
 
@@ -115,7 +122,9 @@ fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>
             }
         }
     }
+    let hash = vip.read(&fields::vip::HASH, findings);
     let pool = vip.read(&fields::vip::POOL, findings);
+    let fallback_pools = vip.read_list(&fields::vip::FALLBACK_POOLS, findings);
     let pool_is_given = vip.has(&fields::vip::POOL);
     let place = vip.place.missing("pool");
     match role {
@@ -127,9 +136,28 @@ fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>
             let what = "a gateway's VIP has no pool: the packets are for this host";
             findings.refuse(&place, Problem::new(what, "remove `pool`"));
         }
-        _ => {}
+        Some(RoleName::Gateway) => {
+            if let Some(hash) = &hash {
+                let what = "a gateway's VIP has no hash: the packets are for this host";
+                findings.refuse(&hash.place, Problem::new(what, "remove `hash`"));
+            }
+            if let Some(pools) = &fallback_pools {
+                let what = "a gateway's VIP has no pools: the packets are for this host";
+                findings.refuse(&pools.place, Problem::new(what, "remove `fallback_pools`"));
+            }
+        }
+        Some(RoleName::Pop) | None => {}
     }
-    VipDraft { place: vip.place.clone(), name, address, listeners, pool }
+    let icmp_echo = vip.read(&fields::vip::ICMP_ECHO, findings);
+    if role == Some(RoleName::Gateway) && vip.has(&fields::vip::ICMP_ECHO) {
+        let place = icmp_echo.as_ref().map_or_else(|| vip.place.missing("icmp_echo"), |echo| echo.place.clone());
+        let what = "a gateway answers echo requests as its stack does";
+        findings.refuse(&place, Problem::new(what, "remove `icmp_echo`, and write it on the PoPs"));
+    }
+    let icmp_echo = icmp_echo.map(|echo| echo.value);
+    let hash = hash.map_or(HashOn::default_of(!listeners.is_empty()), |hash| hash.value);
+    let fallback_pools = fallback_pools.map(|pools| pools.value).unwrap_or_default();
+    VipDraft { place: vip.place.clone(), name, address, listeners, hash, pool, fallback_pools, icmp_echo }
 }
 
 /// A listener as it is meant on a VIP of this family: ICMP over IPv6 is another protocol.
@@ -159,7 +187,10 @@ impl VipDraft {
             name: self.name?.value.0,
             address: self.address?.value,
             listeners: self.listeners.into_iter().map(|listener| listener.value).collect(),
+            hash: self.hash,
             pool: self.pool.map(|pool| pool.value.0),
+            icmp_echo: self.icmp_echo?,
+            fallback_pools: self.fallback_pools.into_iter().map(|pool| pool.value.0).collect(),
         })
     }
 }
@@ -169,6 +200,7 @@ impl PoolDraft {
         Some(Pool {
             name: self.name?.value.0,
             home_region: self.home_region?.0,
+            state: self.state?,
             backends: self.backends.into_iter().map(BackendDraft::finish).collect::<Option<_>>()?,
         })
     }
@@ -180,6 +212,7 @@ impl BackendDraft {
             address: self.address?.value,
             weight: u16::try_from(self.weight?.0).ok()?,
             encap: self.encap?,
+            state: self.state?,
             mtu_bytes: self.mtu_bytes.and_then(|mtu_bytes| u16::try_from(mtu_bytes.value.0).ok()),
         })
     }

@@ -48,7 +48,7 @@ fn without_slots(index: usize, pool: &Pool) -> Vec<Remark> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{Backend, Encap};
+    use crate::desired::{Backend, Encap, State};
 
     fn pool(weights: &[u16]) -> Pool {
         let backends = weights.iter().zip(1..).map(|(weight, host)| Backend {
@@ -56,8 +56,14 @@ mod tests {
             weight: *weight,
             encap: Encap::Ipip,
             mtu_bytes: None,
+            state: State::Up,
         });
-        Pool { name: "home".to_owned(), home_region: "guangzhou".to_owned(), backends: backends.collect() }
+        Pool {
+            name: "home".to_owned(),
+            home_region: "guangzhou".to_owned(),
+            state: State::Up,
+            backends: backends.collect(),
+        }
     }
 
     #[test]

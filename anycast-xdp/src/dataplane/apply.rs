@@ -9,9 +9,9 @@
 
 mod listeners;
 mod number;
-mod plan;
-mod reach;
-mod slots;
+pub(super) mod plan;
+pub(super) mod reach;
+pub(super) mod slots;
 mod switch;
 #[cfg(test)]
 mod tests;

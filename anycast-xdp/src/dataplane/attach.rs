@@ -1,5 +1,7 @@
 //! Attaching programs to interfaces by pinned links.
 
+mod attempt;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -9,11 +11,12 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use aya::programs::{
-    ProgramError, Xdp, XdpMode,
+    ProgramError, Xdp,
     links::{FdLink, LinkError, PinnedLink},
     xdp::XdpLink,
 };
 
+use self::attempt::{Attempt, attempts};
 use super::{
     interfaces::{self, interface_index},
     inventory::InterfaceRecord,
@@ -26,12 +29,27 @@ use crate::desired::{AttachMode, Config, Interface, Role};
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The program for an interface.
-pub fn program_for(role: &Role, interface: &Interface) -> &'static str {
+fn program_for(role: &Role, interface: &Interface) -> &'static str {
     match role {
         Role::Gateway(_) => "gateway",
         Role::Pop(_) if interface.access => "pop",
         Role::Pop(_) => "backbone",
     }
+}
+
+/// Loads what will be attached, as far as the MTUs tell.
+///
+/// # Errors
+///
+/// A program that the verifier refuses.
+pub fn load(loaded: &mut Loaded, config: &Config) -> Result<()> {
+    for interface in &config.local.interfaces {
+        let name = program_for(&config.local.role, interface);
+        if let Some(first) = attempts(interface.attach, mtu_bytes(interface)?).first() {
+            loaded.xdp(&first.program(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Attaches every interface of the configuration: swaps the program under a link that is there, and makes those that
@@ -42,20 +60,14 @@ pub fn program_for(role: &Role, interface: &Interface) -> &'static str {
 /// The first interface that refuses. Nothing is attached then that was not before.
 pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<InterfaceRecord>> {
     let mut ids = BTreeSet::new();
-    for interface in &config.local.interfaces {
-        let id = loaded.xdp(program_for(&config.local.role, interface))?.info()?.id();
-        // Before it runs: its losses are counted from the first packet.
-        loaded.kernel.counters.program_ids.insert(id, 1, 0)?;
-        ids.insert(id);
-    }
     let mut records = Vec::new();
     let mut made = Vec::new();
     for interface in &config.local.interfaces {
         let name = program_for(&config.local.role, interface);
         let pin = pins.link(&interface.name);
         let is_new = !pin.exists();
-        let mode = match one(loaded.xdp(name)?, &pin, interface) {
-            Ok(mode) => mode,
+        let Attached { program_id, mode, frags } = match one(loaded, name, &pin, interface) {
+            Ok(attached) => attached,
             Err(error) => {
                 take_back(&made);
                 return Err(error).with_context(|| format!("cannot attach to {}", interface.name));
@@ -64,11 +76,13 @@ pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<I
         if is_new {
             made.push(pin);
         }
-        tracing::info!(interface = interface.name, program = name, mode, "attached");
+        ids.insert(program_id);
+        tracing::info!(interface = interface.name, program = name, mode, frags, "attached");
         records.push(InterfaceRecord {
             name: interface.name.clone(),
             program: name.to_owned(),
             asked: interface.attach.to_string(),
+            frags,
         });
     }
     detach_others(pins, config)?;
@@ -103,36 +117,70 @@ fn detach_others(pins: &Pins, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// Attaches one interface, and tells the mode.
-fn one(program: &mut Xdp, pin: &Path, interface: &Interface) -> Result<&'static str> {
-    if let Some(link) = pinned(pin, interface)? {
-        program.attach_to_link(link)?;
-        return mode(&interface.name);
-    }
-    let modes: &[_] = match interface.attach {
-        AttachMode::Auto => &[XdpMode::Driver, XdpMode::Skb],
-        AttachMode::Native => &[XdpMode::Driver],
-        AttachMode::Generic => &[XdpMode::Skb],
-    };
-    for (attempt, mode) in modes.iter().enumerate() {
-        match program.attach(&interface.name, *mode) {
-            Ok(id) => {
-                let link: FdLink = program.take_link(id)?.try_into()?;
-                link.pin(pin)?;
-                return self::mode(&interface.name);
-            }
-            Err(error) if attempt + 1 < modes.len() => {
-                let error = anyhow::Error::new(error);
-                tracing::warn!(interface = interface.name, "the driver refuses native XDP, trying generic: {error:#}");
-            }
-            Err(error) => return Err(explain(error, interface)),
+/// How an interface was attached.
+struct Attached {
+    program_id: u32,
+    mode: &'static str,
+    frags: bool,
+}
+
+/// Attaches one interface.
+fn one(loaded: &mut Loaded, name: &str, pin: &Path, interface: &Interface) -> Result<Attached> {
+    // A link keeps its mode; the program under it may be swapped for its other variant.
+    let held = pinned(pin, interface)?.map(|(_, mode)| mode);
+    let attempts = attempts(interface.attach, mtu_bytes(interface)?).into_iter();
+    let mut attempts = attempts.filter(|attempt| held.is_none_or(|mode| mode == attempt.mode)).peekable();
+    while let Some(attempt) = attempts.next() {
+        let program = loaded.xdp(&attempt.program(name))?;
+        let program_id = program.info()?.id();
+        // Before it runs: its losses are counted from the first packet.
+        loaded.kernel.counters.program_ids.insert(program_id, 1, 0)?;
+        let Err(error) = try_once(loaded.xdp(&attempt.program(name))?, attempt, pin, interface)? else {
+            return Ok(Attached { program_id, mode: mode(&interface.name)?, frags: attempt.frags });
+        };
+        let Some(next) = attempts.peek().filter(|_| !is_taken(&error)) else {
+            return Err(explain(error, interface));
+        };
+        let (interface, error) = (&interface.name, anyhow::Error::new(error));
+        if next.frags {
+            tracing::info!(
+                interface,
+                "the driver refuses the program without fragments, trying the one with: {error:#}"
+            );
+        } else {
+            tracing::warn!(interface, "the driver refuses native XDP, trying generic: {error:#}");
         }
     }
     bail!("no mode left to try")
 }
 
-/// The pinned link of an interface, if it is attached as the configuration asks.
-fn pinned(pin: &Path, interface: &Interface) -> Result<Option<XdpLink>> {
+/// Swaps the program under the link that is there, or makes one.
+fn try_once(
+    program: &mut Xdp,
+    attempt: Attempt,
+    pin: &Path,
+    interface: &Interface,
+) -> Result<Result<(), ProgramError>> {
+    if let Some((link, _)) = pinned(pin, interface)? {
+        return Ok(program.attach_to_link(link).map(drop));
+    }
+    match program.attach(&interface.name, attempt.xdp_mode()) {
+        Ok(id) => {
+            let link: FdLink = program.take_link(id)?.try_into()?;
+            link.pin(pin)?;
+            Ok(Ok(()))
+        }
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// The MTU of an interface, if it is there.
+fn mtu_bytes(interface: &Interface) -> Result<u32> {
+    interface_index(&interface.name).map_or(Ok(0), interfaces::mtu_bytes)
+}
+
+/// The pinned link of an interface and its mode, if it is attached as the configuration asks.
+fn pinned(pin: &Path, interface: &Interface) -> Result<Option<(XdpLink, &'static str)>> {
     let link = match PinnedLink::from_pin(pin) {
         Ok(link) => link,
         Err(LinkError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
@@ -143,19 +191,19 @@ fn pinned(pin: &Path, interface: &Interface) -> Result<Option<XdpLink>> {
         Some(index) => interfaces::xdp(index)?,
         None => None,
     };
-    let here = state.as_ref().is_some_and(|state| link.info().is_ok_and(|info| info.program_id() == state.program_id));
-    let asked = match interface.attach {
+    let here = state.filter(|state| link.info().is_ok_and(|info| info.program_id() == state.program_id));
+    let is_asked = |mode| match interface.attach {
         AttachMode::Auto => true,
-        AttachMode::Native => state.is_some_and(|state| state.mode == "native"),
-        AttachMode::Generic => state.is_some_and(|state| state.mode == "generic"),
+        AttachMode::Native => mode == "native",
+        AttachMode::Generic => mode == "generic",
     };
-    if here && asked {
-        return Ok(Some(XdpLink::try_from(link)?));
+    if let Some(state) = here.filter(|state| is_asked(state.mode)) {
+        return Ok(Some((XdpLink::try_from(link)?, state.mode)));
     }
     // The interface went away and came back, or another mode is asked for: the link cannot be used again.
     drop(link);
     fs::remove_file(pin).context("cannot remove the old link")?;
-    if let Some((index, state)) = interface_index(&interface.name).zip(state).filter(|_| here) {
+    if let Some((index, state)) = interface_index(&interface.name).zip(here) {
         await_release(index, state.program_id)?;
     }
     Ok(None)
@@ -177,12 +225,16 @@ fn mode(interface: &str) -> Result<&'static str> {
     Ok(interfaces::xdp(index)?.map_or("detached", |state| state.mode))
 }
 
+/// Has another program the interface? Then no other attempt will do.
+fn is_taken(error: &ProgramError) -> bool {
+    let ProgramError::SyscallError(error) = error else { return false };
+    matches!(error.io_error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST))
+}
+
 fn explain(error: ProgramError, interface: &Interface) -> anyhow::Error {
     let hint = match (&error, interface.attach) {
         (ProgramError::UnknownInterface { .. }, _) => "check the name with `ip link`",
-        (ProgramError::SyscallError(error), _)
-            if matches!(error.io_error.raw_os_error(), Some(libc::EBUSY | libc::EEXIST)) =>
-        {
+        (error, _) if is_taken(error) => {
             "another XDP program is attached; find it with `ip -d link show`, and take it away with `ip link set dev ... xdp off`"
         }
         (_, AttachMode::Native) => {

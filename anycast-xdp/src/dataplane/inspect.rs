@@ -1,10 +1,14 @@
 //! Reading the pinned state, daemon running or not.
 
+mod bindings;
+mod explain;
 mod stats;
 mod status;
 
+pub use self::explain::{Explainer, Ingress};
 use std::fs;
 
+use anycast_common::map::{ECHO_ANSWER, ECHO_DROP, VipPolicy};
 use anyhow::{Context as _, Result, anyhow};
 
 use super::{
@@ -13,7 +17,7 @@ use super::{
     pins::Pins,
     tables::Kernel,
 };
-use crate::view::VipRow;
+use crate::{desired::IcmpEcho, view::VipRow};
 
 /// The pinned state of an instance.
 pub struct Inspector {
@@ -57,8 +61,19 @@ impl Inspector {
             name: vip.name.clone(),
             address: vip.address,
             listeners: vip.listeners.clone(),
+            hash: vip.hash,
             pool: vip.pool.clone(),
+            icmp_echo: (self.inventory.role == "pop").then(|| self.icmp_echo(vip.index)),
+            fallback_pools: vip.fallback_pools.clone(),
         };
         self.inventory.vips.iter().map(row).collect()
+    }
+
+    fn icmp_echo(&self, vip_index: u32) -> IcmpEcho {
+        match VipPolicy::from_cell(self.kernel.read().vips.get(vip_index).policy).echo {
+            ECHO_ANSWER => IcmpEcho::Answer,
+            ECHO_DROP => IcmpEcho::Drop,
+            _ => IcmpEcho::Forward,
+        }
     }
 }

@@ -46,7 +46,11 @@ pub fn interface_name(index: u32) -> Option<String> {
 ///
 /// The kernel does not tell.
 pub fn xdp(index: u32) -> Result<Option<XdpState>> {
-    let message = link(index)?;
+    link(index).map(|message| xdp_of(&message))
+}
+
+/// XDP on the link that a message tells of; `None`: no program.
+pub fn xdp_of(message: &LinkMessage) -> Option<XdpState> {
     let mut mode = None;
     let mut program_id = 0;
     for attribute in message.attributes.iter().filter_map(xdp_attributes).flatten() {
@@ -56,7 +60,18 @@ pub fn xdp(index: u32) -> Result<Option<XdpState>> {
             program_id = *id;
         }
     }
-    Ok(mode.map(|mode| XdpState { mode, program_id }))
+    mode.map(|mode| XdpState { mode, program_id })
+}
+
+/// The longest IP packet of the interface with this index.
+///
+/// # Errors
+///
+/// The kernel does not tell.
+pub fn mtu_bytes(index: u32) -> Result<u32> {
+    let attributes = link(index)?.attributes;
+    let mtu = attributes.iter().find_map(|found| if let LinkAttribute::Mtu(mtu) = found { Some(*mtu) } else { None });
+    mtu.with_context(|| format!("the kernel tells no MTU of interface {index}"))
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "kernels may add modes; those are none that we ask for")]

@@ -14,6 +14,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::tables::Arrays;
+use crate::desired::{HashOn, State};
 
 /// What the maps of an instance hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Inventory {
     pub vips: Vec<VipRecord>,
     /// Pools by index.
     pub pools: Vec<PoolRecord>,
+    /// Bindings of more than one pool, by index.
+    #[serde(default)]
+    pub bindings: Vec<BindingRecord>,
 }
 
 /// An attached interface.
@@ -43,6 +47,9 @@ pub struct InterfaceRecord {
     pub program: String,
     /// Asked mode: `auto`, `native` or `generic`.
     pub asked: String,
+    /// The program is the variant that takes frames with fragments.
+    #[serde(default)]
+    pub frags: bool,
 }
 
 /// A VIP and its index.
@@ -56,8 +63,14 @@ pub struct VipRecord {
     pub address: IpAddr,
     /// Listeners in the notation of the configuration.
     pub listeners: Vec<String>,
+    /// What decides the backend of its packets.
+    #[serde(default)]
+    pub hash: Option<HashOn>,
     /// Pool name.
     pub pool: Option<String>,
+    /// Names of its fall-backs.
+    #[serde(default)]
+    pub fallback_pools: Vec<String>,
 }
 
 /// A pool, its index, and its table.
@@ -69,12 +82,24 @@ pub struct PoolRecord {
     pub name: String,
     /// Home region.
     pub home_region: String,
+    /// What it is there for.
+    #[serde(default)]
+    pub state: State,
     /// First slot.
     pub offset: u32,
     /// Number of slots; 0: no table yet.
     pub size: u32,
     /// Backends.
     pub backends: Vec<BackendRecord>,
+}
+
+/// A distinct list of a pool and its fall-backs, and its index. A pool alone has the pool's own index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BindingRecord {
+    /// Index into `POOLS`.
+    pub index: u32,
+    /// Names of the pools, in order.
+    pub pools: Vec<String>,
 }
 
 /// A backend and its index.
@@ -92,6 +117,9 @@ pub struct BackendRecord {
     pub encap: String,
     /// The configured MTU.
     pub mtu_bytes: Option<u16>,
+    /// What it is there for.
+    #[serde(default)]
+    pub state: State,
 }
 
 impl Inventory {
@@ -137,6 +165,7 @@ impl Inventory {
         let mut backends = self.pools.iter().flat_map(|pool| &pool.backends);
         self.vips.iter().all(|vip| vip.index < arrays.vips.len())
             && self.pools.iter().all(|pool| pool.index < arrays.pools.len())
+            && self.bindings.iter().all(|binding| binding.index < arrays.pools.len())
             && backends.all(|backend| backend.index < arrays.backends.len())
     }
 
@@ -159,6 +188,16 @@ impl Inventory {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    /// Every index into `POOLS` that has a name here.
+    pub fn pool_indexes(&self) -> impl Iterator<Item = u32> {
+        self.pools.iter().map(|pool| pool.index).chain(self.bindings.iter().map(|binding| binding.index))
+    }
+
+    /// Tunnel address and index of every backend.
+    pub fn backends(&self) -> impl Iterator<Item = (IpAddr, u32)> {
+        self.pools.iter().flat_map(|pool| &pool.backends).map(|backend| (backend.address, backend.index))
     }
 
     /// The pool with this name.

@@ -1,6 +1,6 @@
 //! Loading the programs onto their maps, new or pinned.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anycast_common::flow::FlowKey;
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +12,7 @@ use aya::{
 
 use super::tables::{
     Kernel, Raw,
-    capacity::{MAPS, capacities},
+    capacity::{Kind, capacities, maps},
 };
 use crate::{desired::Limits, objects};
 
@@ -37,23 +37,32 @@ pub fn load(pins: Option<&Path>, limits: &Limits, hash_seed: Option<&[u8; 16]>) 
     if let Some(pins) = pins {
         check_capacities(pins, &capacities)?;
     }
-    let paths: Vec<_> = MAPS.iter().filter_map(|name| Some((*name, pins?.join(name)))).collect();
-    let key = Raw(FlowKey::from_seed(hash_seed.unwrap_or(&[0; 16])));
-    let mut loader = EbpfLoader::new();
-    // The kernel is asked for its log only after it refused, so this costs nothing where it does not.
-    loader.verifier_log_level(VerifierLogLevel::DEBUG).override_global("FLOW_KEY", &key, true);
-    for (name, capacity) in capacities {
-        loader.map_max_entries(name, capacity);
-    }
-    for (name, path) in &paths {
-        loader.map_pin_path(name, path.as_path());
-    }
-    let ebpf = loader.load(objects::DATAPATH).context("cannot load the datapath object")?;
+    let paths: Vec<_> = maps(&[Kind::Table, Kind::Counter]).filter_map(|name| Some((name, pins?.join(name)))).collect();
+    let ebpf = load_object(&paths, &capacities, FlowKey::from_seed(hash_seed.unwrap_or(&[0; 16])))?;
     let kernel = Kernel::open(|name| match pins {
         Some(pins) => open_pin(pins, name),
         None => second_handle(&ebpf, name),
     })?;
     Ok(Loaded { ebpf, kernel })
+}
+
+/// Loads the object, with the maps at `paths` if they are there.
+pub(super) fn load_object(
+    paths: &[(&'static str, PathBuf)],
+    capacities: &[(&'static str, u32)],
+    key: FlowKey,
+) -> Result<Ebpf> {
+    let key = Raw(key);
+    let mut loader = EbpfLoader::new();
+    // The kernel is asked for its log only after it refused, so this costs nothing where it does not.
+    loader.verifier_log_level(VerifierLogLevel::DEBUG).override_global("FLOW_KEY", &key, true);
+    for (name, capacity) in capacities {
+        loader.map_max_entries(name, *capacity);
+    }
+    for (name, path) in paths {
+        loader.map_pin_path(name, path.as_path());
+    }
+    loader.load(objects::DATAPATH).context("cannot load the datapath object")
 }
 
 impl Loaded {
@@ -72,15 +81,20 @@ impl Loaded {
     ///
     /// The last words of the verifier, if it refuses.
     pub fn xdp(&mut self, name: &str) -> Result<&mut Xdp> {
-        let program = self.ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
-        let program: &mut Xdp = program.try_into()?;
-        match program.load() {
-            Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(program),
-            Err(ProgramError::LoadError { io_error, verifier_log }) => {
-                bail!("the kernel refuses program {name}: {io_error}\n{}", last_lines(&verifier_log.to_string()))
-            }
-            Err(error) => Err(error).with_context(|| format!("the kernel refuses program {name}")),
+        load_xdp(&mut self.ebpf, name)
+    }
+}
+
+/// Loads one of the XDP programs into the kernel, if it is not yet.
+pub(super) fn load_xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+    let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
+    let program: &mut Xdp = program.try_into()?;
+    match program.load() {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(program),
+        Err(ProgramError::LoadError { io_error, verifier_log }) => {
+            bail!("the kernel refuses program {name}: {io_error}\n{}", last_lines(&verifier_log.to_string()))
         }
+        Err(error) => Err(error).with_context(|| format!("the kernel refuses program {name}")),
     }
 }
 
@@ -100,12 +114,12 @@ pub fn open_pinned(pins: &Path) -> Result<Kernel> {
     Kernel::open(|name| open_pin(pins, name))
 }
 
-fn open_pin(pins: &Path, name: &str) -> Result<MapData> {
+pub(super) fn open_pin(pins: &Path, name: &str) -> Result<MapData> {
     MapData::from_pin(pins.join(name)).with_context(|| format!("cannot open the pinned map {name}"))
 }
 
 /// A second handle of a map that the object made.
-fn second_handle(ebpf: &Ebpf, name: &str) -> Result<MapData> {
+pub(super) fn second_handle(ebpf: &Ebpf, name: &str) -> Result<MapData> {
     let (_, map) =
         ebpf.maps().find(|(other, _)| *other == name).with_context(|| format!("the object has no map {name}"))?;
     Ok(MapData::from_id(map_id(map)?)?)
@@ -118,6 +132,7 @@ fn map_id(map: &aya::maps::Map) -> Result<u32> {
     let data = match map {
         Map::Array(data)
         | Map::HashMap(data)
+        | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
         | Map::PerCpuHashMap(data)
         | Map::DevMap(data)

@@ -6,8 +6,10 @@
 pub mod apply;
 pub mod array;
 pub mod attach;
-mod ethtool;
+pub mod bindings;
+pub mod ethtool;
 pub mod grace;
+pub mod icmp;
 pub mod inspect;
 pub mod interfaces;
 pub mod inventory;
@@ -15,7 +17,9 @@ pub mod loader;
 pub mod losses;
 pub mod pins;
 pub mod ranges;
+pub mod second_copy;
 pub mod tables;
+pub mod test_run;
 pub mod ways;
 
 pub use pins::detach;

@@ -85,7 +85,8 @@ impl Pins {
         Ok(())
     }
 
-    fn foreign_maps(&self) -> Vec<String> {
+    /// Directories of maps of other ABIs.
+    pub fn foreign_maps(&self) -> Vec<String> {
         let own = self.maps();
         let Ok(entries) = fs::read_dir(&self.root) else {
             return Vec::new();
@@ -196,15 +197,21 @@ fn remove_tree(path: &Path) -> Result<()> {
     fs::remove_dir(path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
-fn mount_bpffs() -> Result<()> {
-    let target = CString::new(BPFFS)?;
+/// Is bpffs where this process looks for it?
+pub fn is_bpffs_mounted() -> bool {
+    let Ok(target) = CString::new(BPFFS) else { return false };
     let mut info = std::mem::MaybeUninit::<libc::statfs>::uninit();
     // SAFETY: a terminated path and room for the answer.
     let known = unsafe { libc::statfs(target.as_ptr(), info.as_mut_ptr()) } == 0;
     // SAFETY: filled in by the call that succeeded.
-    if known && unsafe { info.assume_init() }.f_type == BPF_FS_MAGIC {
+    known && unsafe { info.assume_init() }.f_type == BPF_FS_MAGIC
+}
+
+fn mount_bpffs() -> Result<()> {
+    if is_bpffs_mounted() {
         return Ok(());
     }
+    let target = CString::new(BPFFS)?;
     let kind = CString::new("bpf")?;
     // SAFETY: terminated strings, no data.
     let failed = unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, std::ptr::null()) } != 0;

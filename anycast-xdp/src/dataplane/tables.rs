@@ -14,13 +14,14 @@ use std::{
 
 pub use self::{
     counters::{Counters, on_every_cpu},
-    kernel::Kernel,
+    kernel::{Kernel, typed},
     memory::Memory,
 };
 use super::array::Array;
 use crate::desired::GatewayRole;
 use anycast_common::map::{
-    BackendEntry, GroupEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, VipEntry, v4_mapped,
+    BackendEntry, GroupEntry, HostEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, TransitionKey,
+    VipEntry, v4_mapped,
 };
 use anyhow::Result;
 use aya::Pod;
@@ -40,6 +41,8 @@ pub struct Arrays {
     pub vips: Array<VipEntry>,
     /// `POOLS`: cells.
     pub pools: Array<u64>,
+    /// `OLD_POOLS`: cells.
+    pub old_pools: Array<u64>,
     /// `SLOTS`: pairs.
     pub slots: Array<u64>,
     /// `BACKENDS`.
@@ -58,6 +61,8 @@ pub struct Arrays {
     pub port_pages: Array<PortPage>,
     /// `GATEWAY`: a cell.
     pub gateway: Array<u64>,
+    /// `HOST`.
+    pub host: Array<HostEntry>,
 }
 
 /// What `apply` and `ways` change.
@@ -74,6 +79,8 @@ pub trait Dataplane {
     fn reset_vip_counters(&mut self, indexes: &BTreeSet<u32>) -> Result<()>;
     /// Zeroes the counter of a backend index that is about to be used.
     fn reset_backend_counter(&mut self, index: u32) -> Result<()>;
+    /// Forgets the flows that began in a transition for which this says so: of a key, and of the backend that it began on.
+    fn forget_flows(&mut self, is_stale: &dyn Fn(&TransitionKey, u32) -> bool) -> Result<()>;
     /// Lets link `index` redirect to a device.
     fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()>;
     /// Replaces what the gateway takes: tunnel addresses, allow-list, GRE keys, port of GUE.

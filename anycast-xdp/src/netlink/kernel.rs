@@ -81,13 +81,18 @@ impl Kernel {
 
     /// All neighbours that we, or an earlier run of us, manage.
     pub fn our_neighbours(&mut self) -> io::Result<Vec<(NeighbourKey, Entry)>> {
-        let mut ours = Vec::new();
+        self.neighbours(Entry::is_ours)
+    }
+
+    /// All neighbours that `wanted` says.
+    pub fn neighbours(&mut self, wanted: impl Fn(&Entry) -> bool) -> io::Result<Vec<(NeighbourKey, Entry)>> {
+        let mut found = Vec::new();
         let asked = self.0.ask(RTM_GETNEIGH, NLM_F_DUMP as u16, &NeighbourMessage::default(), |_, payload| {
             if let Ok(Some((key, entry))) = neighbour::entry(payload) {
-                ours.extend(Some((key, entry)).filter(|(_, entry)| entry.is_ours()));
+                found.extend(Some((key, entry)).filter(|(_, entry)| wanted(entry)));
             }
         });
-        answered(asked).map(|_| ours)
+        answered(asked).map(|_| found)
     }
 
     /// Has a neighbour resolved from now on; `entry` is what is there. Errors: also what the kernel refuses.

@@ -17,7 +17,10 @@
 //! | `kernel` | the questions and orders, one function each |
 //! | `state` | all replies → [`View`] |
 //! | `follower` | the loop |
+//! | `snapshot` | one look at all of it, without an order to the kernel, for `doctor` |
+//! | `device` | what a driver can do with XDP, by generic netlink |
 
+pub mod device;
 mod event;
 mod fib;
 mod follower;
@@ -25,11 +28,12 @@ mod kernel;
 mod link;
 mod neighbour;
 mod nexthop;
+pub mod snapshot;
 mod socket;
 mod stale;
 mod state;
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, io, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -74,6 +78,18 @@ impl Hop {
     pub const fn neighbour(&self) -> NeighbourKey {
         NeighbourKey { ifindex: self.ifindex, address: self.via }
     }
+}
+
+/// The addresses of the neighbour with this MAC: on this link, or on any. Those that are kept resolved come first.
+///
+/// # Errors
+///
+/// The socket's.
+pub fn addresses_of(mac: [u8; 6], ifindex: Option<u32>) -> io::Result<Vec<IpAddr>> {
+    let mut found = kernel::Kernel::open()?.neighbours(|entry| entry.usable_mac() == Some(mac))?;
+    found.retain(|(key, _)| ifindex.is_none_or(|ifindex| key.ifindex == ifindex));
+    found.sort_by_key(|(key, entry)| (!entry.managed, key.address));
+    Ok(found.into_iter().map(|(key, _)| key.address).collect())
 }
 
 /// Names a neighbour: link-local addresses repeat on every link.

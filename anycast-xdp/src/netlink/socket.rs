@@ -9,7 +9,10 @@ use libc::{EAGAIN, ENOBUFS, MSG_TRUNC, NLM_F_ACK, NLM_F_REQUEST, SO_RCVBUFFORCE,
 use netlink_packet_core::{Emitable, ErrorBuffer, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader};
 use rtnetlink::{
     MulticastGroup,
-    sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE},
+    sys::{
+        Socket, SocketAddr,
+        protocols::{NETLINK_GENERIC, NETLINK_ROUTE},
+    },
 };
 use thiserror::Error;
 use tokio::io::{Interest, unix::AsyncFd};
@@ -113,8 +116,18 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// About links, routes and neighbours.
     pub fn open() -> io::Result<Self> {
-        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        Self::of(NETLINK_ROUTE)
+    }
+
+    /// To the families of generic netlink: message types are their ids.
+    pub fn open_generic() -> io::Result<Self> {
+        Self::of(NETLINK_GENERIC)
+    }
+
+    fn of(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
         socket.set_non_blocking(true)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;

@@ -16,7 +16,7 @@ use anycast_xdp::{
         tables::{Kernel, Raw},
         ways::Ways,
     },
-    desired::{Config, GatewayRole, Limits, Local, PopRole, Role, Services},
+    desired::{Config, GatewayRole, Icmp, Limits, Local, PopRole, Role, Services},
     netlink::{Hop, Link, NeighbourKey, Route, View},
 };
 use anyhow::{Context as _, Result};
@@ -67,6 +67,8 @@ impl Production {
             tunnel_source_ipv6: Some(at::TUNNEL_SOURCE_V6.into()),
             hash_seed: *b"bench of anycast",
             allow_small_mtu: true,
+            icmp: Icmp::default(),
+            transition_secs: 300,
         });
         // In the bench frames come in at the near end of the access wire.
         let verdict = if egress.ifindex == world.access.near.ifindex { Action::Tx } else { Action::Redirect };

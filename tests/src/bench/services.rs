@@ -6,7 +6,7 @@ use anycast_common::{
     bench::ADDRESSES,
     header::{GUE_PORT, protocol},
 };
-use anycast_xdp::desired::{Backend, Encap, Listener, Pool, Services, Vip};
+use anycast_xdp::desired::{Backend, Encap, HashOn, IcmpEcho, Listener, Pool, Services, State, Vip};
 use anyhow::Result;
 
 use super::addresses as at;
@@ -64,7 +64,15 @@ pub fn many_vips() -> Services {
 pub fn gateway() -> Result<Services> {
     let vips = [("v4", at::VIP_V4), ("v6", at::VIP_V6)];
     let vips = vips.map(|(name, address)| {
-        Ok(Vip { name: name.into(), address: address.parse()?, listeners: Vec::new(), pool: None })
+        Ok(Vip {
+            name: name.into(),
+            address: address.parse()?,
+            listeners: Vec::new(),
+            hash: HashOn::Addresses,
+            pool: None,
+            icmp_echo: IcmpEcho::default(),
+            fallback_pools: Vec::new(),
+        })
     });
     Ok(Services { vips: vips.into_iter().collect::<Result<_>>()?, pools: Vec::new() })
 }
@@ -77,11 +85,19 @@ fn hundred() -> impl Iterator<Item = IpAddr> {
 fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
     let listener = Listener { protocol: protocol::TCP, ports: Some((at::PORT, at::PORT)) };
     let listeners = if listens { vec![listener] } else { Vec::new() };
-    Vip { name: name.into(), address, listeners, pool: Some(pool.into()) }
+    Vip {
+        name: name.into(),
+        address,
+        hash: HashOn::default_of(!listeners.is_empty()),
+        listeners,
+        pool: Some(pool.into()),
+        fallback_pools: Vec::new(),
+        icmp_echo: IcmpEcho::default(),
+    }
 }
 
 fn pool(name: &str, addresses: impl IntoIterator<Item = IpAddr>, encap: Encap) -> Pool {
-    let backends =
-        addresses.into_iter().map(|address| Backend { address, weight: 1, encap, mtu_bytes: None }).collect();
-    Pool { name: name.into(), home_region: "home".into(), backends }
+    let backend = |address| Backend { address, weight: 1, encap, mtu_bytes: None, state: State::Up };
+    let backends = addresses.into_iter().map(backend).collect();
+    Pool { name: name.into(), home_region: "home".into(), state: State::Up, backends }
 }

@@ -13,6 +13,8 @@ pub mod command;
 pub mod counters;
 pub mod daemon;
 pub mod deployment;
+pub mod device;
+pub mod doctor;
 pub mod link;
 pub mod namespace;
 pub mod process;
@@ -23,7 +25,7 @@ pub mod stream;
 mod sweep;
 pub mod topology;
 pub mod wait;
-mod xdp_pass;
+pub mod xdp_pass;
 
 pub use namespace::Namespace;
 pub use signals::{clean_up_on_signals, is_ending};
@@ -45,6 +47,18 @@ macro_rules! require_root {
     () => {
         if !$crate::lab::is_root() {
             println!("SKIPPED {}: needs root", std::thread::current().name().unwrap_or("test"));
+            return;
+        }
+    };
+}
+
+/// Returns from a test that needs devices when this kernel has them not, and says so: `require_devices!(&lines)`, lines as
+/// [`device::refusal`] takes them.
+#[macro_export]
+macro_rules! require_devices {
+    ($lines:expr) => {
+        if let Some(reason) = $crate::lab::device::refusal($lines).expect("a network namespace") {
+            println!("SKIPPED {}: {reason}", std::thread::current().name().unwrap_or("test"));
             return;
         }
     };

@@ -62,6 +62,14 @@ impl Namespace {
         Ok(self)
     }
 
+    /// Takes the name away: the namespace ends with this value or the process, whichever is first, and leaves nothing
+    /// behind. What needs the name ([`Namespace::ip`]) is done before.
+    pub fn without_name(mut self) -> Result<Self> {
+        let name = std::mem::take(&mut self.name);
+        run(Command::new("ip").args(["netns", "del", &name]))?;
+        Ok(self)
+    }
+
     /// Name under `/run/netns`.
     pub fn name(&self) -> &str {
         &self.name
@@ -128,6 +136,9 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        if self.name.is_empty() {
+            return;
+        }
         // Deleting the name is all that is left to do; the kernel frees the rest with the last descriptor.
         if let Err(error) = run(Command::new("ip").args(["netns", "del", &self.name]))
             && !is_ending()

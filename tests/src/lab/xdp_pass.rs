@@ -11,7 +11,7 @@ use super::Namespace;
 
 /// `XDP_PASS`, attached natively; detached on drop.
 #[derive(Debug)]
-pub(super) struct PassProgram {
+pub struct PassProgram {
     /// Owns the program and its link.
     _object: Ebpf,
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     compare::{Comparison, Difference},
-    generate::{self, Interface},
+    generate::{self, Abilities, Interface},
     model::Input,
     shrink::shrink,
     subject::Subject,
@@ -93,18 +93,16 @@ pub fn run(
         let tables = generate::tables(options.seed, tables_number, interfaces);
         subject.install(&tables)?;
         table_sets += 1;
-        let can_withhold_headroom = subject.can_withhold_headroom()?;
-        if !can_withhold_headroom {
+        let abilities = Abilities {
+            withhold_headroom: subject.can_withhold_headroom()?,
+            shorten_linear: subject.can_shorten_linear()?,
+        };
+        if !abilities.withhold_headroom {
             let (outcome, why) = UNREACHABLE_WITH_HEADROOM;
             unreachable.insert(outcome.label(), why);
         }
-        let mut batch = Batch {
-            seed: options.seed,
-            interfaces,
-            tables: &tables,
-            can_withhold_headroom,
-            comparison: Comparison::new(subject)?,
-        };
+        let mut batch =
+            Batch { seed: options.seed, interfaces, tables: &tables, abilities, comparison: Comparison::new(subject)? };
         let tables_end = end.min((tables_number + 1) * CASES_PER_TABLES);
         while case < tables_end {
             let batch_end = tables_end.min(case + CASES_PER_FULL_COMPARE);
@@ -147,13 +145,13 @@ struct Batch<'a> {
     seed: u64,
     interfaces: &'a [Interface],
     tables: &'a Tables,
-    can_withhold_headroom: bool,
+    abilities: Abilities,
     comparison: Comparison,
 }
 
 impl Batch<'_> {
     fn input(&self, case: u64) -> Input {
-        generate::input(self.seed, case, self.tables, self.interfaces, self.can_withhold_headroom)
+        generate::input(self.seed, case, self.tables, self.interfaces, self.abilities)
     }
 
     fn run(

@@ -1,5 +1,6 @@
 //! The loaded programs as a [`Subject`]: tables go in by the production code, packets by `BPF_PROG_TEST_RUN`.
 
+mod batch;
 mod counters;
 mod instance;
 mod odd;
@@ -7,16 +8,17 @@ mod odd;
 use std::{fmt, io};
 
 use anycast_common::map::Counter;
-use anycast_xdp::dataplane::loader::Loaded;
-use anyhow::{Context as _, Result};
-use aya::{
-    TestRun as _, TestRunOptions,
-    programs::{ProgramError, Xdp},
+use anycast_xdp::dataplane::{
+    loader::Loaded,
+    second_copy::explaining,
+    test_run::{TestFrame, test_run},
 };
+use anyhow::{Context as _, Result};
+use aya::programs::{ProgramError, Xdp};
 
 use self::instance::Instance;
 use super::{
-    model::{CounterKey, Input, Program},
+    model::{Action, CounterKey, Input, Program},
     subject::{Counters, Subject},
     tables::Tables,
 };
@@ -24,40 +26,24 @@ use super::{
 /// So many bytes of metadata in front of a frame leave no room for an outer header: a test run has 256 bytes of
 /// headroom for both, and keeps 40 of them for its `struct xdp_frame` (`bpf_prog_test_run_xdp`, `bpf_xdp_adjust_head`).
 const METADATA_BYTES: usize = 216;
-/// Longest frame that comes out: what goes in, and an outer header with a tag.
-const OUTPUT_BYTES: usize = 2048;
+/// The linear part of a test run, unless it is told to be shorter: a page without 256 bytes of headroom and 320 of
+/// `struct skb_shared_info`.
+pub const LINEAR_BYTES: usize = 4096 - 256 - 320;
 
 /// The programs of a PoP and of a gateway, each on tables of its own.
 #[derive(Default)]
 pub struct Kernel {
     installed: Option<(Instance, Instance)>,
     is_tables_only: bool,
+    /// Flows that one packet begins are not there for the next. The model knows single packets.
+    pub forgets: bool,
+    /// The last packet may have begun one.
+    has_begun: bool,
 }
 
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Kernel").field("is_installed", &self.installed.is_some()).finish_non_exhaustive()
-    }
-}
-
-/// `struct xdp_md` (include/uapi/linux/bpf.h), as a test run takes it: offsets into the data that is given.
-#[derive(Clone, Copy, Default)]
-struct Context {
-    data: u32,
-    data_end: u32,
-    data_meta: u32,
-    ingress_ifindex: u32,
-    rx_queue_index: u32,
-    egress_ifindex: u32,
-}
-
-impl Context {
-    const BYTES: usize = 24;
-
-    fn to_bytes(self) -> [u8; Self::BYTES] {
-        let words =
-            [self.data, self.data_end, self.data_meta, self.ingress_ifindex, self.rx_queue_index, self.egress_ifindex];
-        std::array::from_fn(|at| words[at / 4].to_ne_bytes()[at % 4])
     }
 }
 
@@ -77,6 +63,28 @@ impl Kernel {
         Ok(&self.instance(program)?.loaded)
     }
 
+    /// Gives a packet to the twin of its program that explains; `None`: it has none. It counts where its program does.
+    pub fn run_explaining(&mut self, input: &Input) -> Result<Option<(u32, Vec<u8>)>> {
+        let Some(name) = explaining(&name(input)) else { return Ok(None) };
+        let (pop, gateway) = self.installed.as_mut().context("no tables are installed")?;
+        let instance = if input.program == Program::Gateway { gateway } else { pop };
+        let program = instance.loaded.xdp(name)?;
+        run_program(program, input).map(Some).with_context(|| format!("cannot run program {name}"))
+    }
+
+    /// The table of flows as every packet shall find it.
+    pub(super) fn before_packet(&mut self) -> Result<()> {
+        match &mut self.installed {
+            Some((pop, _)) if self.forgets && self.has_begun => pop.reset_flows(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes whether the packet may have begun a flow, by the action that it met.
+    pub(super) fn after_packet(&mut self, input: &Input, action: u32) {
+        self.has_begun = input.program == Program::Pop && action != Action::Pass as u32;
+    }
+
     fn instance(&self, program: Program) -> Result<&Instance> {
         let (pop, gateway) = self.installed.as_ref().context("no tables are installed")?;
         Ok(match program {
@@ -84,34 +92,51 @@ impl Kernel {
             Program::Gateway => gateway,
         })
     }
+
+    /// Does this kernel run such an input?
+    fn is_taken(&self, input: &Input) -> Result<bool> {
+        match run_program(self.instance(input.program)?.program(&name(input))?, input) {
+            Ok(_) => Ok(true),
+            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl Subject for Kernel {
     fn install(&mut self, tables: &Tables) -> Result<()> {
         let (mut pop, mut gateway) = (Instance::pop(&tables.pop)?, Instance::gateway(&tables.gateway)?);
         if !self.is_tables_only {
-            for program in [Program::Pop, Program::Backbone] {
-                pop.loaded.xdp(name(program))?;
+            for program in ["pop", "backbone", "pop_frags", "backbone_frags"] {
+                pop.loaded.xdp(program)?;
             }
-            gateway.loaded.xdp(name(Program::Gateway))?;
+            for program in ["gateway", "gateway_frags"] {
+                gateway.loaded.xdp(program)?;
+            }
         }
         self.installed = Some((pop, gateway));
+        // None of the flows that the tables have are there yet.
+        self.has_begun = true;
+        self.forgets = tables.pop.pools.iter().any(|pool| pool.transition.is_some());
         Ok(())
     }
 
     /// Older kernels refuse metadata of more than 32 bytes (`xdp_metalen_invalid`, include/net/xdp.h).
     fn can_withhold_headroom(&self) -> Result<bool> {
-        let input = Input { program: Program::Backbone, ingress_ifindex: 1, headroom: false, frame: vec![0; 64] };
-        match run_program(self.instance(input.program)?.program(name(input.program))?, &input) {
-            Ok(_) => Ok(true),
-            Err(ProgramError::SyscallError(error)) if error.io_error.kind() == io::ErrorKind::InvalidInput => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        self.is_taken(&Input { headroom: false, ..trial() })
+    }
+
+    /// Kernels before 6.18 refuse a context that ends before the data.
+    fn can_shorten_linear(&self) -> Result<bool> {
+        self.is_taken(&Input { linear_bytes: Some(64), ..trial() })
     }
 
     fn run(&mut self, input: &Input) -> Result<(u32, Vec<u8>)> {
-        let program = self.instance(input.program)?.program(name(input.program))?;
-        run_program(program, input).with_context(|| format!("cannot run program {}", name(input.program)))
+        self.before_packet()?;
+        let program = self.instance(input.program)?.program(&name(input))?;
+        let result = run_program(program, input).with_context(|| format!("cannot run program {}", name(input)))?;
+        self.after_packet(input, result.0);
+        Ok(result)
     }
 
     fn counter(&self, key: CounterKey) -> Result<Counter> {
@@ -132,36 +157,26 @@ impl Subject for Kernel {
     }
 }
 
-/// What the program is called in the object.
-pub(super) fn name(program: Program) -> &'static str {
-    match program {
+/// What the program is called in the object: the variant that the input is for.
+pub(super) fn name(input: &Input) -> String {
+    let name = match input.program {
         Program::Pop => "pop",
         Program::Backbone => "backbone",
         Program::Gateway => "gateway",
-    }
+    };
+    if input.linear_bytes.is_some() { format!("{name}_frags") } else { name.to_owned() }
+}
+
+/// Something to try what this kernel takes.
+fn trial() -> Input {
+    let (program, frame) = (Program::Backbone, vec![0; 128]);
+    Input { program, ingress_ifindex: 1, headroom: true, linear_bytes: None, frame }
 }
 
 fn run_program(program: &Xdp, input: &Input) -> Result<(u32, Vec<u8>), ProgramError> {
     let metadata_bytes = if input.headroom { 0 } else { METADATA_BYTES };
-    let mut data = vec![0; metadata_bytes];
-    data.extend(&input.frame);
-    let context = Context {
-        data: metadata_bytes as u32,
-        data_end: data.len() as u32,
-        ingress_ifindex: input.ingress_ifindex,
-        ..Context::default()
-    };
-    let mut context_after = [0; Context::BYTES];
-    let mut data_after = [0; OUTPUT_BYTES];
-    let result = program.test_run(TestRunOptions {
-        data_in: Some(&data),
-        data_out: Some(&mut data_after),
-        ctx_in: Some(&context.to_bytes()),
-        ctx_out: Some(&mut context_after),
-        ..TestRunOptions::default()
-    })?;
-    // What comes out begins with the metadata; the context says where the frame begins.
-    let [a, b, c, d, ..] = context_after;
-    let begin = u32::from_ne_bytes([a, b, c, d]) as usize;
-    Ok((result.return_value, data_after[begin..result.data_size_out as usize].to_vec()))
+    // Where the linear part may be as long as it can be, older kernels want to be told of the whole frame.
+    let linear_bytes = input.linear_bytes.filter(|bytes| *bytes < LINEAR_BYTES);
+    let frame = TestFrame { bytes: &input.frame, ingress_ifindex: input.ingress_ifindex, metadata_bytes, linear_bytes };
+    test_run(program, frame)
 }

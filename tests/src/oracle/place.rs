@@ -15,11 +15,16 @@ const INTERFACES: [Interface; 4] = [
 
 /// Runs `work` on a thread within a namespace that has [`INTERFACES`], two veth pairs.
 pub fn with_interfaces<T: Send>(work: impl FnOnce(&[Interface]) -> Result<T> + Send) -> Result<T> {
+    namespace()?.enter(|| work(&INTERFACES))?
+}
+
+/// A namespace that has [`INTERFACES`].
+pub fn namespace() -> Result<Namespace> {
     let namespace = Namespace::new("oracle").context("the oracle needs a network namespace")?;
     for [first, second] in [[INTERFACES[0], INTERFACES[1]], [INTERFACES[2], INTERFACES[3]]] {
         namespace.ip(&format!("link add {} type veth peer {}", arguments(first), arguments(second)))?;
     }
-    namespace.enter(|| work(&INTERFACES))?
+    Ok(namespace)
 }
 
 fn arguments(Interface { ifindex, mac }: Interface) -> String {

@@ -20,6 +20,9 @@ pub trait Subject {
     /// Can [`Input::headroom`] be false for it? Asked when tables are installed.
     fn can_withhold_headroom(&self) -> anyhow::Result<bool>;
 
+    /// Can [`Input::linear_bytes`] be anything for it? Asked when tables are installed.
+    fn can_shorten_linear(&self) -> anyhow::Result<bool>;
+
     /// Gives it a packet: the number of the XDP action, and the frame afterwards.
     fn run(&mut self, input: &Input) -> anyhow::Result<(u32, Vec<u8>)>;
 

@@ -1,6 +1,6 @@
 //! The state that a packet meets, in domain terms: nothing here knows how maps are laid out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anycast_common::encap::Encap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -26,6 +26,8 @@ pub struct PopTables {
     pub source_ipv4: Option<Ipv4Net>,
     /// Outer sources of IPv6 tunnels; without, no pool has an IPv6 backend.
     pub source_ipv6: Option<Ipv6Net>,
+    /// What this host answers by itself.
+    pub answers: Answers,
     /// Service addresses, unique.
     pub vips: Vec<Vip>,
     /// Pools that VIPs are bound to.
@@ -36,6 +38,31 @@ pub struct PopTables {
     pub links: Vec<Link>,
 }
 
+/// What a PoP answers by itself. Rates are never or always: what is between them depends on the time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Answers {
+    /// Source of Time Exceeded.
+    pub source_ipv4: Option<Ipv4Addr>,
+    /// The same for IPv6.
+    pub source_ipv6: Option<Ipv6Addr>,
+    /// Echo requests are answered.
+    pub echo: bool,
+    /// ICMP errors are sent.
+    pub errors: bool,
+}
+
+/// What becomes of echo requests to a VIP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Echo {
+    /// They are packets like any other.
+    #[default]
+    Forward,
+    /// The PoP answers.
+    Answer,
+    /// Dropped.
+    Drop,
+}
+
 /// A service address.
 #[derive(Clone, Debug)]
 pub struct Vip {
@@ -43,10 +70,32 @@ pub struct Vip {
     pub address: IpAddr,
     /// What it takes; empty: everything.
     pub listeners: Vec<Listener>,
+    /// What decides the backend of its packets.
+    pub hash: Hash,
     /// Position in [`PopTables::pools`].
     pub pool: Option<usize>,
+    /// What becomes of echo requests.
+    pub echo: Echo,
     /// The entry that the address leads to is another VIP's, as while the table changes under a look-up.
     pub stale: bool,
+}
+
+/// What decides the backend of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hash {
+    /// Addresses, and ports and protocol as far as the packet has them.
+    Flow,
+    /// The client's address.
+    Source,
+    /// Both addresses.
+    Addresses,
+}
+
+impl Vip {
+    /// Are its packets read as far as their ports?
+    pub fn reads_ports(&self) -> bool {
+        !self.listeners.is_empty() || self.hash == Hash::Flow
+    }
 }
 
 /// Protocol and ports that a VIP takes.
@@ -67,6 +116,34 @@ pub struct Pool {
     pub slots: Vec<Option<usize>>,
     /// The slots are not those of all backends: some of these are down, or slots are zero.
     pub is_odd: bool,
+    /// What is going on with the table.
+    pub transition: Option<Transition>,
+}
+
+/// The table that the flows of a pool came from, while some of them are still where it has them.
+#[derive(Clone, Debug, Default)]
+pub struct Transition {
+    /// All slots are in transition.
+    pub is_whole: bool,
+    /// Which slots are: as many as the pool has.
+    pub marks: Vec<bool>,
+    /// Positions in the pool's backends; `None`: the slot is zero. May be of another size than the pool's table.
+    pub old: Vec<Option<usize>>,
+    /// TCP flows that began meanwhile, and the backends that they began on.
+    pub begun: Vec<Begun>,
+}
+
+/// A TCP flow that began in a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The client's address.
+    pub source: IpAddr,
+    /// The VIP.
+    pub vip: IpAddr,
+    /// The client's port, then the VIP's.
+    pub ports: (u16, u16),
+    /// Position in the pool's backends.
+    pub backend: usize,
 }
 
 /// A home-region node.

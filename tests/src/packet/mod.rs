@@ -189,6 +189,11 @@ impl Packet {
         self.payload(inner)
     }
 
+    /// The fields that every ICMP error of a PoP has: network control, DF where there is one, ID 0, TTL 64.
+    pub fn as_error(self) -> Self {
+        self.dscp_ecn(0xc0).as_outer()
+    }
+
     /// The fields that every outer header of a PoP has: DF where there is one, ID 0, TTL 64.
     pub fn as_outer(mut self) -> Self {
         self.ip.df = true;

@@ -1,9 +1,12 @@
 //! Every encap over either outer family around either inner family, from as many sources as the prefix holds.
 
 use anycast_common::outcome::Outcome;
-use anycast_tests::packet::Packet;
+use anycast_tests::packet::{IcmpError, Packet};
 
-use crate::fixture::{Row, Way, pop, to, world::TUNNELS};
+use crate::fixture::{
+    Row, Way, pop, to,
+    world::{CLIENT_V4, CLIENT_V6, TUNNELS},
+};
 
 pub fn rows() -> Vec<Row> {
     let by_vip = |(vips, way): ([&'static str; 2], Way)| vips.map(|vip| (vip, way));
@@ -31,9 +34,18 @@ fn of(vip: &'static str, way: Way) -> Vec<Row> {
             .forwarded(vip, way),
         pop(format!("{what}: DSCP and ECN"), to(vip).dscp_ecn(0xb9).udp(1, 2)).forwarded(vip, way).marked(0xb9),
         pop(format!("{what}: the longest that fits"), to(vip).payload_len(fits - header_bytes)).forwarded(vip, way),
-        pop(format!("{what}: one byte longer than fits"), to(vip).payload_len(fits - header_bytes + 1))
-            .dropped(vip, Outcome::TooBig),
+        too_big(&what, vip, fits),
     ]
+}
+
+/// The sender of a packet that is one byte too long is told the MTU that this encap leaves.
+fn too_big(what: &str, vip: &'static str, fits: usize) -> Row {
+    let (client, header_bytes, quote_bytes) =
+        if vip.contains(':') { (CLIENT_V6, 40, 1232) } else { (CLIENT_V4, 20, 548) };
+    let packet = || to(vip).df().payload_len(fits - header_bytes + 1);
+    let quote = &packet().build_ip()[..quote_bytes];
+    let answer = Packet::from_to(vip, client).as_error().icmp_error(IcmpError::TooBig(fits as u16), quote).build_ip();
+    pop(format!("{what}: one byte longer than fits"), packet()).answered(vip, Outcome::TooBigAnswered, answer)
 }
 
 /// Flows of many clients: each has its source, its UDP port and its flow label.

@@ -7,6 +7,7 @@
 mod fixture;
 
 mod checksums;
+mod echo;
 mod encaps;
 mod family_mixes;
 mod fragments_v4;
@@ -17,19 +18,27 @@ mod gateway_malformed;
 mod gateway_only;
 mod gateway_tunnels;
 mod gateway_tunnels_malformed;
+mod hash_modes;
 mod icmp_errors;
 mod icmp_quotes_v4;
 mod icmp_quotes_v6;
+mod jumbo;
 mod listeners;
 mod malformed_v4;
 mod malformed_v6;
 mod marks;
+mod never_answered;
 mod no_vip;
+mod oddities;
+mod path_mtu;
 mod protocols;
 mod reporting;
 mod spreading;
 mod tables;
 mod tags;
+mod time_exceeded;
+mod time_exceeded_without_address;
+mod transitions;
 mod transport_headers;
 mod ttl;
 mod v6_extensions;
@@ -41,7 +50,7 @@ use anycast_tests::require_root;
 
 use fixture::{
     Expect, Row, check,
-    world::{broken, ordinary, tunnels},
+    world::{broken, broken_silent, jumbo as jumbo_world, nameless, ordinary, silent, tunnels},
 };
 
 /// Outcomes that no packet can have, and why.
@@ -72,20 +81,28 @@ groups! {
     gateway_only in ordinary;
     gateway_tunnels in ordinary;
     gateway_tunnels_malformed in tunnels;
+    hash_modes in ordinary;
     icmp_errors in ordinary;
     icmp_quotes_v4 in ordinary;
     icmp_quotes_v6 in ordinary;
+    jumbo in jumbo_world;
     listeners in ordinary;
     malformed_v4 in ordinary;
     malformed_v6 in ordinary;
     marks in ordinary;
     no_vip in ordinary;
     protocols in ordinary;
-    tables in broken;
+    tables in broken_silent;
     tags in ordinary;
     transport_headers in ordinary;
-    ttl in ordinary;
+    ttl in nameless;
     v6_extensions in ordinary;
+    echo in ordinary;
+    never_answered in silent;
+    oddities in ordinary;
+    path_mtu in broken;
+    time_exceeded in ordinary;
+    time_exceeded_without_address in nameless;
 }
 
 #[test]
@@ -108,7 +125,7 @@ fn every_outcome_has_a_row_or_a_reason_why_not() {
     for row in GROUPS.iter().flat_map(|(_, rows)| rows()) {
         let outcome = match row.expect {
             Expect::Ignored => continue,
-            Expect::Passed(outcome) | Expect::Dropped(_, outcome) => outcome,
+            Expect::Passed(outcome) | Expect::Dropped(_, outcome) | Expect::Answered(_, outcome, _) => outcome,
             Expect::Forwarded(_) => Outcome::Forwarded,
             Expect::Decapsulated { .. } => Outcome::Decapsulated,
         };

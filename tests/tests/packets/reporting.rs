@@ -5,7 +5,7 @@ use anycast_tests::require_root;
 
 use crate::fixture::{
     Hashed, Row, failures, gateway, outer, pop, to,
-    world::{ordinary, vip, way},
+    world::{nameless, vip, way},
 };
 
 const VIP: &str = vip::WHOLE_V4_BY_V6;
@@ -51,7 +51,7 @@ fn wrong_rows() -> Vec<(Row, &'static [&'static str])> {
 fn wrong_rows_fail_and_say_what_differs() {
     require_root!();
     let (rows, mentions): (Vec<Row>, Vec<_>) = wrong_rows().into_iter().unzip();
-    let failures = failures(&ordinary(), &rows);
+    let failures = failures(&nameless(), &rows);
     assert_eq!(failures.len(), rows.len(), "{}", failures.join("\n"));
     for ((row, failure), mentions) in rows.iter().zip(&failures).zip(mentions) {
         for text in std::iter::once(&row.name.as_str()).chain(mentions) {

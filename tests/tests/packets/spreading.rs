@@ -25,8 +25,8 @@ const PORTS: std::ops::Range<u16> = 20_000..21_000;
 
 /// What leaves for a packet that comes in by the access interface.
 fn forwarded(kernel: &mut Kernel, packet: Packet) -> Outer {
-    let frame = packet.build();
-    let input = Input { program: Program::Pop, ingress_ifindex: interface::ACCESS.ifindex, headroom: true, frame };
+    let (program, ingress_ifindex, frame) = (Program::Pop, interface::ACCESS.ifindex, packet.build());
+    let input = Input { program, ingress_ifindex, headroom: true, linear_bytes: None, frame };
     let (_, frame) = kernel.run(&input).expect("a test run");
     decode_outer(&frame).expect("a tunnel packet")
 }

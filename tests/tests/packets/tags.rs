@@ -53,9 +53,12 @@ fn through(out: &str, vip: &'static str, way: Way) -> Vec<Row> {
 fn dropped() -> Vec<Row> {
     let vip = vip::WHOLE_V4_BY_V4;
     vec![
-        pop("a tagged packet that is dropped is counted without its tag", to(vip).vlan(5).ttl(1).udp(1, 2))
-            .counted_as(28)
-            .dropped(vip, Outcome::TtlExpired),
+        pop(
+            "a tagged packet that is dropped is counted without its tag",
+            Packet::from_to("127.0.0.1", vip).vlan(5).udp(1, 2),
+        )
+        .counted_as(28)
+        .dropped(vip, Outcome::MartianSource),
         pop(
             "a tagged frame that lies about its length is counted without its tags",
             to(vip).service_vlan(6).vlan(5).total_length(1000).udp(1, 2),

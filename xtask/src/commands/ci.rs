@@ -9,7 +9,7 @@ use anyhow::Result;
 use xtask::{ebpf, project};
 
 use crate::{
-    commands::{docs, setup, test},
+    commands::{docs, setup, test, vm},
     counts::{Counts, Skip},
     project_build, run, say,
 };
@@ -59,6 +59,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         ("miri on anycast-common", miri::run as fn() -> _),
         ("oracle", oracle),
         ("coverage of the oracle", coverage),
+        ("kernels", kernels),
     ]);
 
     let mut summary = Summary::default();
@@ -158,6 +159,15 @@ fn coverage() -> Result<Outcome> {
 fn run_oracle(arguments: &[&str]) -> Result<Outcome> {
     let arguments: Vec<_> = arguments.iter().map(Into::into).collect();
     Ok(Outcome::Checked(project_build::run_lab_program("oracle", &arguments)? == ExitCode::SUCCESS))
+}
+
+/// The oldest kernel that is supported, and a new one.
+fn kernels() -> Result<Outcome> {
+    let emulator = match setup::Emulator::ensure() {
+        Ok(emulator) => emulator,
+        Err(error) => return Ok(Outcome::Unavailable(format!("no virtual machines here: {error:#}"))),
+    };
+    Ok(Outcome::Tested(vm::oldest_and_newest(&emulator)?))
 }
 
 #[cfg(test)]

@@ -8,3 +8,4 @@ pub mod docs;
 pub mod oracle;
 pub mod setup;
 pub mod test;
+pub mod vm;

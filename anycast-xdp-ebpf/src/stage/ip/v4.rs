@@ -8,7 +8,9 @@ use anycast_common::{
     outcome::Outcome,
 };
 
-use super::{Header, INNER_WRITTEN_BYTES, Ip, Upper, join};
+use aya_ebpf::bindings::xdp_md;
+
+use super::{super::transition, Header, INNER_WRITTEN_BYTES, Ip, Upper, join};
 use crate::{
     maps,
     packet::{Cursor, Window},
@@ -25,10 +27,13 @@ fn is_fragment(ip: Window<IPV4_BYTES>) -> bool {
 
 impl Ip for V4 {
     type Address = u32;
+    const NO_ADDRESS: u32 = 0;
     const ETHERTYPE: u16 = ETHERTYPE_IPV4;
     const TUNNEL_PROTOCOL: u8 = protocol::IPIP;
     const ICMP: u8 = protocol::ICMP;
     const HEADER_BYTES: usize = IPV4_BYTES;
+    const SOURCE_AT: usize = 12;
+    const DESTINATION_AT: usize = 16;
     const BAD_LENGTH: Outcome = Outcome::Ipv4TotalLength;
 
     #[inline(always)]
@@ -44,6 +49,11 @@ impl Ip for V4 {
     #[inline(always)]
     fn has_plain_header(l3: Cursor) -> bool {
         l3.window::<IPV4_BYTES>().is_some_and(|ip| ip.u8::<0>() == 0x45 && !is_fragment(ip))
+    }
+
+    #[inline(always)]
+    fn address(at: Cursor) -> Option<u32> {
+        at.window::<4>().map(Window::word::<0>)
     }
 
     #[inline(always)]
@@ -96,6 +106,13 @@ impl Ip for V4 {
     }
 
     #[inline(always)]
+    fn is_martian(source: u32) -> bool {
+        let [first, ..] = source.to_ne_bytes();
+        // 0/8 and 224/3 lie side by side, going round.
+        first.wrapping_sub(1) >= 223 || first == 127
+    }
+
+    #[inline(always)]
     fn upper(_l3: Cursor, header: &Header<Self>) -> Option<Upper> {
         Some(Upper { protocol: header.next, offset: header.bytes, fragment: header.fragment })
     }
@@ -128,6 +145,16 @@ impl Ip for V4 {
     #[inline(always)]
     fn hash(key: &FlowKey, source: u32, destination: u32, transport: Transport) -> u64 {
         flow::hash_v4(key, source.to_ne_bytes(), destination.to_ne_bytes(), transport)
+    }
+
+    #[inline(always)]
+    fn tcp(ctx: *mut xdp_md, l2_bytes: u64) -> u64 {
+        transition::tcp_v4(ctx, l2_bytes)
+    }
+
+    #[inline(always)]
+    fn transition(ctx: *mut xdp_md, l2_bytes: u64, flow_hash: u64, pool_and_slot: u64, tcp: u64) -> u32 {
+        transition::transition_v4(ctx, l2_bytes, flow_hash, pool_and_slot, tcp)
     }
 
     #[inline(always)]

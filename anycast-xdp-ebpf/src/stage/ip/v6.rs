@@ -7,7 +7,12 @@ use anycast_common::{
     outcome::Outcome,
 };
 
-use super::{super::extensions, Header, INNER_WRITTEN_BYTES, Ip, Upper, join};
+use aya_ebpf::bindings::xdp_md;
+
+use super::{
+    super::{extensions, transition},
+    Header, INNER_WRITTEN_BYTES, Ip, Upper, join,
+};
 use crate::{
     maps,
     packet::{Cursor, Window},
@@ -25,10 +30,13 @@ fn bytes(address: [u32; 4]) -> [u8; 16] {
 
 impl Ip for V6 {
     type Address = [u32; 4];
+    const NO_ADDRESS: [u32; 4] = [0; 4];
     const ETHERTYPE: u16 = ETHERTYPE_IPV6;
     const TUNNEL_PROTOCOL: u8 = protocol::IPV6;
     const ICMP: u8 = protocol::ICMPV6;
     const HEADER_BYTES: usize = IPV6_BYTES;
+    const SOURCE_AT: usize = 8;
+    const DESTINATION_AT: usize = 24;
     const BAD_LENGTH: Outcome = Outcome::Ipv6PayloadLength;
 
     #[inline(always)]
@@ -44,6 +52,11 @@ impl Ip for V6 {
     #[inline(always)]
     fn has_plain_header(l3: Cursor) -> bool {
         l3.window::<IPV6_BYTES>().is_some_and(|ip| ip.u8::<0>() >> 4 == 6)
+    }
+
+    #[inline(always)]
+    fn address(at: Cursor) -> Option<[u32; 4]> {
+        at.window::<16>().map(Window::words::<0>)
     }
 
     #[inline(always)]
@@ -90,6 +103,14 @@ impl Ip for V6 {
     }
 
     #[inline(always)]
+    fn is_martian(source: [u32; 4]) -> bool {
+        let [first, second, third, last] = source;
+        // ::, ::1 and ::ffff:0:0/96 begin with eight bytes of zero, as no global address does.
+        first.to_ne_bytes()[0] == 0xff
+            || first | second == 0 && (third == 0xffff_u32.to_be() || third == 0 && u32::from_be(last) <= 1)
+    }
+
+    #[inline(always)]
     fn upper(l3: Cursor, header: &Header<Self>) -> Option<Upper> {
         extensions::walk(l3, header.next, header.length)
     }
@@ -120,6 +141,16 @@ impl Ip for V6 {
     #[inline(always)]
     fn hash(key: &FlowKey, source: [u32; 4], destination: [u32; 4], transport: Transport) -> u64 {
         flow::hash_v6(key, source.map(u32::to_ne_bytes), destination.map(u32::to_ne_bytes), transport)
+    }
+
+    #[inline(always)]
+    fn tcp(ctx: *mut xdp_md, l2_bytes: u64) -> u64 {
+        transition::tcp_v6(ctx, l2_bytes)
+    }
+
+    #[inline(always)]
+    fn transition(ctx: *mut xdp_md, l2_bytes: u64, flow_hash: u64, pool_and_slot: u64, tcp: u64) -> u32 {
+        transition::transition_v6(ctx, l2_bytes, flow_hash, pool_and_slot, tcp)
     }
 
     #[inline(always)]

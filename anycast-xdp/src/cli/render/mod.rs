@@ -2,6 +2,8 @@
 //!
 //! `width` is that of the terminal; `None`: no line is wrapped.
 
+mod doctor;
+mod explain;
 mod rates;
 mod stats;
 mod status;
@@ -12,6 +14,8 @@ mod units;
 mod vips;
 
 pub use self::{
+    doctor::{checklists, doctor},
+    explain::explain,
     rates::{Rates, rates},
     stats::stats,
     status::status,

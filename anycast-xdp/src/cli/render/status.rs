@@ -1,7 +1,10 @@
 //! Text of `status`.
 
 use super::table::{Column, titled};
-use crate::view::{BackendStatus, MtuSource, NextHopStatus, Status, TableFill};
+use crate::{
+    desired::Icmp,
+    view::{Attachment, BackendStatus, BindingStatus, MtuSource, NextHopStatus, Status, TableFill},
+};
 
 /// Places of a next-hop group.
 const PLACES: u8 = 16;
@@ -16,12 +19,16 @@ pub fn status(status: &Status, width: Option<u16>) -> String {
         "instance  {}\nrole      {}\nhost      {}/{}\ndaemon    {daemon}\nABI       {}\n",
         status.instance, status.role, status.pop, status.host, status.abi_version
     );
+    let icmp = status.icmp.iter().map(icmp_row).collect();
     let tables = status.tables.iter().map(fill).collect();
     let backends = status.backends.iter().map(backend).collect();
+    let bindings = status.bindings.iter().map(binding).collect();
     [
         head,
         titled("Attached programs", &ATTACHMENT_COLUMNS, attachments(status), width),
+        titled("Bindings", &BINDING_COLUMNS, bindings, width),
         titled("Backends", &BACKEND_COLUMNS, backends, width),
+        titled("Answers of this host", &ICMP_COLUMNS, icmp, width),
         titled("Tables", &TABLE_COLUMNS, tables, width),
     ]
     .concat()
@@ -44,16 +51,41 @@ fn attachments(status: &Status) -> Vec<Vec<String>> {
             attachment.program.clone(),
             attachment.program_id.to_string(),
             attachment.asked.clone(),
-            attachment.mode.clone(),
+            mode(attachment),
         ]
     });
     rows.collect()
 }
 
-const BACKEND_COLUMNS: [Column; 7] = [
+fn mode(attachment: &Attachment) -> String {
+    if attachment.frags { format!("{}, frags", attachment.mode) } else { attachment.mode.clone() }
+}
+
+const BINDING_COLUMNS: [Column; 5] = [
+    Column::Text("POOLS"),
+    Column::Number("VIPS"),
+    Column::Text("ACTIVE"),
+    Column::Text("IN TRANSITION"),
+    Column::Text("WHY"),
+];
+
+fn binding(binding: &BindingStatus) -> Vec<String> {
+    let active = binding.active.clone().unwrap_or_else(|| "-".to_owned());
+    let in_transition = if binding.in_transition { "yes" } else { "no" };
+    vec![
+        binding.pools.join(", "),
+        binding.vips.to_string(),
+        active,
+        in_transition.to_owned(),
+        if binding.reason.is_empty() { "-".to_owned() } else { binding.reason.clone() },
+    ]
+}
+
+const BACKEND_COLUMNS: [Column; 8] = [
     Column::Text("POOL"),
     Column::Whole("BACKEND"),
     Column::Number("WEIGHT"),
+    Column::Text("STATE"),
     Column::Text("ENCAP"),
     Column::Number("MTU"),
     Column::Text("SAID BY"),
@@ -71,6 +103,7 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
         backend.pool.clone(),
         backend.address.to_string(),
         backend.weight.to_string(),
+        backend.state.to_string(),
         backend.encap.clone(),
         mtu,
         said_by(backend),
@@ -92,6 +125,17 @@ fn next_hop(next_hop: &NextHopStatus) -> String {
     let share =
         if next_hop.sixteenths == PLACES { String::new() } else { format!(" {}/{PLACES}", next_hop.sixteenths) };
     format!("{} {}{share}", next_hop.interface, next_hop.mac)
+}
+
+const ICMP_COLUMNS: [Column; 3] =
+    [Column::Whole("TIME EXCEEDED FROM"), Column::Number("ECHO PPS"), Column::Number("ERROR PPS")];
+
+fn icmp_row(icmp: &Icmp) -> Vec<String> {
+    let v4 = icmp.source_ipv4.map(|source| source.to_string());
+    let v6 = icmp.source_ipv6.map(|source| source.to_string());
+    let sources: Vec<_> = v4.into_iter().chain(v6).collect();
+    let sources = if sources.is_empty() { "no address: not sent".to_owned() } else { sources.join("\n") };
+    vec![sources, icmp.echo_rate_pps.to_string(), icmp.error_rate_pps.to_string()]
 }
 
 const TABLE_COLUMNS: [Column; 4] =

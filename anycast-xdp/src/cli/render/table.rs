@@ -22,13 +22,24 @@ pub(super) fn titled(title: &str, columns: &[Column], rows: Vec<Vec<String>>, wi
 
 /// A table, each line without blanks at its end.
 pub(super) fn plain(columns: &[Column], rows: Vec<Vec<String>>, width: Option<u16>) -> String {
+    drawn(columns, true, rows, width)
+}
+
+/// A table without the heads of its columns.
+pub(super) fn headless(columns: &[Column], rows: Vec<Vec<String>>, width: Option<u16>) -> String {
+    drawn(columns, false, rows, width)
+}
+
+fn drawn(columns: &[Column], with_heads: bool, rows: Vec<Vec<String>>, width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     match width {
         Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
         None => table.set_content_arrangement(ContentArrangement::Disabled),
     };
-    table.set_header(columns.iter().map(|column| cell(column, head(column))));
+    if with_heads {
+        table.set_header(columns.iter().map(|column| cell(column, head(column))));
+    }
     for row in rows {
         table.add_row(columns.iter().zip(row).map(|(column, text)| cell(column, &text)));
     }

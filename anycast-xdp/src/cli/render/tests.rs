@@ -4,10 +4,20 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
 use anycast_common::map::Counter;
 
-use super::{Rates, rates, stats, status, vips};
-use crate::view::{
-    Attachment, BackendStats, BackendStatus, Count, InterfaceStats, MtuSource, NextHopStatus, Stats, Status, TableFill,
-    VipRow, VipStats,
+mod explained;
+
+use super::{Rates, checklists, doctor, rates, stats, status, vips};
+use crate::{
+    desired::{HashOn, Icmp, IcmpEcho, State},
+    doctor::{
+        Finding, Place, Report, Severity, Skipped,
+        checklist::{Checklist, Step},
+        report::InterfaceRow,
+    },
+    view::{
+        Attachment, BackendStats, BackendStatus, BindingStatus, Count, InterfaceStats, MtuSource, NextHopStatus, Stats,
+        Status, TableFill, VipRow, VipStats,
+    },
 };
 
 const WIDTH: Option<u16> = Some(80);
@@ -18,6 +28,11 @@ fn address(text: &str) -> IpAddr {
 
 fn count(packets: u64, bytes: u64) -> Count {
     Count(Counter { packets, bytes })
+}
+
+fn attachment((interface, ifindex, program, program_id, frags): (&str, u32, &str, u32, bool)) -> Attachment {
+    let (interface, program) = (interface.to_owned(), program.to_owned());
+    Attachment { interface, ifindex, program, program_id, asked: "auto".to_owned(), mode: "native".to_owned(), frags }
 }
 
 fn example_status() -> Status {
@@ -31,6 +46,7 @@ fn example_status() -> Status {
         address: address(at),
         weight: 100,
         encap: "gre key 7".to_owned(),
+        state: State::Up,
         mtu_bytes,
         mtu_source,
         mtu_left_secs,
@@ -43,15 +59,29 @@ fn example_status() -> Status {
         host: "beijing-1".to_owned(),
         abi_version: 1,
         daemon_pid: Some(4711),
-        attachments: vec![Attachment {
-            interface: "in0".to_owned(),
-            ifindex: 7,
-            program: "pop".to_owned(),
-            program_id: 142,
-            asked: "auto".to_owned(),
-            mode: "native".to_owned(),
-        }],
+        attachments: [("in0", 7, "pop", 142, false), ("bb0", 8, "backbone", 143, true)].map(attachment).to_vec(),
+        icmp: Some(Icmp {
+            source_ipv4: Some("10.2.0.2".parse().expect("an address")),
+            source_ipv6: Some("fd00:2::2".parse().expect("an address")),
+            ..Icmp::default()
+        }),
         tables: vec![TableFill { name: "VIPS".to_owned(), used: 41, capacity: 4096 }],
+        bindings: vec![
+            BindingStatus {
+                pools: vec!["home".to_owned()],
+                vips: 2,
+                active: Some("home".to_owned()),
+                reason: String::new(),
+                in_transition: false,
+            },
+            BindingStatus {
+                pools: vec!["home".to_owned(), "spare".to_owned()],
+                vips: 100_000,
+                active: Some("spare".to_owned()),
+                reason: "home has no backend with a way".to_owned(),
+                in_transition: true,
+            },
+        ],
         backends: vec![
             backend("10.4.0.2", (1600, Some(MtuSource::Route), None), vec![next_hop("bb0", "02:00:00:00:00:01", 16)]),
             backend(
@@ -117,7 +147,10 @@ fn example_vips() -> Vec<VipRow> {
         name: name.to_owned(),
         address: address(at),
         listeners: listeners.iter().map(ToString::to_string).collect(),
+        hash: pool.map(|_| HashOn::default_of(!listeners.is_empty())),
         pool: pool.map(str::to_owned),
+        icmp_echo: pool.map(|_| IcmpEcho::Forward),
+        fallback_pools: pool.iter().filter(|_| listeners.is_empty()).map(|_| "spare".to_owned()).collect(),
     };
     vec![
         row("game", "192.0.2.10", &[], Some("home")),
@@ -141,6 +174,7 @@ fn status_without_daemon_says_what_that_means() {
     let stopped = Status {
         daemon_pid: None,
         attachments: Vec::new(),
+        icmp: None,
         tables: Vec::new(),
         backends: Vec::new(),
         ..example_status()
@@ -212,4 +246,90 @@ fn vip_that_appeared_counts_from_zero() {
     let earlier = Stats { vips: Vec::new(), ..example_stats() };
     let rates_of = Rates::between(&earlier, &example_stats(), Duration::from_secs(1));
     assert_eq!(rates_of.vips[0].dropped.packets, 7);
+}
+
+fn example_report() -> Report {
+    let interface = |name: &str, role, known| InterfaceRow {
+        name: name.to_owned(),
+        roles: vec![role],
+        driver: Some("mlx5_core".to_owned()).filter(|_| known),
+        mtu_bytes: Some(1500).filter(|_| known),
+        rx_queues: Some(8).filter(|_| known),
+        xdp: if known { "native" } else { "off" },
+        xdp_features: Some(vec!["basic", "redirect", "ndo-xmit"]).filter(|_| known),
+    };
+    let finding = |severity, code, at, problem: &str, fix: &str| Finding {
+        severity,
+        code,
+        at,
+        problem: problem.to_owned(),
+        fix: fix.to_owned(),
+    };
+    Report {
+        instance: "default".to_owned(),
+        role: "pop",
+        pop: "beijing".to_owned(),
+        host: "beijing-1".to_owned(),
+        kernel: "6.12.43-amd64".to_owned(),
+        cpus: 8,
+        daemon_pid: Some(4711),
+        interfaces: vec![interface("in0", "access", true), interface("bb0", "backbone", false)],
+        findings: vec![
+            finding(
+                Severity::Error,
+                "interface_down",
+                Place::Interface("bb0".to_owned()),
+                "`bb0` is down",
+                "ip link set bb0 up",
+            ),
+            finding(
+                Severity::Warning,
+                "jit_off",
+                Place::Host,
+                "the kernel interprets programs",
+                "sysctl -w net.core.bpf_jit_enable=1",
+            ),
+        ],
+        skipped: vec![Skipped {
+            code: "queues_few",
+            at: Place::Interface("bb0".to_owned()),
+            reason: "ethtool: Operation not supported".to_owned(),
+        }],
+        ok: vec!["kernel_too_old", "lro_on"],
+    }
+}
+
+#[test]
+fn doctor_tells_findings_with_their_fixes_and_what_was_not_looked_at() {
+    insta::assert_snapshot!(doctor(&example_report(), false, WIDTH));
+}
+
+#[test]
+fn doctor_lists_the_checks_that_found_nothing_if_asked() {
+    insta::assert_snapshot!(doctor(&example_report(), true, WIDTH));
+}
+
+#[test]
+fn doctor_in_json_has_codes_places_and_everything_that_was_looked_at() {
+    insta::assert_json_snapshot!(example_report());
+}
+
+#[test]
+fn checklist_of_a_backend_has_commands_to_paste() {
+    let step = |what: &str, commands: &[&str]| Step {
+        what: what.to_owned(),
+        commands: commands.iter().map(|command| (*command).to_owned()).collect(),
+    };
+    let list = Checklist {
+        backend: address("10.4.0.2"),
+        pools: vec!["home".to_owned(), "spare".to_owned()],
+        vips: vec![address("192.0.2.80")],
+        overhead_bytes: 20,
+        path_mtu_bytes: Some(1600),
+        steps: vec![
+            step("the VIPs as its own addresses", &["ip address add 192.0.2.80/32 dev lo"]),
+            step("segments that fit a tunnel: they do, packets of 1580 bytes fit", &[]),
+        ],
+    };
+    insta::assert_snapshot!(checklists(&[list]));
 }

@@ -24,6 +24,21 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
         }
     }
     backends_are_elsewhere(local, services, findings);
+    errors_come_from_the_host(local, services, findings);
+}
+
+/// Time Exceeded from a VIP would show every `PoP` as the same hop.
+fn errors_come_from_the_host(local: &LocalDraft, services: &ServicesDraft, findings: &mut Findings<'_>) {
+    let vips = services.vips.iter().filter_map(|vip| vip.address.as_ref());
+    let vips: HashMap<_, _> = vips.map(|address| (address.value, &address.place)).collect();
+    let v4 = local.icmp.source_ipv4.as_ref().map(|source| (IpAddr::V4(source.value), &source.place));
+    let v6 = local.icmp.source_ipv6.as_ref().map(|source| (IpAddr::V6(source.value), &source.place));
+    for (source, place) in v4.into_iter().chain(v6) {
+        if let Some(vip) = vips.get(&source) {
+            let what = format!("`{source}` is also {} (line {})", vip.path(), findings.line(vip));
+            findings.refuse(place, Problem::new(what, "write an address that only this host has"));
+        }
+    }
 }
 
 fn backends(services: &ServicesDraft) -> impl Iterator<Item = &Located<IpAddr>> {

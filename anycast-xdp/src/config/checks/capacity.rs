@@ -1,9 +1,8 @@
 //! Everything fits into the kernel's tables, whatever they held before: see `dataplane::tables::capacity`.
 
-use anycast_common::{
-    listeners::{Interner, compile},
-    maglev::table_size,
-};
+use std::collections::BTreeSet;
+
+use anycast_common::{listeners::Interner, maglev::table_size};
 
 use crate::{
     config::{
@@ -12,7 +11,7 @@ use crate::{
         place::Place,
         services::ServicesDraft,
     },
-    desired::{Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX},
+    desired::{Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX, compile_for},
 };
 
 pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut Findings<'_>) {
@@ -23,9 +22,11 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
         return;
     };
     let backends = services.pools.iter().flat_map(|pool| pool.backends.iter().map(|_| &pool.place));
+    let lists = lists_with_fallbacks(services);
+    let pools = if lists.is_empty() { "pools" } else { "pools and distinct lists of pools with fall-backs" };
     let needs = [
         Need::of("VIPs", "vips", limits.vips, services.vips.iter().map(|vip| &vip.place)),
-        Need::of("pools", "pools", limits.pools, services.pools.iter().map(|pool| &pool.place)),
+        Need::of(pools, "pools", limits.pools, services.pools.iter().map(|pool| &pool.place).chain(lists)),
         Need::of("backends", "backends", limits.backends, backends),
     ];
     for need in needs {
@@ -37,6 +38,17 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     }
     slots(limits, services, findings);
     listeners(limits, services, findings);
+}
+
+/// The first VIP of each distinct list.
+fn lists_with_fallbacks(services: &ServicesDraft) -> Vec<&Place> {
+    let mut seen = BTreeSet::new();
+    let lists = services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
+    let first = lists.filter(|vip| {
+        let names = vip.pool.iter().chain(&vip.fallback_pools).map(|pool| pool.value.0.as_str());
+        seen.insert(names.collect::<Vec<_>>())
+    });
+    first.map(|vip| &vip.place).collect()
 }
 
 /// How much of a table the file needs.
@@ -88,7 +100,7 @@ fn listeners(limits: &Limits, services: &ServicesDraft, findings: &mut Findings<
     for vip in &services.vips {
         let listeners: Vec<_> = vip.listeners.iter().map(|listener| listener.value).collect();
         // What cannot be compiled was refused where it was read.
-        let Ok(compiled) = compile(&listeners) else { continue };
+        let Ok(compiled) = compile_for(&listeners, vip.hash) else { continue };
         let too_many_pages = interner.intern(&compiled).is_err();
         if distinct(interner.sets()) > limits.listener_sets {
             set_beyond.get_or_insert(&vip.place);

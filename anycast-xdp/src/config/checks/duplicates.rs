@@ -37,6 +37,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     unique(addresses, "merge the two: `listeners` is a list", findings);
     for vip in &services.vips {
         unique(&vip.listeners, remove, findings);
+        unique(vip.pool.iter().chain(&vip.fallback_pools), remove, findings);
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
 fn bindings(services: &ServicesDraft, findings: &mut Findings<'_>) {
     let pools = || services.pools.iter().filter_map(|pool| pool.name.as_ref()).map(|name| name.value.0.as_str());
     let known: HashSet<_> = pools().collect();
-    for bound in services.vips.iter().filter_map(|vip| vip.pool.as_ref()) {
+    for bound in services.vips.iter().flat_map(|vip| vip.pool.iter().chain(&vip.fallback_pools)) {
         let name = bound.value.0.as_str();
         if !known.contains(name) {
             let help = match nearest(name, pools()) {

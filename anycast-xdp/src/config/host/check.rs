@@ -1,5 +1,7 @@
 //! The checks of a configuration against [`HostFacts`].
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -48,7 +50,7 @@ pub fn check(config: &Config, host: &HostFacts) -> Vec<Remark> {
     let mut remarks = interfaces(config, host);
     match &config.local.role {
         Role::Pop(pop) => {
-            remarks.extend(tunnel_sources(pop, host));
+            remarks.extend(sources(pop, host));
             remarks.extend(vips_are_foreign(config, host));
             remarks.extend(mtu::check(config, pop, host));
         }
@@ -81,10 +83,12 @@ fn interfaces(config: &Config, host: &HostFacts) -> Vec<Remark> {
     remarks
 }
 
-fn tunnel_sources(pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
+fn sources(pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
     let sources = [
         ("tunnel.source_ipv4", pop.tunnel_source_ipv4.map(IpNet::V4)),
         ("tunnel.source_ipv6", pop.tunnel_source_ipv6.map(IpNet::V6)),
+        ("icmp.source_ipv4", pop.icmp.source_ipv4.map(|source| IpAddr::V4(source).into())),
+        ("icmp.source_ipv6", pop.icmp.source_ipv6.map(|source| IpAddr::V6(source).into())),
     ];
     let sources = sources.into_iter().filter_map(|(field, source)| Some((field, source?)));
     sources.filter_map(|(field, source)| foreign_source(field, source, host)).collect()

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use futures_util::TryStreamExt as _;
 use ipnet::IpNet;
 use netlink_packet_route::{
-    address::{AddressAttribute, AddressMessage},
+    address::{AddressAttribute, AddressMessage, AddressScope},
     link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteType},
 };
@@ -62,6 +62,17 @@ impl HostFacts {
         let addresses = addresses.iter().filter_map(address).collect();
         Ok(Self { links: links.iter().filter_map(link).collect(), addresses, local_prefixes })
     }
+}
+
+/// The addresses of one interface that are valid everywhere, as the kernel lists them.
+pub async fn global_addresses(ifindex: u32) -> anyhow::Result<Vec<IpAddr>> {
+    let (connection, handle, _) = rtnetlink::new_connection().context("cannot open a netlink socket")?;
+    let connection = tokio::spawn(connection);
+    let addresses = handle.address().get().set_link_index_filter(ifindex).execute();
+    let addresses: Vec<_> = addresses.try_collect().await.context("cannot list the addresses")?;
+    connection.abort();
+    let global = addresses.iter().filter(|message| message.header.scope == AddressScope::Universe);
+    Ok(global.filter_map(address).collect())
 }
 
 fn link(message: &LinkMessage) -> Option<(String, LinkFacts)> {

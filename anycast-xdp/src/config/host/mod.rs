@@ -2,11 +2,11 @@
 
 mod check;
 mod facts;
-mod mtu;
+pub(crate) mod mtu;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     check::{Remark, Severity, check},
-    facts::{HostFacts, LinkFacts},
+    facts::{HostFacts, LinkFacts, global_addresses},
 };

@@ -3,7 +3,7 @@
 use super::{HostFacts, Remark};
 use crate::desired::{Backend, Config, IPV6_MTU_MIN_BYTES, Interface, PopRole};
 
-pub(super) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
+pub(crate) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Remark> {
     let mtu_of = |interface: &Interface| Some((host.links.get(&interface.name)?.mtu_bytes, interface.name.clone()));
     let interfaces = || config.local.interfaces.iter();
     let access = interfaces().filter(|interface| interface.access).filter_map(mtu_of).max();
@@ -22,7 +22,7 @@ pub(super) fn check(config: &Config, pop: &PopRole, host: &HostFacts) -> Vec<Rem
             "`{backbone}` has an MTU of {backbone_mtu} bytes; packets of `{access}` ({access_mtu}) with {overhead_bytes} bytes of outer header need {needed}"
         );
         remarks.push(if pop.allow_small_mtu {
-            Remark::warning("tunnel.allow_small_mtu", problem, "packets that do not fit are dropped and counted as `too_big`")
+            Remark::warning("tunnel.allow_small_mtu", problem, "senders of packets that do not fit are told the MTU that does; IPv4 packets that may be fragmented are dropped and counted as `too_big`")
         } else if access == backbone {
             let help = "one interface is both: set `allow_small_mtu = true` in [tunnel] and have clients use smaller packets";
             Remark::error("interface", problem, help)
@@ -86,6 +86,6 @@ fn ipv6_minimum(config: &Config, backbone_mtu: u32, backbone: &str) -> Option<Re
 }
 
 /// Longest outer header toward any of these backends; `None` without backends.
-fn overhead_bytes<'a>(backends: impl IntoIterator<Item = &'a Backend>) -> Option<u32> {
+pub(crate) fn overhead_bytes<'a>(backends: impl IntoIterator<Item = &'a Backend>) -> Option<u32> {
     backends.into_iter().map(|backend| backend.encap.overhead_bytes(backend.address) as u32).max()
 }

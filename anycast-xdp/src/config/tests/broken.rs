@@ -59,6 +59,14 @@ broken! {
     mtus_without_room_for_ipv6_vips_are_refused: pop("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nmtu_bytes = 1299\n[[pool.backend]]\naddress = \"10.4.0.3\"\nmtu_bytes = 1300\n[[pool.backend]]\naddress = \"fd00:4::2\"\nmtu_bytes = 1319\n[[pool.backend]]\naddress = \"fd00:4::3\"\nmtu_bytes = 1320").replace("[[interface]]", "source_ipv6 = \"fd00:3::2\"\nallow_small_mtu = true\n[[interface]]").replace("192.0.2.80", "2001:db8::80");
     limits_out_of_range_are_refused: pop_and("[limits]\nvips = 0\npools = -1\nslots = 4294967296\nnext_hops = 65536\nlinks = 1.0\n");
 
+    hash_and_states_are_words: pop("name = \"home\"", "name = \"home\"\nstate = \"drained\"").replace("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nstate = true").replace("pool = \"home\"", "pool = \"home\"\nhash = \"address\"");
+    transition_out_of_range_is_refused: pop_and("[transition]\nsecs = 0\n");
+
+    // Fall-backs
+    fall_backs_that_no_pool_is_or_that_stand_twice_are_refused: pop_and("fallback_pools = [\"hone\", \"home\"]\n");
+    fall_backs_and_hash_of_a_gateway_are_refused: format!("{SMALL_GATEWAY}hash = \"source\"\nfallback_pools = [\"home\"]\n");
+    lists_with_fall_backs_count_as_pools: pop_and("fallback_pools = [\"spare\"]\n[limits]\npools = 2\n[[pool]]\nname = \"spare\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n");
+
     // Addresses
     special_addresses_are_refused: pop_and(&["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1", "fe80::1", "::ffff:192.0.2.1", "192.0.2.1/32", "example.com"].map(|address| format!("[[pool.backend]]\naddress = \"{address}\"\n")).concat());
     tunnel_source_of_the_other_family_is_refused: pop("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"fd00:3::2\"\nsource_ipv6 = \"10.3.0.2\"");
@@ -95,6 +103,11 @@ broken! {
     gateway_with_access_interface_is_refused: gateway("[\"backbone\"]", "[\"access\"]");
     gateway_with_the_sections_of_a_pop_is_refused: gateway("[[vip]]", "[hash]\nseed = \"x\"\n[tunnel]\n[[pool]]\nname = \"home\"\n[[vip]]\npool = \"home\"");
     pop_with_the_section_of_a_gateway_is_refused: pop_and("[gateway]\ntunnel_addresses = []\n");
+
+    // ICMP
+    answers_from_a_vip_are_refused: pop_and("[icmp]\nsource_ipv4 = \"192.0.2.80\"\nsource_ipv6 = \"fe80::1\"\n");
+    answers_out_of_range_are_refused: pop_and("icmp_echo = \"anwser\"\n[icmp]\necho_rate_pps = -1\nerror_rate_pps = 1000001\nrate = 5\n");
+    gateway_that_answers_is_refused: gateway("[[vip]]", "[icmp]\necho_rate_pps = 5\n[[vip]]\nicmp_echo = \"answer\"");
 
     // Capacity
     more_than_the_limits_is_refused: changed(POP, "vips = 4096", "vips = 2").replace("backends = 4096", "backends = 1").replace("listener_sets = 256", "listener_sets = 1");

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::Path};
 use anycast_common::maglev::table_size;
 
 use super::{GATEWAY, POP, SMALL_GATEWAY, SMALL_POP, changed, parse};
-use crate::desired::{AttachMode, Config, Interface, Limits, Role};
+use crate::desired::{AttachMode, Config, HashOn, Interface, Limits, Role, State, TRANSITION_SECS};
 
 fn accepted(text: &str) -> Config {
     parse(text, Path::new("test.toml")).unwrap_or_else(|errors| panic!("{errors}"))
@@ -34,6 +34,7 @@ fn what_is_left_out_has_the_defaults_of_the_code() {
     assert_eq!(config.services.vips[0].listeners, []);
     let Role::Pop(pop) = config.local.role else { panic!("not a pop") };
     assert!(!pop.allow_small_mtu);
+    assert_eq!(pop.transition_secs, TRANSITION_SECS);
 }
 
 #[test]
@@ -50,6 +51,21 @@ fn example_names_every_limit_with_its_default() {
 fn icmp_on_an_ipv6_vip_is_icmpv6() {
     let text = changed(SMALL_POP, "192.0.2.80", "2001:db8::80") + "listeners = [\"icmp\"]\n";
     assert_eq!(accepted(&text).services.vips[0].listeners[0].protocol, 58);
+}
+
+#[test]
+fn hash_and_states_have_defaults_by_listeners_and_fall_backs_keep_their_order() {
+    let config = accepted(SMALL_POP);
+    assert_eq!((config.services.vips[0].hash, config.services.pools[0].state), (HashOn::Addresses, State::Up));
+    let listening = accepted(&format!("{SMALL_POP}listeners = [\"tcp\"]\n"));
+    assert_eq!(listening.services.vips[0].hash, HashOn::Flow);
+    let whole = accepted(&format!("{SMALL_POP}hash = \"5-tuple\"\n"));
+    assert_eq!(whole.services.vips[0].hash, HashOn::Flow);
+    let pools = ["b", "a"].map(|name| {
+        format!("[[pool]]\nname = \"{name}1\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n")
+    });
+    let list = accepted(&format!("{SMALL_POP}fallback_pools = [\"b1\", \"a1\"]\n{}", pools.concat()));
+    assert_eq!(list.services.vips[0].pools().collect::<Vec<_>>(), ["home", "b1", "a1"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use toml::de::DeValue;
 use super::{FieldType, text};
 use crate::{
     config::{findings::Problem, schema::nearest},
-    desired::AttachMode,
+    desired::{AttachMode, HashOn, IcmpEcho, State},
 };
 
 /// A type whose values are words.
@@ -52,6 +52,20 @@ impl Choice for InterfaceRole {
 impl Choice for AttachMode {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("native", Self::Native), ("generic", Self::Generic)];
+}
+
+impl Choice for IcmpEcho {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("forward", Self::Forward), ("answer", Self::Answer), ("drop", Self::Drop)];
+}
+
+impl Choice for HashOn {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("5-tuple", Self::Flow), ("source", Self::Source), ("addresses", Self::Addresses)];
+}
+
+impl Choice for State {
+    const WORDS: &'static [(&'static str, Self)] = &[("up", Self::Up), ("drain", Self::Drain), ("down", Self::Down)];
 }
 
 impl<T: Choice> FieldType for T {

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anycast_common::{
-    listeners::{Interner, compile},
-    map::{HASH_ADDRESSES, HASH_FLOW, ListenerSet, MapValue, PortTable, VipPolicy},
+    listeners::Interner,
+    map::{
+        ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, HASH_SOURCE, ListenerSet, MapValue, PortTable,
+        VipPolicy,
+    },
 };
 use anyhow::{Context as _, Result};
 
@@ -16,7 +19,7 @@ use super::{
     },
     reach::Reach,
 };
-use crate::desired::Vip;
+use crate::desired::{HashOn, IcmpEcho, Vip};
 
 /// The policy cell of each VIP. Sets that packets can find already are shared; new ones are written where nothing is.
 ///
@@ -26,7 +29,7 @@ use crate::desired::Vip;
 pub fn policies(arrays: &mut Arrays, reach: &Reach, vips: &[Vip]) -> Result<Vec<u64>> {
     let mut interner = Interner::new();
     let own_sets: Vec<u32> =
-        vips.iter().map(|vip| Ok(interner.intern(&compile(&vip.listeners)?)?)).collect::<Result<_>>()?;
+        vips.iter().map(|vip| Ok(interner.intern(&vip.compiled_listeners()?)?)).collect::<Result<_>>()?;
 
     let pages = place(&mut arrays.port_pages, &reach.port_pages, interner.pages(), |page| page.bits)?;
     let tables = interner.tables().iter().map(|table| PortTable {
@@ -42,11 +45,20 @@ pub fn policies(arrays: &mut Arrays, reach: &Reach, vips: &[Vip]) -> Result<Vec<
     let sets: Vec<_> = sets.collect();
     let sets = place(&mut arrays.listener_sets, &reach.listener_sets, &sets, |set| (set.protocols, set.port_tables))?;
 
-    let policy = |own: u32| VipPolicy {
+    let policy = |own: u32, vip: &Vip| VipPolicy {
         listener_set: sets[own as usize],
-        hash_mode: if own == 0 { HASH_ADDRESSES } else { HASH_FLOW },
+        echo: match vip.icmp_echo {
+            IcmpEcho::Forward => ECHO_FORWARD,
+            IcmpEcho::Answer => ECHO_ANSWER,
+            IcmpEcho::Drop => ECHO_DROP,
+        },
+        hash_mode: match vip.hash {
+            HashOn::Flow => HASH_FLOW,
+            HashOn::Source => HASH_SOURCE,
+            HashOn::Addresses => HASH_ADDRESSES,
+        },
     };
-    Ok(own_sets.into_iter().map(|own| policy(own).to_cell()).collect())
+    Ok(own_sets.into_iter().zip(vips).map(|(own, vip)| policy(own, vip).to_cell()).collect())
 }
 
 /// An index for each value, of which the first is the reserved one: where it stands already among the `reachable`, or a

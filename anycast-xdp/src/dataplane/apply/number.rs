@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use super::{
     super::{
-        inventory::{BackendRecord, Inventory, PoolRecord, VipRecord},
+        inventory::{BackendRecord, BindingRecord, Inventory, PoolRecord, VipRecord},
         ranges::Indexes,
         tables::Arrays,
     },
@@ -26,23 +26,42 @@ use crate::desired::{Backend, Config, Pool, PopRole, Role};
 /// Indexes of backends that are to be written, and what.
 pub type NewBackends = Vec<(u32, BackendEntry)>;
 
-/// The pools that `config` asks for, and the entries of those of their backends that are new.
+/// The pools and bindings that a configuration asks for.
+#[derive(Debug, Default)]
+pub struct Pools {
+    /// In its order.
+    pub records: Vec<PoolRecord>,
+    /// Bindings of more than one pool, in the order of their VIPs.
+    pub bindings: Vec<BindingRecord>,
+    /// Entries of those backends that are new.
+    pub new_backends: NewBackends,
+    /// What each index takes over: its own table, or that of the index that its pool or binding had.
+    pub origins: BTreeMap<u32, u32>,
+}
+
+/// The pools and bindings that `config` asks for.
 ///
 /// # Errors
 ///
 /// No room for old and new.
-pub fn pools(
-    config: &Config,
-    current: &Inventory,
-    reach: &Reach,
-    arrays: &Arrays,
-) -> Result<(Vec<PoolRecord>, NewBackends)> {
+pub fn pools(config: &Config, current: &Inventory, reach: &Reach, arrays: &Arrays) -> Result<Pools> {
     let mut known = Known::of(current, arrays);
     let drafts = config.services.pools.iter().map(|pool| known.pool(pool, config));
     let mut drafts = drafts.collect::<Result<Vec<_>>>()?;
-    let new_backends = take_free(&mut drafts, reach, arrays)?;
-    part_from_leavers(&mut drafts, config, reach, arrays)?;
-    Ok((drafts.into_iter().map(|draft| draft.record).collect(), new_backends))
+    let mut bindings: Vec<_> = lists_with_fallbacks(config).into_iter().map(|list| known.binding(list)).collect();
+    let own = drafts.iter().map(|draft| draft.record.index).chain(bindings.iter().map(|binding| binding.index));
+    let mut origins: BTreeMap<_, _> = own.filter(|index| *index != 0).map(|index| (index, index)).collect();
+    let new_backends = take_free(&mut drafts, &mut bindings, reach, arrays)?;
+    part_from_leavers(&mut drafts, &mut bindings, &mut origins, config, reach, arrays)?;
+    Ok(Pools { records: drafts.into_iter().map(|draft| draft.record).collect(), bindings, new_backends, origins })
+}
+
+/// The distinct lists of a pool and its fall-backs.
+fn lists_with_fallbacks(config: &Config) -> Vec<Vec<String>> {
+    let mut seen = BTreeSet::new();
+    let lists = config.services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
+    let lists = lists.map(|vip| vip.pools().map(str::to_owned).collect::<Vec<_>>());
+    lists.filter(|list| seen.insert(list.clone())).collect()
 }
 
 /// A pool while it gets its indexes; those that are not known yet are 0.
@@ -55,6 +74,7 @@ struct Draft {
 struct Known<'a> {
     /// More than one of a name are the new one and the old one of a change that did not end.
     pools: BTreeMap<&'a str, Vec<&'a PoolRecord>>,
+    bindings: &'a [BindingRecord],
     arrays: &'a Arrays,
     given_pools: BTreeSet<u32>,
     given_backends: BTreeSet<u32>,
@@ -66,7 +86,13 @@ impl<'a> Known<'a> {
         for pool in current.pools.iter().filter(|pool| (1..arrays.pools.len()).contains(&pool.index)) {
             pools.entry(pool.name.as_str()).or_default().push(pool);
         }
-        Self { pools, arrays, given_pools: BTreeSet::new(), given_backends: BTreeSet::new() }
+        Self {
+            pools,
+            bindings: &current.bindings,
+            arrays,
+            given_pools: BTreeSet::new(),
+            given_backends: BTreeSet::new(),
+        }
     }
 
     fn pool(&mut self, pool: &Pool, config: &Config) -> Result<Draft> {
@@ -76,6 +102,7 @@ impl<'a> Known<'a> {
             index: index.unwrap_or(0),
             name: pool.name.clone(),
             home_region: pool.home_region.clone(),
+            state: pool.state,
             offset: 0,
             size: 0,
             backends: Vec::new(),
@@ -97,10 +124,18 @@ impl<'a> Known<'a> {
                 weight: backend.weight,
                 encap: backend.encap.to_string(),
                 mtu_bytes: backend.mtu_bytes,
+                state: backend.state,
             });
             entries.push(entry);
         }
         Ok(Draft { record, entries })
+    }
+
+    fn binding(&mut self, pools: Vec<String>) -> BindingRecord {
+        let room = 1..self.arrays.pools.len();
+        let known = self.bindings.iter().filter(|known| known.pools == pools && room.contains(&known.index));
+        let index = known.map(|known| known.index).find(|index| self.given_pools.insert(*index));
+        BindingRecord { index: index.unwrap_or(0), pools }
     }
 
     /// Does the map hold this entry there, wherever its packets go? An inventory that was written before a crash may
@@ -111,9 +146,14 @@ impl<'a> Known<'a> {
     }
 }
 
-/// Gives an index to every pool and backend that has none. What packets cannot find, and no pool keeps, is free.
-fn take_free(pools: &mut [Draft], reach: &Reach, arrays: &Arrays) -> Result<NewBackends> {
-    let kept = pools.iter().map(|pool| pool.record.index);
+/// Gives an index to everything that has none. What packets cannot find, and nothing keeps, is free.
+fn take_free(
+    pools: &mut [Draft],
+    bindings: &mut [BindingRecord],
+    reach: &Reach,
+    arrays: &Arrays,
+) -> Result<NewBackends> {
+    let kept = pools.iter().map(|pool| pool.record.index).chain(bindings.iter().map(|binding| binding.index));
     let mut pool_indexes = Indexes::new(arrays.pools.len(), reach.pools.iter().copied().chain(kept));
     let kept = pools.iter().flat_map(|pool| &pool.record.backends).map(|backend| backend.index);
     let mut backend_indexes = Indexes::new(arrays.backends.len(), reach.backends.iter().copied().chain(kept));
@@ -127,28 +167,54 @@ fn take_free(pools: &mut [Draft], reach: &Reach, arrays: &Arrays) -> Result<NewB
             new_backends.push((backend.index, *entry));
         }
     }
+    for binding in bindings.iter_mut().filter(|binding| binding.index == 0) {
+        binding.index = pool_indexes.take().context("pools, old and new (limits.pools)")?;
+    }
     Ok(new_backends)
 }
 
-/// Gives a fresh index to every pool that gets another table while a VIP leaves it: that VIP would be shown the new
-/// table of the pool that it leaves, before it is shown the pool that it goes to.
-fn part_from_leavers(pools: &mut [Draft], config: &Config, reach: &Reach, arrays: &Arrays) -> Result<()> {
+/// Gives a fresh index to every pool and binding that may get another table while a VIP leaves it: that VIP would be
+/// shown the new table of the one that it leaves, before it is shown the one that it goes to.
+fn part_from_leavers(
+    pools: &mut [Draft],
+    bindings: &mut [BindingRecord],
+    origins: &mut BTreeMap<u32, u32>,
+    config: &Config,
+    reach: &Reach,
+    arrays: &Arrays,
+) -> Result<()> {
     let Role::Pop(role) = &config.local.role else {
         return Ok(());
     };
-    let bindings: BTreeMap<_, _> = config.services.vips.iter().map(|vip| (vip.address, vip.pool.as_deref())).collect();
-    let own = pools.iter().map(|pool| (pool.record.index, pool.record.name.as_str())).collect::<BTreeMap<_, _>>();
-    let stays = |vip: &IpAddr, pool: u32| bindings.get(vip).is_some_and(|name| *name == own.get(&pool).copied());
+    let wanted: BTreeMap<_, Vec<_>> =
+        config.services.vips.iter().map(|vip| (vip.address, vip.pools().collect())).collect();
+    let own_pools = pools.iter().map(|pool| (pool.record.index, vec![pool.record.name.as_str()]));
+    let own_lists =
+        bindings.iter().map(|binding| (binding.index, binding.pools.iter().map(String::as_str).collect::<Vec<_>>()));
+    let own: BTreeMap<_, _> = own_pools.chain(own_lists).collect();
+    let stays =
+        |vip: &IpAddr, index: u32| wanted.get(vip).is_some_and(|list| own.get(&index).is_some_and(|own| own == list));
     let bound =
         reach.vips.iter().map(|(vip, index)| (vip, PoolRef::from_cell(arrays.vips.get(*index).pool).pool_index));
-    let left: BTreeSet<_> = bound.filter(|(vip, pool)| !stays(vip, *pool)).map(|(_, pool)| pool).collect();
+    let left: BTreeSet<_> = bound.filter(|(vip, index)| !stays(vip, *index)).map(|(_, index)| index).collect();
 
-    let kept = pools.iter().map(|pool| pool.record.index);
+    let kept: Vec<_> = own.into_keys().collect();
     let mut free = Indexes::new(arrays.pools.len(), reach.pools.iter().copied().chain(kept));
+    let mut part = |index: &mut u32| -> Result<()> {
+        let fresh = free.take().context("pools, old and new (limits.pools)")?;
+        origins.remove(index);
+        origins.insert(fresh, *index);
+        *index = fresh;
+        Ok(())
+    };
     for Draft { record, .. } in pools.iter_mut().filter(|pool| left.contains(&pool.record.index)) {
         if !leads_to(arrays, record.index, &table(&role.hash_seed, record)?) {
-            record.index = free.take().context("pools, old and new (limits.pools)")?;
+            part(&mut record.index)?;
         }
+    }
+    // Their tables are those of pools, and which one shows only when they are switched.
+    for binding in bindings.iter_mut().filter(|binding| left.contains(&binding.index)) {
+        part(&mut binding.index)?;
     }
     Ok(())
 }
@@ -192,7 +258,9 @@ pub fn vips(config: &Config, reach: &Reach, capacity: u32) -> Result<Vips> {
             name: vip.name.clone(),
             address: vip.address,
             listeners: vip.listeners.iter().map(ToString::to_string).collect(),
+            hash: vip.pool.is_some().then_some(vip.hash),
             pool: vip.pool.clone(),
+            fallback_pools: vip.fallback_pools.clone(),
         });
     }
     Ok(vips)

@@ -14,6 +14,7 @@ use super::{
     },
     number::{self, NewBackends},
     reach::{Reach, tunnel_address},
+    slots::Tables,
 };
 use crate::desired::{Config, Role};
 
@@ -31,6 +32,8 @@ pub struct Plan<'a> {
     pub(super) reach: Reach,
     pub(super) new_backends: NewBackends,
     pub(super) new_vips: BTreeSet<u32>,
+    /// What pools and bindings take over, see [`number::Pools::origins`].
+    pub(super) origins: BTreeMap<u32, u32>,
     /// New VIPs take the indexes of VIPs that go.
     pub(super) reuses_vips: bool,
 }
@@ -44,11 +47,21 @@ pub struct Plan<'a> {
 ///
 /// A table without room for old and new side by side.
 pub fn plan<'a, D: Dataplane>(dataplane: &mut D, current: &Inventory, config: &'a Config) -> Result<Plan<'a>> {
-    let reach = Reach::of(dataplane)?;
+    let mut reach = Reach::of(dataplane)?;
+    let mut pools = number::pools(config, current, &reach, dataplane.arrays());
+    // What flows stay on counts, too, and is the first to go.
+    if let Err(error) = &pools
+        && dataplane.arrays().old_pools.used().next().is_some()
+    {
+        tracing::warn!("transitions end early, their flows move at once: {error:#}");
+        Tables::new(dataplane, &config.local.limits)?.end_transitions()?;
+        reach = Reach::of(dataplane)?;
+        pools = number::pools(config, current, &reach, dataplane.arrays());
+    }
+    let number::Pools { records, bindings, new_backends, origins } = pools?;
     let arrays = dataplane.arrays();
-    let (pools, new_backends) = number::pools(config, current, &reach, arrays)?;
     let vips = number::vips(config, &reach, arrays.vips.len())?;
-    let next = Inventory { vips: vips.records, pools, ..header(config) };
+    let next = Inventory { vips: vips.records, pools: records, bindings, ..header(config) };
     Ok(Plan {
         config,
         during: union(current, &next, &reach),
@@ -56,6 +69,7 @@ pub fn plan<'a, D: Dataplane>(dataplane: &mut D, current: &Inventory, config: &'
         next,
         reach,
         new_backends,
+        origins,
         new_vips: vips.new,
         reuses_vips: vips.reuses,
     })
@@ -85,7 +99,14 @@ fn union(current: &Inventory, next: &Inventory, reach: &Reach) -> Inventory {
     let by_index: BTreeMap<_, _> = all.pools.iter().enumerate().map(|(at, pool)| (pool.index, at)).collect();
     let backends = next.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.index);
     let known: BTreeSet<_> = backends.collect();
-    for pool in current.pools.iter().filter(|pool| reach.pools.contains(&pool.index)) {
+    let lists = current.bindings.iter().filter(|binding| reach.pools.contains(&binding.index));
+    let known_lists: BTreeSet<_> = next.bindings.iter().map(|binding| binding.index).collect();
+    all.bindings.extend(lists.filter(|binding| !known_lists.contains(&binding.index)).cloned());
+    // Bindings lead to tables of pools that no VIP is bound to alone.
+    let is_found = |pool: &&PoolRecord| {
+        reach.pools.contains(&pool.index) || pool.backends.iter().any(|backend| reach.backends.contains(&backend.index))
+    };
+    for pool in current.pools.iter().filter(is_found) {
         let goes =
             |backend: &&BackendRecord| reach.backends.contains(&backend.index) && !known.contains(&backend.index);
         let backends = pool.backends.iter().filter(goes).cloned();
@@ -98,8 +119,8 @@ fn union(current: &Inventory, next: &Inventory, reach: &Reach) -> Inventory {
 }
 
 /// Those of `next`, and those that packets find now, known by what their entries say.
-fn during_backends(next: &Inventory, reach: &Reach, arrays: &Arrays) -> Vec<(IpAddr, u32)> {
-    let own = next.pools.iter().flat_map(|pool| &pool.backends).map(|backend| (backend.index, backend.address));
+pub fn during_backends(next: &Inventory, reach: &Reach, arrays: &Arrays) -> Vec<(IpAddr, u32)> {
+    let own = next.backends().map(|(address, index)| (index, address));
     let found = reach.backends.iter().filter_map(|index| Some((*index, tunnel_address(&arrays.backends.get(*index))?)));
     let all: BTreeMap<_, _> = found.chain(own).collect();
     all.into_iter().map(|(index, address)| (address, index)).collect()

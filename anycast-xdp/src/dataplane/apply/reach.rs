@@ -5,14 +5,15 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::{
-    BackendEntry, ListenerSet, PoolDescriptor, PoolRef, PortTable, VipEntry, VipPolicy, backend_of,
-};
+use anycast_common::map::{BackendEntry, IN_TRANSITION, ListenerSet, PoolRef, PortTable, VipEntry, VipPolicy};
 use anyhow::Result;
 
-use super::super::{
-    inventory::Inventory,
-    tables::{Arrays, Dataplane, mapped},
+use super::{
+    super::{
+        inventory::Inventory,
+        tables::{Arrays, Dataplane, mapped},
+    },
+    slots::{Cell, read},
 };
 
 /// Everything that the keys of VIPs lead to, by index. What is in none of these may be written anew after a grace period.
@@ -22,7 +23,7 @@ pub struct Reach {
     pub vips: BTreeMap<IpAddr, u32>,
     /// Pools that they are bound to.
     pub pools: BTreeSet<u32>,
-    /// Backends in the tables of those.
+    /// Backends in the tables of those, old ones included.
     pub backends: BTreeSet<u32>,
     /// What those VIPs take.
     pub listener_sets: BTreeSet<u32>,
@@ -52,7 +53,9 @@ impl Reach {
         }
         reach.pools.retain(|index| within(*index, arrays.pools.len()));
         for index in &reach.pools {
-            reach.backends.extend(table(arrays, *index));
+            for cell in [Cell::New(*index), Cell::Old(*index)] {
+                reach.backends.extend(table(arrays, cell));
+            }
         }
         reach.backends.retain(|index| within(*index, arrays.backends.len()));
         reach.follow_listeners(arrays);
@@ -78,9 +81,12 @@ impl Reach {
         for index in rest(arrays.vips.used(), &kept) {
             arrays.vips.write(index, VipEntry::default());
         }
-        let kept: BTreeSet<_> = self.pools.iter().copied().chain(next.pools.iter().map(|pool| pool.index)).collect();
+        let kept: BTreeSet<_> = self.pools.iter().copied().chain(next.pool_indexes()).collect();
         for index in rest(arrays.pools.used(), &kept) {
             arrays.pools.write(index, 0);
+        }
+        for index in rest(arrays.old_pools.used(), &kept) {
+            arrays.old_pools.write(index, 0);
         }
         let own = next.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.index);
         let kept: BTreeSet<_> = self.backends.iter().copied().chain(own).collect();
@@ -108,11 +114,9 @@ fn rest(used: impl Iterator<Item = u32>, kept: &BTreeSet<u32>) -> Vec<u32> {
     used.filter(|index| !kept.contains(index)).collect()
 }
 
-/// The Maglev table of a pool, as backend indexes.
-fn table(arrays: &Arrays, pool_index: u32) -> impl Iterator<Item = u32> {
-    let PoolDescriptor { offset, size } = PoolDescriptor::from_cell(arrays.pools.get(pool_index));
-    let slots = offset..offset.saturating_add(size).min(arrays.slots.len().saturating_mul(2));
-    slots.map(|slot| backend_of(arrays.slots.get(slot / 2), slot))
+/// The backend indexes of a Maglev table.
+fn table(arrays: &Arrays, cell: Cell) -> impl Iterator<Item = u32> {
+    read(arrays, cell.get(arrays)).into_iter().map(|slot| slot & !IN_TRANSITION)
 }
 
 /// The far end of a backend's tunnel, as its ready-made header has it; `None`: the entry is not set.

@@ -3,17 +3,22 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem::offset_of,
+    time::Instant,
 };
 
-use anycast_common::map::{PoolDescriptor, PoolRef, VipEntry};
+use anycast_common::map::{PoolRef, VipEntry};
 use anyhow::Result;
 
 use super::{
-    super::tables::{Dataplane, mapped},
+    super::{
+        array::Array,
+        bindings::Bindings,
+        tables::{Dataplane, mapped},
+    },
     listeners,
     plan::Plan,
     reach::Reach,
-    slots::{Tables, table},
+    slots::Cell,
 };
 use crate::desired::Role;
 
@@ -28,6 +33,14 @@ impl Plan<'_> {
         // An earlier process may have switched something over just before it died.
         dataplane.wait_for_readers()?;
         self.reach.clear_the_rest(dataplane.arrays(), &self.next);
+        let fresh: BTreeSet<_> = self.new_backends.iter().map(|(index, _)| *index).collect();
+        dataplane.forget_flows(&|_, backend_index| fresh.contains(&backend_index))?;
+        let arrays = dataplane.arrays();
+        for index in self.next.pool_indexes().filter(|index| !self.origins.contains_key(index)) {
+            // What a process left here that died before anything led to it.
+            clear(&mut arrays.pools, index);
+            clear(&mut arrays.old_pools, index);
+        }
         for (index, entry) in &self.new_backends {
             dataplane.reset_backend_counter(*index)?;
             dataplane.arrays().backends.write(*index, *entry);
@@ -35,38 +48,27 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// Switches pools and VIPs over, waits until no program sees the old ones, and clears what is left of them.
+    /// Switches pools and VIPs over, waits until no program sees the old ones, and clears what is left of them. What goes
+    /// on from there is for [`Bindings`] to end.
     ///
     /// # Errors
     ///
     /// A refused system call. What was switched before it stays switched, and is consistent.
-    pub fn switch<D: Dataplane>(&mut self, dataplane: &mut D) -> Result<()> {
-        self.switch_pools(dataplane)?;
+    pub fn switch<D: Dataplane>(&mut self, dataplane: &mut D) -> Result<Bindings> {
+        let bindings = Bindings::start(dataplane, self.config, &self.next, &self.origins, Instant::now())?;
+        for pool in &mut self.next.pools {
+            let descriptor = Cell::New(pool.index).get(dataplane.arrays());
+            (pool.offset, pool.size) = (descriptor.offset, descriptor.size);
+        }
         self.remove_vips(dataplane)?;
         self.switch_vips(dataplane)?;
         if let Role::Gateway(gateway) = &self.config.local.role {
             dataplane.set_gateway(gateway)?;
         }
         dataplane.wait_for_readers()?;
+        bindings.sweep(dataplane)?;
         Reach::of(dataplane)?.clear_the_rest(dataplane.arrays(), &self.next);
-        Ok(())
-    }
-
-    fn switch_pools<D: Dataplane>(&mut self, dataplane: &mut D) -> Result<()> {
-        let Role::Pop(role) = &self.config.local.role else {
-            return Ok(());
-        };
-        let mut tables = Tables::new(dataplane, &self.config.local.limits)?;
-        for pool in &self.next.pools {
-            tables.switch(pool.index, &table(&role.hash_seed, pool)?)?;
-        }
-        // Only now: a later pool may have moved the table of an earlier one.
-        let cells = &dataplane.arrays().pools;
-        for pool in &mut self.next.pools {
-            let descriptor = PoolDescriptor::from_cell(cells.get(pool.index));
-            (pool.offset, pool.size) = (descriptor.offset, descriptor.size);
-        }
-        Ok(())
+        Ok(bindings)
     }
 
     /// Those that go make room for those that come.
@@ -83,10 +85,13 @@ impl Plan<'_> {
 
     fn switch_vips<D: Dataplane>(&self, dataplane: &mut D) -> Result<()> {
         let policies = listeners::policies(dataplane.arrays(), &self.reach, &self.config.services.vips)?;
-        let pools: BTreeMap<_, _> = self.next.pools.iter().map(|pool| (pool.name.as_str(), pool.index)).collect();
+        let pools = self.next.pools.iter().map(|pool| (vec![pool.name.as_str()], pool.index));
+        let lists = self.next.bindings.iter();
+        let lists = lists.map(|list| (list.pools.iter().map(String::as_str).collect(), list.index));
+        let pools: BTreeMap<Vec<&str>, u32> = pools.chain(lists).collect();
         dataplane.reset_vip_counters(&self.new_vips)?;
-        for (vip, policy) in self.next.vips.iter().zip(policies) {
-            let pool_index = vip.pool.as_deref().and_then(|name| pools.get(name)).copied().unwrap_or(0);
+        for ((vip, wanted), policy) in self.next.vips.iter().zip(&self.config.services.vips).zip(policies) {
+            let pool_index = pools.get(&wanted.pools().collect::<Vec<_>>()).copied().unwrap_or(0);
             let pool = PoolRef { pool_index }.to_cell();
             if self.new_vips.contains(&vip.index) {
                 dataplane.arrays().vips.write(vip.index, VipEntry { address: mapped(vip.address), pool, policy });
@@ -103,5 +108,12 @@ impl Plan<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Zeroes a cell that is not.
+fn clear(cells: &mut Array<u64>, index: u32) {
+    if cells.get(index) != 0 {
+        cells.write(index, 0);
     }
 }

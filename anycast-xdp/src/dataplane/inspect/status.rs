@@ -7,12 +7,15 @@ use anyhow::{Context as _, Result};
 
 use super::{
     super::{
+        apply::slots::lying,
+        icmp,
         interfaces::{self, interface_index},
         inventory::BackendRecord,
     },
     Inspector,
 };
 use crate::{
+    desired::State,
     path_mtu::{Learnt, monotonic_now},
     view::{Attachment, BackendStatus, MtuSource, NextHopStatus, Status, TableFill},
 };
@@ -37,6 +40,7 @@ impl Inspector {
                 program_id: state.map_or(0, |state| state.program_id),
                 asked: record.asked.clone(),
                 mode: state.map_or("detached", |state| state.mode).to_owned(),
+                frags: state.is_some() && record.frags,
             })
         });
         let learnt = Learnt::read(self.pins.run());
@@ -49,20 +53,23 @@ impl Inspector {
             abi_version: self.inventory.abi_version,
             daemon_pid: self.pins.daemon_pid(),
             attachments: attachments.collect::<Result<_>>()?,
-            tables: self.tables(),
+            icmp: (self.inventory.role == "pop").then(|| icmp::current(&self.kernel.read().host.get(0))),
+            tables: self.tables()?,
+            bindings: self.bindings(),
             backends: self.backends(&learnt, monotonic_now()?),
         })
     }
 
-    fn tables(&self) -> Vec<TableFill> {
+    fn tables(&self) -> Result<Vec<TableFill>> {
         let arrays = self.kernel.read();
         let fill = |name: &str, used: usize, len: u32| TableFill {
             name: name.to_owned(),
             used: used as u32,
             capacity: len.saturating_sub(1),
         };
-        let slots: u32 = self.inventory.pools.iter().map(|pool| pool.size).sum();
-        vec![
+        let slots: u32 = lying(arrays).values().sum();
+        let (transitions, transitions_max) = self.kernel.transitions()?;
+        Ok(vec![
             fill("vips", arrays.vips.used().count(), arrays.vips.len()),
             fill("pools", arrays.pools.used().count(), arrays.pools.len()),
             TableFill { name: "slots".to_owned(), used: slots, capacity: (arrays.slots.len() - 1) * 2 },
@@ -71,7 +78,8 @@ impl Inspector {
             fill("next_hops", arrays.next_hops.used().count(), arrays.next_hops.len()),
             fill("links", arrays.links.used().count(), arrays.links.len()),
             fill("listener_sets", arrays.listener_sets.used().count(), arrays.listener_sets.len()),
-        ]
+            TableFill { name: "transitions".to_owned(), used: transitions, capacity: transitions_max },
+        ])
     }
 
     fn backends(&self, learnt: &Learnt, now: Duration) -> Vec<BackendStatus> {
@@ -86,6 +94,7 @@ impl Inspector {
                     address: backend.address,
                     weight: backend.weight,
                     encap: backend.encap.clone(),
+                    state: if pool.state == State::Up { backend.state } else { pool.state },
                     mtu_bytes: route.mtu_bytes,
                     mtu_source,
                     mtu_left_secs: left.map(|left| left.as_secs()),

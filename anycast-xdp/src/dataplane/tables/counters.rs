@@ -29,7 +29,11 @@ pub struct Counters {
 
 impl Counters {
     /// Opens every counter map with `open`, which is given its name.
-    pub(super) fn open(open: &impl Fn(&str) -> Result<MapData>) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be opened.
+    pub fn open(open: &impl Fn(&str) -> Result<MapData>) -> Result<Self> {
         Ok(Self {
             vips: typed(open, "VIP_COUNTERS")?,
             vip_drops: typed(open, "VIP_DROPS")?,
@@ -41,7 +45,7 @@ impl Counters {
     }
 
     /// Zeroes the counters of these VIP indexes.
-    pub(super) fn reset_vips(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
+    pub(in super::super) fn reset_vips(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
         for index in indexes {
             self.vips.set(*index, on_every_cpu([Raw(Counter::default()); 4])?, 0)?;
         }
@@ -54,7 +58,7 @@ impl Counters {
     }
 
     /// Zeroes the counter of a backend index.
-    pub(super) fn reset_backend(&mut self, index: u32) -> Result<()> {
+    pub(in super::super) fn reset_backend(&mut self, index: u32) -> Result<()> {
         Ok(self.backends.set(index, on_every_cpu(Raw(Counter::default()))?, 0)?)
     }
 }

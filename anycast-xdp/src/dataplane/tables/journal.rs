@@ -12,6 +12,7 @@ use super::{Arrays, Memory};
 pub enum Table {
     Vips,
     Pools,
+    OldPools,
     Slots,
     Backends,
     Groups,
@@ -21,6 +22,7 @@ pub enum Table {
     PortTables,
     PortPages,
     Gateway,
+    Host,
 }
 
 /// One change.
@@ -48,8 +50,9 @@ macro_rules! each_array {
     ($arrays:expr, |$array:ident, $table:ident| $body:expr) => {{
         let arrays: &mut Arrays = $arrays;
         each_array!(@ arrays, $array, $table, $body,
-            vips Vips, pools Pools, slots Slots, backends Backends, groups Groups, next_hops NextHops, links Links,
-            listener_sets ListenerSets, port_tables PortTables, port_pages PortPages, gateway Gateway);
+            vips Vips, pools Pools, old_pools OldPools, slots Slots, backends Backends, groups Groups,
+            next_hops NextHops, links Links, listener_sets ListenerSets, port_tables PortTables, port_pages PortPages,
+            gateway Gateway, host Host);
     }};
     (@ $arrays:ident, $array:ident, $table:ident, $body:expr, $($field:ident $name:ident),+) => {
         $({
@@ -92,6 +95,7 @@ impl Memory {
         });
         copy.vips = self.vips.clone();
         copy.devices = self.devices.clone();
+        copy.flows = self.flows.clone();
         copy
     }
 

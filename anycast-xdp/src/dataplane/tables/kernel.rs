@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::{MapValue, SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
+use anycast_common::map::{MapValue, SOURCE_FAMILY_BITS, TransitionKey, TunnelKey, TunnelPolicy, tunnel_key};
 use anyhow::{Context as _, Result};
 use aya::{
     Pod,
@@ -15,7 +15,7 @@ use ipnet::IpNet;
 
 use super::{
     super::{array::Array, grace},
-    Arrays, Counters, Dataplane, mapped,
+    Arrays, Counters, Dataplane, Raw, mapped,
 };
 use crate::desired::GatewayRole;
 
@@ -35,7 +35,10 @@ pub struct Kernel {
     arrays: Arrays,
     vip4: HashMap<MapData, [u8; 4], u32>,
     vip6: HashMap<MapData, [u8; 16], u32>,
-    devices: DevMap<MapData>,
+    transitions: HashMap<MapData, Raw<TransitionKey>, u32>,
+    transitions_max: u32,
+    /// One for each variant of the programs, with the same entries.
+    devices: [DevMap<MapData>; 2],
     tunnels: HashMap<MapData, TunnelKey, u32>,
     sources: LpmTrie<MapData, TunnelKey, u32>,
     gre_keys: HashMap<MapData, [u8; 4], u32>,
@@ -51,10 +54,11 @@ fn array<T: MapValue>(open: &impl Fn(&str) -> Result<MapData>, name: &str) -> Re
 }
 
 /// Opens a map as one of aya's kinds.
-pub(super) fn typed<T: TryFrom<Map, Error = MapError>>(
-    open: &impl Fn(&str) -> Result<MapData>,
-    name: &str,
-) -> Result<T> {
+///
+/// # Errors
+///
+/// It cannot be opened, or is of another kind.
+pub fn typed<T: TryFrom<Map, Error = MapError>>(open: &impl Fn(&str) -> Result<MapData>, name: &str) -> Result<T> {
     Map::from_map_data(open(name)?).and_then(T::try_from).with_context(|| format!("map {name}"))
 }
 
@@ -74,10 +78,13 @@ impl Kernel {
     ///
     /// The first that cannot be opened, or is of another kind.
     pub fn open(open: impl Fn(&str) -> Result<MapData>) -> Result<Self> {
+        let transitions = open("TRANSITIONS")?;
+        let transitions_max = transitions.info()?.max_entries();
         Ok(Self {
             arrays: Arrays {
                 vips: array(&open, "VIPS")?,
                 pools: array(&open, "POOLS")?,
+                old_pools: array(&open, "OLD_POOLS")?,
                 slots: array(&open, "SLOTS")?,
                 backends: array(&open, "BACKENDS")?,
                 groups: array(&open, "GROUPS")?,
@@ -87,15 +94,42 @@ impl Kernel {
                 port_tables: array(&open, "PORT_TABLES")?,
                 port_pages: array(&open, "PORT_PAGES")?,
                 gateway: array(&open, "GATEWAY")?,
+                host: array(&open, "HOST")?,
             },
             vip4: typed(&open, "VIP4")?,
             vip6: typed(&open, "VIP6")?,
-            devices: typed(&open, "DEVICES")?,
+            transitions: Map::from_map_data(transitions).and_then(TryFrom::try_from).context("map TRANSITIONS")?,
+            transitions_max,
+            devices: [typed(&open, "DEVICES")?, typed(&open, "DEVICES_FRAGS")?],
             tunnels: typed(&open, "TUNNELS")?,
             sources: typed(&open, "SOURCES")?,
             gre_keys: typed(&open, "GRE_KEYS")?,
             counters: Counters::open(&open)?,
         })
+    }
+
+    /// Remembers a flow as the program does.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn remember_flow(&mut self, key: TransitionKey, backend_index: u32) -> Result<()> {
+        self.transitions.insert(Raw(key), backend_index, 0).context("cannot remember a flow")
+    }
+
+    /// Flows remembered that began in a transition, and how many there may be.
+    ///
+    /// # Errors
+    ///
+    /// The table cannot be read.
+    pub fn transitions(&self) -> Result<(u32, u32)> {
+        let mut used = 0;
+        // A key that goes while it is looked at sends the walk back to the beginning.
+        for key in self.transitions.keys().take(self.transitions_max as usize) {
+            key.context("cannot read TRANSITIONS")?;
+            used += 1;
+        }
+        Ok((used, self.transitions_max))
     }
 
     /// The arrays, to look at.
@@ -139,9 +173,28 @@ impl Dataplane for Kernel {
         self.counters.reset_backend(index)
     }
 
+    fn forget_flows(&mut self, is_stale: &dyn Fn(&TransitionKey, u32) -> bool) -> Result<()> {
+        // Each is looked at twice at most, see `transitions`.
+        let entries = self.transitions.iter().take(self.transitions_max as usize * 2);
+        let stale = entries.filter_map(|entry| match entry {
+            Ok((key, backend_index)) => is_stale(&key.0, backend_index).then_some(Ok(key)),
+            Err(MapError::KeyNotFound) => None,
+            Err(error) => Some(Err(error)),
+        });
+        for key in stale.collect::<Result<Vec<_>, _>>().context("cannot read TRANSITIONS")? {
+            match self.transitions.remove(&key) {
+                // The kernel forgot it first.
+                Err(MapError::KeyNotFound) => {}
+                removed => removed.context("cannot forget a flow")?,
+            }
+        }
+        Ok(())
+    }
+
     fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {
         self.devices
-            .set(index, ifindex, None, 0)
+            .iter_mut()
+            .try_for_each(|devices| devices.set(index, ifindex, None, 0))
             .with_context(|| format!("interface {ifindex} cannot take redirected frames"))
     }
 

@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::MapValue;
+use anycast_common::map::{MapValue, TransitionKey};
 use anyhow::Result;
 
 use super::{Arrays, Dataplane, capacity::capacities};
@@ -23,6 +23,8 @@ pub struct Memory {
     pub vips: BTreeMap<IpAddr, u32>,
     /// What `set_device` leaves.
     pub devices: BTreeMap<u32, u32>,
+    /// Flows that began in a transition, and the backends that they began on.
+    pub flows: BTreeMap<TransitionKey, u32>,
     /// VIP indexes whose counters were zeroed.
     pub reset_vips: BTreeSet<u32>,
     /// Backend indexes whose counters were zeroed.
@@ -45,6 +47,7 @@ impl Memory {
             arrays: Arrays {
                 vips: array(&capacities, "VIPS")?,
                 pools: array(&capacities, "POOLS")?,
+                old_pools: array(&capacities, "OLD_POOLS")?,
                 slots: array(&capacities, "SLOTS")?,
                 backends: array(&capacities, "BACKENDS")?,
                 groups: array(&capacities, "GROUPS")?,
@@ -54,9 +57,11 @@ impl Memory {
                 port_tables: array(&capacities, "PORT_TABLES")?,
                 port_pages: array(&capacities, "PORT_PAGES")?,
                 gateway: array(&capacities, "GATEWAY")?,
+                host: Array::in_memory(1)?,
             },
             vips: BTreeMap::new(),
             devices: BTreeMap::new(),
+            flows: BTreeMap::new(),
             reset_vips: BTreeSet::new(),
             reset_backends: BTreeSet::new(),
             grace_periods: 0,
@@ -100,6 +105,11 @@ impl Dataplane for Memory {
 
     fn reset_backend_counter(&mut self, index: u32) -> Result<()> {
         self.reset_backends.insert(index);
+        Ok(())
+    }
+
+    fn forget_flows(&mut self, is_stale: &dyn Fn(&TransitionKey, u32) -> bool) -> Result<()> {
+        self.flows.retain(|key, backend_index| !is_stale(key, *backend_index));
         Ok(())
     }
 

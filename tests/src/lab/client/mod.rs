@@ -1,5 +1,6 @@
 //! Real clients in a namespace.
 
+mod connections;
 mod curl;
 mod iperf3;
 mod ping;
@@ -7,6 +8,7 @@ mod udp;
 
 use std::net::IpAddr;
 
+pub use connections::{ConnectionReport, Connections};
 pub use curl::{Curl, Transfer, download, upload};
 pub use iperf3::{Iperf3, Iperf3Report};
 pub use ping::{PingReport, ping};

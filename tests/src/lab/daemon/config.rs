@@ -90,6 +90,27 @@ source_ipv6 = \"{}\"
         self
     }
 
+    /// Adds a line to the backend that was added last.
+    pub fn backend_line(mut self, line: &str) -> Self {
+        let _ = writeln!(self.text, "{line}");
+        self
+    }
+
+    /// Adds a pool of backends of equal weight, each in a state.
+    pub fn pool_in_states(self, name: &str, backends: &[(IpAddr, &str)]) -> Self {
+        let mut config = self.pool(name, &[]);
+        for (address, state) in backends {
+            let _ = write!(config.text, "\n[[pool.backend]]\naddress = \"{address}\"\nstate = \"{state}\"\n");
+        }
+        config
+    }
+
+    /// Adds text, in the section that was added last.
+    pub fn and(mut self, text: &str) -> Self {
+        self.text.push_str(text);
+        self
+    }
+
     /// Adds a VIP that takes everything.
     pub fn vip(mut self, name: &str, address: IpAddr, pool: &str) -> Self {
         let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\npool = \"{pool}\"\n");
@@ -101,6 +122,24 @@ source_ipv6 = \"{}\"
         let mut config = self.vip(name, address, pool);
         let _ = writeln!(config.text, "listeners = {listeners:?}");
         config
+    }
+
+    /// The last VIP's `icmp_echo`.
+    pub fn icmp_echo(mut self, policy: &str) -> Self {
+        let _ = writeln!(self.text, "icmp_echo = \"{policy}\"");
+        self
+    }
+
+    /// Adds `[icmp]` with this many echo replies per second.
+    pub fn echo_rate_pps(mut self, rate_pps: u32) -> Self {
+        let _ = write!(self.text, "\n[icmp]\necho_rate_pps = {rate_pps}\n");
+        self
+    }
+
+    /// Accepts a backbone that does not carry all that clients send.
+    pub fn allow_small_mtu(mut self) -> Self {
+        self.text = self.text.replacen("[tunnel]\n", "[tunnel]\nallow_small_mtu = true\n", 1);
+        self
     }
 
     /// Name of the instance, unique on this machine.
@@ -125,7 +164,12 @@ pub struct GatewayConfig {
 impl GatewayConfig {
     /// The host's own facts: it believes all PoPs of the lab.
     pub fn new(lab: &Lab) -> Self {
-        let instance = instance(&lab.home);
+        Self::of_home(lab, 0, &lab.home)
+    }
+
+    /// The same for this home host, counted from 0.
+    pub fn of_home(lab: &Lab, number: u8, home: &Namespace) -> Self {
+        let instance = instance(home);
         let sources = lab.sites.iter().flat_map(|site| FAMILIES.map(|family| site.tunnel_source(family)));
         let allowed: Vec<String> = sources.map(|address| IpNet::from(address).to_string()).collect();
         let mut text = format!(
@@ -140,7 +184,7 @@ name = \"guangzhou-1\"
 tunnel_addresses = {:?}
 allowed_sources = {:?}
 ",
-            FAMILIES.map(|family| lab.home_address(family).to_string()),
+            FAMILIES.map(|family| lab.address_of_home(number, family).to_string()),
             allowed,
         );
         lab.home_interfaces().iter().for_each(|name| interface(&mut text, name, "\"backbone\""));
@@ -160,6 +204,12 @@ allowed_sources = {:?}
     /// Adds a VIP.
     pub fn vip(mut self, name: &str, address: IpAddr) -> Self {
         let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+        self
+    }
+
+    /// Adds text, in the section that was added last.
+    pub fn and(mut self, text: &str) -> Self {
+        self.text.push_str(text);
         self
     }
 

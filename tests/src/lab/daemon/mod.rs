@@ -6,7 +6,7 @@ mod ready;
 mod stats;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
     sync::Arc,
     time::{Duration, Instant},
@@ -25,6 +25,7 @@ use super::{
     command::{output_within, run_within},
     process::Process,
     scratch::Scratch,
+    wait::wait_for,
 };
 
 /// How long a daemon may take to say READY: it waits for neighbours.
@@ -80,6 +81,21 @@ impl Daemon {
         std::fs::write(&self.config, config).with_context(|| self.config.display().to_string())
     }
 
+    /// Changes the configuration file and makes the running daemon apply it.
+    pub fn reload(&self, config: &str) -> Result<()> {
+        let said = |log: &str| log.matches("the configuration is").count();
+        let before = said(&self.log());
+        self.write_config(config)?;
+        let pid = libc::pid_t::try_from(self.pid().context("the daemon is not running")?)?;
+        // SAFETY: kill touches no memory; the child is not reaped yet, so the id is still its own.
+        unsafe { libc::kill(pid, libc::SIGHUP) };
+        wait_for("the new configuration", READY_LIMIT, || (said(&self.log()) > before).then_some(()))?;
+        let log = self.log();
+        let last = log.lines().rfind(|line| line.contains("the configuration is")).unwrap_or_default();
+        ensure!(last.contains("is applied"), "{last}");
+        Ok(())
+    }
+
     /// SIGKILL: what is pinned goes on forwarding.
     pub fn kill(&mut self) -> Result<()> {
         let mut process = self.process.take().context("the daemon is not running")?;
@@ -105,6 +121,11 @@ impl Daemon {
     /// Name of the instance.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// Its configuration file.
+    pub fn config_path(&self) -> &Path {
+        &self.config
     }
 
     /// Process id of the running daemon.

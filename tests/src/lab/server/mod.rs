@@ -2,10 +2,12 @@
 
 mod iperf3;
 mod nginx;
+mod tcp_echo;
 mod udp_echo;
 
 pub use iperf3::Iperf3Server;
 pub use nginx::{LARGE_FILE_BYTES, Nginx, SMALL_FILE};
+pub use tcp_echo::TcpEcho;
 pub use udp_echo::UdpEcho;
 
 use std::{

@@ -6,13 +6,15 @@ use anyhow::Result;
 
 use super::{
     super::link::{End, Link, LinkSpec},
-    BACKBONE_MTU_BYTES, FAMILIES, Lab, Namespace, Net, Scratch, Site, Topology, VIP_PREFIXES, VIP_V4, VIP_V6,
+    FAMILIES, Lab, Namespace, Net, Scratch, Site, Topology, VIP_PREFIXES, VIP_V4, VIP_V6,
     plan::area,
 };
 
 pub(super) fn build(topology: &Topology) -> Result<Lab> {
     let scratch = Scratch::new()?;
     let home = Arc::new(Namespace::new("home")?);
+    let other_homes: Vec<_> =
+        (1..topology.homes).map(|home| Ok(Arc::new(Namespace::new(&format!("home{home}"))?))).collect::<Result<_>>()?;
     let mut links = Vec::new();
     let routers: Vec<Namespace> = (0..topology.routers)
         .map(|router| Namespace::new(&format!("router{router}"))?.forwarding())
@@ -20,10 +22,13 @@ pub(super) fn build(topology: &Topology) -> Result<Lab> {
     let sites: Vec<Site> = (0..topology.sites).map(|number| site(topology, number)).collect::<Result<_>>()?;
 
     for (number, router) in (0..).zip(&routers) {
-        links.push(home_link(router, number, &home)?);
+        links.push(home_link(topology, router, number, &home)?);
         for site in &sites {
             links.extend(backbone_links(topology, site, router, number)?);
         }
+    }
+    for (number, home) in (1..).zip(&other_homes) {
+        links.push(other_home_link(topology, &routers[0], number, home)?);
     }
     for site in &sites {
         links.extend(access_links(topology, site)?);
@@ -36,7 +41,10 @@ pub(super) fn build(topology: &Topology) -> Result<Lab> {
         router_routes(topology, router, number)?;
     }
     home_routes(topology, &home)?;
-    Ok(Lab { topology: topology.clone(), _links: links, sites, routers, home, scratch })
+    for (number, home) in (1..).zip(&other_homes) {
+        other_home_routes(number, home)?;
+    }
+    Ok(Lab { topology: topology.clone(), _links: links, sites, routers, home, other_homes, scratch })
 }
 
 fn site(topology: &Topology, number: u8) -> Result<Site> {
@@ -49,11 +57,20 @@ fn site(topology: &Topology, number: u8) -> Result<Site> {
     })
 }
 
-fn home_link(router: &Namespace, number: u8, home: &Namespace) -> Result<Link> {
+fn home_link(topology: &Topology, router: &Namespace, number: u8, home: &Namespace) -> Result<Link> {
     let net = Net::Home { router: number };
     let interface = format!("lb{number}");
     LinkSpec::new(End::new(router, "rt_home", net.interface(1)), End::new(home, &interface, net.interface(2)))
-        .mtu(BACKBONE_MTU_BYTES)
+        .mtu(topology.backbone_mtu_bytes())
+        .xdp_at_second()
+        .create()
+}
+
+fn other_home_link(topology: &Topology, router: &Namespace, number: u8, home: &Namespace) -> Result<Link> {
+    let net = Net::OtherHome { home: number };
+    let far = format!("rt_home{number}");
+    LinkSpec::new(End::new(router, &far, net.interface(1)), End::new(home, "lb0", net.interface(2)))
+        .mtu(topology.backbone_mtu_bytes())
         .xdp_at_second()
         .create()
 }
@@ -67,21 +84,27 @@ fn backbone_links(topology: &Topology, site: &Site, router: &Namespace, number: 
         let (near, far) = (format!("bb{number}"), format!("rt_pop{site_number}"));
         let link =
             LinkSpec::new(End::new(&site.pop, &near, net.interface(2)), End::new(router, &far, net.interface(1)));
-        links.push(link.mtu(BACKBONE_MTU_BYTES).xdp_at_first().create()?);
+        links.push(link.mtu(topology.backbone_mtu_bytes()).xdp_at_first().create()?);
     }
     let net = Net::Return { site: site_number, router: number };
     let (near, far) = (format!("tr_rt{number}"), format!("rt_tr{site_number}"));
     let link =
         LinkSpec::new(End::new(&site.transit, &near, net.interface(1)), End::new(router, &far, net.interface(2)));
-    links.push(link.mtu(if topology.one_armed { BACKBONE_MTU_BYTES } else { 1500 }).create()?);
+    links.push(link.mtu(shared_mtu_bytes(topology)).create()?);
     Ok(links)
+}
+
+/// MTU of links that a PoP with one arm has its tunnels on as well.
+fn shared_mtu_bytes(topology: &Topology) -> u16 {
+    if topology.one_armed { topology.backbone_mtu_bytes() } else { topology.access_mtu_bytes() }
 }
 
 /// Client ↔ transit, and transit ↔ every access NIC of the PoP.
 fn access_links(topology: &Topology, site: &Site) -> Result<Vec<Link>> {
     let net = Net::Client { site: site.number };
     let client = End::new(&site.client, "cl0", net.interface(2));
-    let mut links = vec![LinkSpec::new(client, End::new(&site.transit, "tr_cl", net.interface(1))).create()?];
+    let link = LinkSpec::new(client, End::new(&site.transit, "tr_cl", net.interface(1)));
+    let mut links = vec![link.mtu(topology.access_mtu_bytes()).create()?];
     for nic in 0..topology.access_nics {
         let net = Net::Access { site: site.number, nic };
         let (near, far) = (format!("tr_pop{nic}"), format!("in{nic}"));
@@ -89,8 +112,7 @@ fn access_links(topology: &Topology, site: &Site) -> Result<Vec<Link>> {
             End::new(&site.transit, &near, net.interface(1)),
             End::new(&site.pop, &far, net.interface(2)),
         );
-        let mtu_bytes = if topology.one_armed { BACKBONE_MTU_BYTES } else { 1500 };
-        links.push(link.mtu(mtu_bytes).xdp_at_second().create()?);
+        links.push(link.mtu(shared_mtu_bytes(topology)).xdp_at_second().create()?);
     }
     Ok(links)
 }
@@ -148,9 +170,17 @@ fn router_routes(topology: &Topology, router: &Namespace, number: u8) -> Result<
 fn home_routes(topology: &Topology, home: &Namespace) -> Result<()> {
     for family in FAMILIES {
         let routers = (0..topology.routers).map(|router| Net::Home { router }.address(family, 1));
-        // Clients are behind links of 1500 bytes, the home host's own is wider. Routers tell a sender of IPv6 what is
+        // Clients are behind links of their own MTU, the home host's own is wider. Routers tell a sender of IPv6 what is
         // too big, but what they tell the VIP goes to a PoP (or, here, nowhere): the sender has to know.
-        home.ip(&route("default mtu 1500", routers))?;
+        home.ip(&route(&format!("default mtu {}", topology.access_mtu_bytes()), routers))?;
+    }
+    home.add_loopback_address(VIP_V4)?;
+    home.add_loopback_address(VIP_V6)
+}
+
+fn other_home_routes(number: u8, home: &Namespace) -> Result<()> {
+    for family in FAMILIES {
+        home.ip(&route("default mtu 1500", [Net::OtherHome { home: number }.address(family, 1)]))?;
     }
     home.add_loopback_address(VIP_V4)?;
     home.add_loopback_address(VIP_V6)

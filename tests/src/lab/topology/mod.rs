@@ -21,6 +21,8 @@ use super::{Namespace, link::Link, scratch::Scratch};
 
 /// MTU of links that carry tunnels: room for the larger outer header, and a little more.
 pub const BACKBONE_MTU_BYTES: u16 = 1600;
+/// The same of a lab with jumbo frames.
+pub const JUMBO_BACKBONE_MTU_BYTES: u16 = 9100;
 
 /// What to build.
 #[derive(Clone, Debug)]
@@ -30,12 +32,14 @@ pub struct Topology {
     routers: u8,
     access_nics: u8,
     one_armed: bool,
+    homes: u8,
+    jumbo: bool,
 }
 
 impl Topology {
     /// One PoP with one access NIC (`in0`) and one backbone NIC (`bb0`), one backbone router, one home host.
     pub fn pop_and_home() -> Self {
-        Self { sites: 1, routers: 1, access_nics: 1, one_armed: false }
+        Self { sites: 1, routers: 1, access_nics: 1, one_armed: false, homes: 1, jumbo: false }
     }
 
     /// Two PoPs, a client at each, and one home region.
@@ -49,6 +53,22 @@ impl Topology {
         self
     }
 
+    /// Frames of 9000 bytes from client to server and back.
+    pub fn jumbo(mut self) -> Self {
+        self.jumbo = true;
+        self
+    }
+
+    /// MTU of links that packets take as clients send them.
+    pub fn access_mtu_bytes(&self) -> u16 {
+        if self.jumbo { 9000 } else { 1500 }
+    }
+
+    /// MTU of links that carry tunnels.
+    pub fn backbone_mtu_bytes(&self) -> u16 {
+        if self.jumbo { JUMBO_BACKBONE_MTU_BYTES } else { BACKBONE_MTU_BYTES }
+    }
+
     /// This many backbone routers: the PoP has a NIC to each (`bb0`, `bb1`) and equal-cost routes over them.
     pub fn routers(mut self, count: u8) -> Self {
         assert!((1..10).contains(&count), "1 to 9 routers");
@@ -60,6 +80,13 @@ impl Topology {
     pub fn access_nics(mut self, count: u8) -> Self {
         assert!((1..10).contains(&count), "1 to 9 access NICs");
         self.access_nics = count;
+        self
+    }
+
+    /// This many home hosts, behind the first router.
+    pub fn homes(mut self, count: u8) -> Self {
+        assert!((1..=100).contains(&count), "1 to 100 home hosts");
+        self.homes = count;
         self
     }
 
@@ -82,6 +109,8 @@ pub struct Lab {
     pub routers: Vec<Namespace>,
     /// The home host: `lb0` faces the first router, `lb1` the second.
     pub home: Arc<Namespace>,
+    /// More home hosts: `lb0` faces the first router.
+    pub other_homes: Vec<Arc<Namespace>>,
     /// Files of this lab.
     pub scratch: Scratch,
 }
@@ -108,7 +137,12 @@ impl Lab {
     /// All of its namespaces.
     pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
         let of_sites = self.sites.iter().flat_map(|site| [&site.client, &site.transit, &*site.pop]);
-        of_sites.chain(&self.routers).chain([&*self.home])
+        of_sites.chain(&self.routers).chain(self.homes().map(|home| &**home))
+    }
+
+    /// All home hosts, the first one first.
+    pub fn homes(&self) -> impl Iterator<Item = &Arc<Namespace>> {
+        std::iter::once(&self.home).chain(&self.other_homes)
     }
 
     /// Interfaces of every PoP on which VIP traffic enters.
@@ -136,7 +170,15 @@ impl Lab {
 
     /// Where tunnels to the home host end.
     pub fn home_address(&self, family: Family) -> IpAddr {
-        Net::Home { router: 0 }.address(family, 2)
+        self.address_of_home(0, family)
+    }
+
+    /// Where tunnels to this home host end, counted from 0.
+    pub fn address_of_home(&self, home: u8, family: Family) -> IpAddr {
+        match home {
+            0 => Net::Home { router: 0 }.address(family, 2),
+            home => Net::OtherHome { home }.address(family, 2),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! | transit ↔ NIC n of the PoP of site s | 10.2.(10s+n).0/24 | fd00:2:(10s+n)::/64 | transit | PoP |
 //! | PoP of site s ↔ backbone router r | 10.3.(10s+r).0/24 | fd00:3:(10s+r)::/64 | router | PoP |
 //! | backbone router r ↔ home host | 10.4.r.0/24 | fd00:4:r::/64 | router | home |
+//! | backbone router 0 ↔ home host h, from 1 on | 10.4.(100+h).0/24 | fd00:4:(100+h)::/64 | router | home |
 //! | transit of site s ↔ backbone router r | 10.5.(10s+r).0/24 | fd00:5:(10s+r)::/64 | transit | router |
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -38,6 +39,7 @@ pub(super) enum Net {
     Access { site: u8, nic: u8 },
     Backbone { site: u8, router: u8 },
     Home { router: u8 },
+    OtherHome { home: u8 },
     Return { site: u8, router: u8 },
 }
 
@@ -48,6 +50,7 @@ impl Net {
             Self::Access { site, nic } => (2, site * 10 + nic),
             Self::Backbone { site, router } => (3, site * 10 + router),
             Self::Home { router } => (4, router),
+            Self::OtherHome { home } => (4, 100 + home),
             Self::Return { site, router } => (5, site * 10 + router),
         }
     }

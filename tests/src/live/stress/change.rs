@@ -50,7 +50,11 @@ impl Changer {
         self.turn += 1;
         let during = plan.during_backends.clone();
         self.ways.update(dataplane, &view(self.turn, &during), &during).context("ways during the change")?;
-        plan.switch(dataplane)?;
+        let mut bindings = plan.switch(dataplane)?;
+        // What goes on then is ended at once: the tables change faster than anybody waits.
+        while let Some(at) = bindings.next_change(dataplane) {
+            bindings.update(dataplane, at)?;
+        }
         self.inventory = plan.next;
         self.update_ways(dataplane)
     }

@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use anycast_common::map::TransitionKey;
 use anycast_xdp::{
     dataplane::tables::{Arrays, Dataplane, Kernel},
     desired::GatewayRole,
@@ -76,6 +77,10 @@ macro_rules! delegate {
 
         fn reset_backend_counter(&mut self, index: u32) -> Result<()> {
             self.$kernel.reset_backend_counter(index)
+        }
+
+        fn forget_flows(&mut self, is_stale: &dyn Fn(&TransitionKey, u32) -> bool) -> Result<()> {
+            self.$kernel.forget_flows(is_stale)
         }
 
         fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {

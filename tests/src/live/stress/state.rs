@@ -6,7 +6,10 @@ use std::{
 };
 
 use anycast_xdp::{
-    desired::{Backend, Config, Encap, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip},
+    desired::{
+        Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Role, Services, State,
+        Vip,
+    },
     netlink::{Hop, Link, NeighbourKey, Route, View},
 };
 use ipnet::IpNet;
@@ -31,6 +34,7 @@ pub const LIMITS: Limits = Limits {
     links: 16,
     listener_sets: 64,
     vip_drops: 1024,
+    transitions: 1024,
 };
 
 /// Address of VIP `n`.
@@ -57,11 +61,15 @@ pub fn config(generation: u64) -> Config {
             }
         }
         if is_there {
+            let listeners = listeners(&mut random);
             services.vips.push(Vip {
                 name: format!("vip-{n}"),
                 address: vip_address(n),
-                listeners: listeners(&mut random),
+                hash: HashOn::default_of(!listeners.is_empty()),
+                listeners,
                 pool: Some(pool_name(n, bound_to_v6)),
+                icmp_echo: IcmpEcho::default(),
+                fallback_pools: Vec::new(),
             });
         }
     }
@@ -72,6 +80,8 @@ pub fn config(generation: u64) -> Config {
         tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd00, 3, 0, 0, 0, 0, 0, source.into()).into()),
         hash_seed: *b"stress of tables",
         allow_small_mtu: true,
+        icmp: Icmp::default(),
+        transition_secs: 1,
     };
     let local = Local {
         instance: "stress".to_owned(),
@@ -98,9 +108,9 @@ fn pool(n: u8, v6: bool, source: u8, random: &mut fastrand::Rng) -> Pool {
         } else {
             Ipv4Addr::new(10, 4, n, x).into()
         };
-        Backend { address, weight: random.u16(1..=9), encap: Encap::Ipip, mtu_bytes: None }
+        Backend { address, weight: random.u16(1..=9), encap: Encap::Ipip, mtu_bytes: None, state: State::Up }
     });
-    Pool { name: pool_name(n, v6), home_region: "stress".to_owned(), backends: backends.collect() }
+    Pool { name: pool_name(n, v6), home_region: "stress".to_owned(), state: State::Up, backends: backends.collect() }
 }
 
 /// None, or one of a dozen sets: all of them take the packets of the test, and differ in another port.

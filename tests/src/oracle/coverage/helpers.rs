@@ -31,9 +31,9 @@ pub(super) fn call(machine: &mut Machine<'_>, number: i32, arguments: [u64; 5]) 
         8 => Ok(0),
         // bpf_csum_diff.
         28 => {
-            let from = machine.memory.bytes(first, second as usize)?.to_vec();
-            let to = machine.memory.bytes(third, fourth as usize)?;
-            Ok(csum_diff(&from, to, fifth as u32))
+            let from = machine.memory.bytes_or_null(first, second as u32 as usize)?;
+            let to = machine.memory.bytes_or_null(third, fourth as u32 as usize)?;
+            Ok(csum_diff(from, to, fifth as u32))
         }
         44 => Ok(status(machine.memory.adjust_head(second as i32))),
         51 => {
@@ -44,6 +44,8 @@ pub(super) fn call(machine: &mut Machine<'_>, number: i32, arguments: [u64; 5]) 
         65 => Ok(status(machine.memory.adjust_tail(second as i32))),
         // bpf_xdp_get_buff_len.
         188 => Ok(machine.memory.frame().len() as u64),
+        // bpf_xdp_load_bytes.
+        189 => Ok(status(machine.memory.load_bytes(second as u32 as usize, third, fourth as u32 as usize)?)),
         other => bail!(
             "the interpreter does not know helper {other} ({}): add it to tests/src/oracle/coverage/helpers.rs",
             name(other)
@@ -131,7 +133,6 @@ fn name(number: i32) -> &'static str {
         131 => "bpf_ringbuf_reserve",
         132 => "bpf_ringbuf_submit",
         163 => "bpf_check_mtu",
-        189 => "bpf_xdp_load_bytes",
         190 => "bpf_xdp_store_bytes",
         _ => "see enum bpf_func_id",
     }

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use super::maps::Value;
-use crate::oracle::model::Input;
+use crate::oracle::{kernel::LINEAR_BYTES, model::Input};
 
 /// `struct xdp_md`.
 pub(super) const CONTEXT: u64 = 1 << 32;
@@ -24,16 +24,19 @@ pub(super) const CALLS_MAX: usize = 8;
 /// `XDP_PACKET_HEADROOM`, of which the kernel keeps `sizeof(struct xdp_frame)`.
 const HEADROOM_BYTES: usize = 256;
 const XDP_FRAME_BYTES: usize = 40;
-const TAILROOM_BYTES: usize = 512;
 const ETHERNET_BYTES: usize = 14;
 /// What nobody wrote: a program that reads it, or leaves it in a frame, shows.
 const UNWRITTEN: u8 = 0xa5;
 
 /// Everything that a program can reach.
 pub(super) struct Memory {
+    /// The fragments lie behind the linear part, as helpers count: to the program they are out of reach.
     packet: Vec<u8>,
     data: usize,
+    /// Where the linear part ends.
     data_end: usize,
+    /// Where the fragments end, if there are any.
+    frame_end: usize,
     /// Where `data` may go at most.
     data_min: usize,
     ingress_ifindex: u32,
@@ -46,11 +49,14 @@ impl Memory {
     pub fn new(input: &Input) -> Self {
         let mut packet = vec![UNWRITTEN; HEADROOM_BYTES];
         packet.extend(&input.frame);
-        packet.resize(packet.len() + TAILROOM_BYTES, UNWRITTEN);
+        let frame_end = packet.len();
+        packet.resize(frame_end.max(HEADROOM_BYTES + LINEAR_BYTES), UNWRITTEN);
+        let linear_bytes = input.linear_bytes.unwrap_or(input.frame.len()).min(input.frame.len());
         Self {
             packet,
             data: HEADROOM_BYTES,
-            data_end: HEADROOM_BYTES + input.frame.len(),
+            data_end: HEADROOM_BYTES + linear_bytes,
+            frame_end,
             data_min: if input.headroom { XDP_FRAME_BYTES } else { HEADROOM_BYTES },
             ingress_ifindex: input.ingress_ifindex,
             stack: [UNWRITTEN; FRAME_BYTES * CALLS_MAX],
@@ -70,7 +76,16 @@ impl Memory {
 
     /// The frame as it is now.
     pub fn frame(&self) -> &[u8] {
-        &self.packet[self.data..self.data_end]
+        &self.packet[self.data..self.frame_end]
+    }
+
+    /// `bpf_xdp_load_bytes`; `Ok(false)`: the frame ends before.
+    pub fn load_bytes(&mut self, offset: usize, to: u64, len: usize) -> Result<bool> {
+        let Some(bytes) = self.frame().get(offset..offset.saturating_add(len)).map(<[u8]>::to_vec) else {
+            return Ok(false);
+        };
+        self.bytes_mut(to, len)?.copy_from_slice(&bytes);
+        Ok(true)
     }
 
     /// `bpf_xdp_adjust_head`.
@@ -84,18 +99,23 @@ impl Memory {
         }
     }
 
-    /// `bpf_xdp_adjust_tail`: what comes in is zero.
+    /// `bpf_xdp_adjust_tail`: what comes in is zero. Fragments shrink before the linear part, and those of a test run do not
+    /// grow.
     pub fn adjust_tail(&mut self, by: i32) -> bool {
-        match self.data_end.checked_add_signed(by as isize) {
-            Some(end) if end <= self.packet.len() && end >= self.data + ETHERNET_BYTES => {
-                if end > self.data_end {
-                    self.packet[self.data_end..end].fill(0);
-                }
-                self.data_end = end;
-                true
+        let end = match self.frame_end.checked_add_signed(by as isize) {
+            Some(end) if end >= self.data + ETHERNET_BYTES => end,
+            _ => return false,
+        };
+        if end > self.frame_end {
+            if self.frame_end > self.data_end || end > HEADROOM_BYTES + LINEAR_BYTES {
+                return false;
             }
-            _ => false,
+            self.packet[self.frame_end..end].fill(0);
+            self.data_end = end;
         }
+        self.frame_end = end;
+        self.data_end = self.data_end.min(end);
+        true
     }
 
     /// A load of 1, 2, 4 or 8 bytes.
@@ -134,6 +154,11 @@ impl Memory {
             _ => self.value(address).map(Value::visible),
         };
         bytes.and_then(|bytes| bytes.get(at..at.checked_add(len)?)).with_context(|| outside("reads", address, len))
+    }
+
+    /// The same for a helper that takes a null pointer where there are no bytes.
+    pub fn bytes_or_null(&self, address: u64, len: usize) -> Result<&[u8]> {
+        if len == 0 { Ok(&[]) } else { self.bytes(address, len) }
     }
 
     fn bytes_mut(&mut self, address: u64, len: usize) -> Result<&mut [u8]> {

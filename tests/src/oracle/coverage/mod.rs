@@ -33,8 +33,8 @@ pub use report::{Coverage, FileCoverage, LineCoverage};
 
 /// Directories of what becomes part of the programs.
 const SOURCES: [&str; 2] = ["anycast-xdp-ebpf/src/", "anycast-common/src/"];
-/// The programs that packets meet. Those on tracepoints meet none.
-const PROGRAMS: [Program; 3] = [Program::Pop, Program::Backbone, Program::Gateway];
+/// The programs that packets meet: those on tracepoints meet none, and those that explain never run on an interface.
+const PROGRAMS: [&str; 6] = ["pop", "backbone", "gateway", "pop_frags", "backbone_frags", "gateway_frags"];
 
 /// The programs as an interpreter runs them.
 pub struct Interpreted {
@@ -62,7 +62,7 @@ impl Interpreted {
     ///
     /// A source file that cannot be read.
     pub fn coverage(&self) -> Result<Coverage> {
-        let code = self.object.within_reach(&PROGRAMS.map(name))?;
+        let code = self.object.within_reach(&PROGRAMS)?;
         Coverage::new(code.into_iter().map(|at| (self.object.lines[at].as_slice(), self.executed[at])))
     }
 }
@@ -81,17 +81,25 @@ impl Subject for Interpreted {
         Ok(true)
     }
 
+    /// The same.
+    fn can_shorten_linear(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     fn run(&mut self, input: &Input) -> Result<(u32, Vec<u8>)> {
+        self.kernel.before_packet()?;
         let [pop, gateway] = self.maps.as_ref().context("no tables are installed")?;
         let maps = match input.program {
             Program::Pop | Program::Backbone => pop,
             Program::Gateway => gateway,
         };
-        let name = name(input.program);
-        let entry = *self.object.functions.get(name).with_context(|| format!("the object has no program {name}"))?;
+        let name = name(input);
+        let entry = *self.object.functions.get(&name).with_context(|| format!("the object has no program {name}"))?;
         let mut machine = Machine::new(&self.object, maps, input);
         let action = machine.run(entry, &mut self.executed).with_context(|| format!("program {name}"))?;
-        Ok((action, machine.memory.frame().to_vec()))
+        let frame = machine.memory.frame().to_vec();
+        self.kernel.after_packet(input, action);
+        Ok((action, frame))
     }
 
     fn counter(&self, key: CounterKey) -> Result<Counter> {

@@ -16,6 +16,7 @@ mod transport;
 use fastrand::Rng;
 
 use super::{
+    kernel::LINEAR_BYTES,
     model::{Input, Program},
     tables::Tables,
 };
@@ -29,8 +30,19 @@ pub struct Interface {
     pub mac: [u8; 6],
 }
 
+/// What may be asked of a subject.
+#[derive(Clone, Copy, Debug)]
+pub struct Abilities {
+    /// [`Input::headroom`] may be false.
+    pub withhold_headroom: bool,
+    /// [`Input::linear_bytes`] may be anything.
+    pub shorten_linear: bool,
+}
+
 /// Longest frame: 1500 bytes and an Ethernet header.
 const FRAME_BYTES_MAX: usize = 1514;
+/// The same where frames may have fragments: 9000 bytes, two tags, and a little more.
+const JUMBO_FRAME_BYTES_MAX: usize = 9040;
 /// Shortest frame: a test run takes no less.
 const FRAME_BYTES_MIN: usize = 14;
 
@@ -39,25 +51,34 @@ pub fn tables(seed: u64, number: u64, interfaces: &[Interface]) -> Tables {
     tables::random(&mut rng(seed, number, 1), interfaces)
 }
 
-/// The packet with this number, for these tables. With `can_withhold_headroom`, some leave no room for an outer header.
-pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], can_withhold_headroom: bool) -> Input {
+/// The packet with this number, for these tables. With [`Abilities`], some leave no room for an outer header, and some have
+/// headers beyond the linear part.
+pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], abilities: Abilities) -> Input {
     let rng = &mut rng(seed, number, 2);
     let program = match rng.u8(0..100) {
         0..68 => Program::Pop,
         68..98 => Program::Gateway,
         _ => Program::Backbone,
     };
+    let linear_bytes = one_in(rng, 6).then(|| linear_bytes(rng, abilities));
+    let is_jumbo = linear_bytes.is_some() && one_in(rng, 4);
+    let more_bytes = if is_jumbo { rng.usize(..JUMBO_FRAME_BYTES_MAX) } else { 0 };
     let packet = match program {
-        Program::Pop | Program::Backbone => to_pop::packet(rng, &tables.pop),
-        Program::Gateway => to_gateway::packet(rng, &tables.gateway),
+        Program::Pop | Program::Backbone => to_pop::packet(rng, &tables.pop, more_bytes),
+        Program::Gateway => to_gateway::packet(rng, &tables.gateway, more_bytes),
     };
     let mut frame = mutate::frame(rng, packet);
-    frame.truncate(FRAME_BYTES_MAX);
+    frame.truncate(if is_jumbo { JUMBO_FRAME_BYTES_MAX } else { FRAME_BYTES_MAX });
     frame.resize(frame.len().max(FRAME_BYTES_MIN), 0);
     let withholds_headroom = program == Program::Pop && one_in(rng, 50);
     let ingress = interfaces[rng.usize(..interfaces.len())];
-    let headroom = !(withholds_headroom && can_withhold_headroom);
-    Input { program, ingress_ifindex: ingress.ifindex, headroom, frame }
+    let headroom = !(withholds_headroom && abilities.withhold_headroom);
+    Input { program, ingress_ifindex: ingress.ifindex, headroom, linear_bytes, frame }
+}
+
+/// Within headers where that can be, else as many as there are.
+fn linear_bytes(rng: &mut Rng, abilities: Abilities) -> usize {
+    if abilities.shorten_linear && rng.bool() { rng.usize(FRAME_BYTES_MIN..256) } else { LINEAR_BYTES }
 }
 
 /// Independent streams for tables and packets.

@@ -14,6 +14,10 @@ pub(super) fn frame(rng: &mut Rng, mut packet: Vec<u8>) -> Vec<u8> {
         packet[0] = packet[0] & 0x0f | rng.u8(..) << 4;
     }
     let mut frame = bytes(rng, 12);
+    if !one_in(rng, 40) {
+        // To one interface, not to a group.
+        frame[0] &= !1;
+    }
     for _ in 0..tag_count(rng) {
         let identifier = pick(rng, &[[0x81, 0x00], [0x88, 0xa8]]);
         frame.extend(identifier);

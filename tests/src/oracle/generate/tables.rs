@@ -12,7 +12,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{Interface, address, bytes, one_in, pick};
 use crate::oracle::{
     model::Family,
-    tables::{Backend, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip},
+    tables::{
+        Answers, Backend, Begun, Echo, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool, PopTables, Route,
+        Tables, Transition, Vip,
+    },
 };
 
 /// Both roles.
@@ -24,7 +27,7 @@ fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
     let seed = std::array::from_fn(|_| rng.u8(..));
     let links: Vec<Link> = (0..rng.usize(1..=6)).map(|_| link(rng, interfaces)).collect();
     let next_hops: Vec<NextHop> = (0..rng.usize(1..=12)).map(|_| next_hop(rng, links.len())).collect();
-    let pools: Vec<Pool> = (0..rng.usize(1..=6)).map(|_| pool(rng, &seed, next_hops.len())).collect();
+    let mut pools: Vec<Pool> = (0..rng.usize(1..=6)).map(|_| pool(rng, &seed, next_hops.len())).collect();
     let mut vips: Vec<Vip> = Vec::new();
     for _ in 0..rng.usize(4..=24) {
         let vip = vip(rng, &vips, pools.len());
@@ -32,9 +35,16 @@ fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
             vips.push(vip);
         }
     }
+    begin_flows(rng, &vips, &mut pools);
     let source_ipv4 = Ipv4Net::new(tunnel_ipv4(rng), sources_len_bits(rng, 32)).ok().map(|net| net.trunc());
     let source_ipv6 = Ipv6Net::new(tunnel_ipv6(rng), sources_len_bits(rng, 128)).ok().map(|net| net.trunc());
-    PopTables { seed, source_ipv4, source_ipv6, vips, pools, next_hops, links }
+    let answers = Answers {
+        source_ipv4: (!one_in(rng, 4)).then(|| tunnel_ipv4(rng)),
+        source_ipv6: (!one_in(rng, 4)).then(|| tunnel_ipv6(rng)),
+        echo: !one_in(rng, 4),
+        errors: !one_in(rng, 4),
+    };
+    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links }
 }
 
 fn link(rng: &mut Rng, interfaces: &[Interface]) -> Link {
@@ -72,7 +82,31 @@ fn pool(rng: &mut Rng, seed: &[u8; 16], next_hop_count: usize) -> Pool {
         }
         _ => {}
     }
-    Pool { backends, slots, is_odd }
+    let transition = one_in(rng, 3).then(|| transition(rng, &backends, slots.len()));
+    Pool { backends, slots, is_odd, transition }
+}
+
+fn transition(rng: &mut Rng, backends: &[Backend], size: usize) -> Transition {
+    let is_whole = rng.bool();
+    // A table of another size is in transition as a whole.
+    let old_size = if is_whole && rng.bool() { pick(rng, &[0, 1, 2039, 16_381]) } else { size };
+    let old = (0..old_size).map(|_| (!one_in(rng, 8)).then(|| rng.usize(..backends.len()))).collect();
+    Transition { is_whole, marks: (0..size).map(|_| rng.bool()).collect(), old, begun: Vec::new() }
+}
+
+/// Some TCP flows that began in a transition, to VIPs of the pool.
+fn begin_flows(rng: &mut Rng, vips: &[Vip], pools: &mut [Pool]) {
+    for vip in vips {
+        let Some(pool) = vip.pool.map(|pool| &mut pools[pool]) else { continue };
+        let backend_count = pool.backends.len();
+        let Some(transition) = &mut pool.transition else { continue };
+        for _ in 0..2 {
+            let source = address::any(rng, Family::of(vip.address));
+            let port = vip.listeners.iter().find_map(|listener| listener.ports).map_or(443, |(first, _)| first);
+            let ports = (rng.u16(..), port);
+            transition.begun.push(Begun { source, vip: vip.address, ports, backend: rng.usize(..backend_count) });
+        }
+    }
 }
 
 /// The contract's table: built over the configured backends, then the slots of those that are down refilled.
@@ -166,7 +200,9 @@ fn vip(rng: &mut Rng, others: &[Vip], pool_count: usize) -> Vip {
     let listener_count = if rng.bool() { 0 } else { rng.usize(1..=6) };
     let listeners = (0..listener_count).map(|_| listener(rng)).collect();
     let pool = (!one_in(rng, 16)).then(|| rng.usize(..pool_count));
-    Vip { address, listeners, pool, stale: one_in(rng, 24) }
+    let echo = pick(rng, &[Echo::Forward, Echo::Answer, Echo::Answer, Echo::Drop]);
+    let hash = pick(rng, &[Hash::Flow, Hash::Source, Hash::Addresses]);
+    Vip { address, listeners, hash, pool, echo, stale: one_in(rng, 24) }
 }
 
 fn listener(rng: &mut Rng) -> Listener {

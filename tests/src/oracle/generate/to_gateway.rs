@@ -7,8 +7,8 @@ use fastrand::Rng;
 use super::{address, bytes, ip, one_in, pick, transport};
 use crate::oracle::{model::Family, tables::GatewayTables};
 
-/// A tunnel packet for this gateway, or something that is easily taken for one.
-pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables) -> Vec<u8> {
+/// A tunnel packet for this gateway, or something that is easily taken for one; longer than usual by so many bytes.
+pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables, more_bytes: usize) -> Vec<u8> {
     let inner_destination = match rng.u8(..20) {
         0 => pick(rng, &tables.tunnel_addresses),
         1 => {
@@ -22,10 +22,15 @@ pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables) -> Vec<u8> {
         _ => pick(rng, &tables.vips),
     };
     let inner_family = Family::of(inner_destination);
-    let ends =
-        transport::Ends { client: address::any(rng, inner_family), vip: inner_destination, vip_port: rng.u16(..) };
-    let segment = transport::to_vip(rng, ends, None);
-    let mut inner = ip::packet(rng, ip::ACCESS, ends.client, inner_destination, segment);
+    let ends = transport::Ends {
+        client: address::any(rng, inner_family),
+        client_port: None,
+        vip: inner_destination,
+        vip_port: rng.u16(..),
+    };
+    let (protocol, mut segment) = transport::to_vip(rng, ends, None);
+    segment.extend(bytes(rng, more_bytes));
+    let mut inner = ip::packet(rng, ip::ACCESS, ends.client, inner_destination, (protocol, segment));
     match rng.u8(..20) {
         // The inner packet may end before the outer one, and must not end behind it.
         0 => {

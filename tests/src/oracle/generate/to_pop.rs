@@ -1,15 +1,17 @@
 //! Packets from clients.
 
+use std::net::IpAddr;
+
 use fastrand::Rng;
 
-use super::{address, ip, one_in, pick, transport};
+use super::{address, bytes, ip, one_in, pick, transport};
 use crate::oracle::{
     model::Family,
-    tables::{Listener, PopTables, Vip},
+    tables::{Begun, Listener, PopTables, Vip},
 };
 
-/// A packet for a VIP of these tables, or for one that is not there.
-pub(super) fn packet(rng: &mut Rng, tables: &PopTables) -> Vec<u8> {
+/// A packet for a VIP of these tables, or for one that is not there; longer than usual by so many bytes.
+pub(super) fn packet(rng: &mut Rng, tables: &PopTables, more_bytes: usize) -> Vec<u8> {
     let vip = &tables.vips[rng.usize(..tables.vips.len())];
     let listener = (!vip.listeners.is_empty()).then(|| pick(rng, &vip.listeners));
     let destination = match rng.u8(..50) {
@@ -17,14 +19,59 @@ pub(super) fn packet(rng: &mut Rng, tables: &PopTables) -> Vec<u8> {
         1 | 2 => address::confusable(rng, vip.address),
         _ => vip.address,
     };
-    let ends = transport::Ends {
-        client: address::any(rng, Family::of(destination)),
+    let mut ends = transport::Ends {
+        client: client(rng, destination),
+        client_port: None,
         vip: destination,
         vip_port: port(rng, listener),
     };
+    if let Some(begun) = begun(rng, tables, vip).filter(|_| destination == vip.address && one_in(rng, 3)) {
+        let (client_port, vip_port) = begun.ports;
+        ends = transport::Ends { client: begun.source, client_port: Some(client_port), vip_port, ..ends };
+    }
     let protocol = protocol(rng, vip, listener);
-    let segment = transport::to_vip(rng, ends, protocol);
-    ip::packet(rng, ip::ACCESS, ends.client, destination, segment)
+    let (protocol, mut segment) = transport::to_vip(rng, ends, protocol);
+    segment.extend(bytes(rng, more_bytes));
+    ip::packet(rng, ip::ACCESS, ends.client, destination, (protocol, segment))
+}
+
+/// Mostly a host; otherwise a source that no router takes, on and beside its edges.
+fn client(rng: &mut Rng, destination: IpAddr) -> IpAddr {
+    if one_in(rng, 60) {
+        return destination;
+    }
+    if one_in(rng, 30) {
+        let edges: &[&str] = match destination {
+            IpAddr::V4(_) => &[
+                "0.0.0.0",
+                "0.255.0.1",
+                "1.0.0.0",
+                "126.9.9.9",
+                "127.0.0.1",
+                "128.0.0.1",
+                "223.1.1.1",
+                "224.0.0.1",
+                "255.255.255.255",
+            ],
+            IpAddr::V6(_) => {
+                &["::", "::1", "::2", "::1:0:0", "::ffff:1.2.3.4", "::fffe:1.2.3.4", "0:0:1::1", "fe00::1", "ff02::1"]
+            }
+        };
+        return pick(rng, edges).parse().expect("an address");
+    }
+    let any = address::any(rng, Family::of(destination));
+    match any {
+        // An eighth of all IPv4 addresses.
+        IpAddr::V4(v4) if v4.octets()[0] >= 224 => IpAddr::V4((u32::from(v4) & 0x7fff_ffff | 1 << 30).into()),
+        IpAddr::V4(_) | IpAddr::V6(_) => any,
+    }
+}
+
+/// A flow to the VIP that began in a transition.
+fn begun(rng: &mut Rng, tables: &PopTables, vip: &Vip) -> Option<Begun> {
+    let transition = tables.pools[vip.pool?].transition.as_ref()?;
+    let flows: Vec<_> = transition.begun.iter().filter(|begun| begun.vip == vip.address).copied().collect();
+    (!flows.is_empty()).then(|| pick(rng, &flows))
 }
 
 /// Mostly the listener's; `None`: any, or an ICMP error.

@@ -11,6 +11,8 @@ use crate::oracle::model::Family;
 #[derive(Clone, Copy)]
 pub(super) struct Ends {
     pub client: IpAddr,
+    /// `None`: any.
+    pub client_port: Option<u16>,
     pub vip: IpAddr,
     pub vip_port: u16,
 }
@@ -25,7 +27,7 @@ pub(super) fn to_vip(rng: &mut Rng, ends: Ends, protocol: Option<u8>) -> (u8, Ve
         return icmp_error(rng, family, ends);
     }
     let protocol = protocol.unwrap_or_else(|| any_protocol(rng, family));
-    let client_port = client_port(rng);
+    let client_port = ends.client_port.unwrap_or_else(|| client_port(rng));
     segment(rng, protocol, client_port, ends.vip_port)
 }
 

@@ -2,13 +2,13 @@
 
 use anycast_common::{
     map::{Counter, VipDropKey},
-    outcome::{Class, Outcome},
+    outcome::Class,
 };
 use anycast_xdp::dataplane::tables::Raw;
 use anyhow::{Context as _, Result};
 use aya::maps::{MapError, PerCpuValues};
 
-use super::instance::Instance;
+use super::{batch, instance::Instance};
 use crate::oracle::{
     model::{CounterKey, Program},
     subject::Counters,
@@ -34,12 +34,12 @@ impl Instance {
     /// Every counter that is not zero, those of indexes that belong to nothing as well.
     pub(super) fn counters(&self, program: Program) -> Result<Counters> {
         let mut counters = Counters::new();
-        for outcome in 0..Outcome::COUNT as u32 {
-            counters.insert(CounterKey::Outcome(program, outcome), self.outcome(outcome)?);
+        for (outcome, [counter]) in (0..).zip(self.all("OUTCOMES")?) {
+            counters.insert(CounterKey::Outcome(program, outcome), counter);
         }
         let position_of = |index: u32| self.vips.iter().position(|vip| *vip == index);
-        for index in 0..self.loaded.kernel.counters.vips.len() {
-            for (class, counter) in (0..).zip(self.vip(index)?) {
+        for (index, classes) in (0..).zip(self.all::<{ Class::ALL.len() }>("VIP_COUNTERS")?) {
+            for (class, counter) in (0..).zip(classes) {
                 let key = match position_of(index) {
                     Some(position) => CounterKey::Vip(program, position, class),
                     None => CounterKey::Stray(program, "VIP_COUNTERS", index),
@@ -56,7 +56,7 @@ impl Instance {
             };
             add(&mut counters, key, counter);
         }
-        for index in 0..self.loaded.kernel.counters.backends.len() {
+        for (index, [counter]) in (0..).zip(self.all("BACKEND_COUNTERS")?) {
             let backend = self
                 .backends
                 .iter()
@@ -66,10 +66,14 @@ impl Instance {
                 Some((pool, backend)) => CounterKey::Backend(pool, backend),
                 None => CounterKey::Stray(program, "BACKEND_COUNTERS", index),
             };
-            add(&mut counters, key, self.backend(index)?);
+            add(&mut counters, key, counter);
         }
         counters.retain(|_, counter| *counter != Counter::default());
         Ok(counters)
+    }
+
+    fn all<const N: usize>(&self, name: &str) -> Result<Vec<[Counter; N]>> {
+        batch::per_cpu_array(&self.loaded.ebpf, name)
     }
 
     fn outcome(&self, outcome: u32) -> Result<Counter> {

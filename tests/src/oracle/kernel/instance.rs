@@ -1,18 +1,22 @@
 //! One loaded object and what its tables hold.
 
+use std::collections::BTreeMap;
+
+use anycast_common::map::TransitionKey;
 use anycast_xdp::{
     dataplane::{
-        apply,
+        apply, icmp,
         inventory::Inventory,
         loader::{self, Loaded},
+        tables::Dataplane as _,
     },
-    desired::{self, Config, GatewayRole, Limits, Local, PopRole, Role, Services},
+    desired::{self, Config, GatewayRole, HashOn, Icmp, IcmpEcho, Limits, Local, PopRole, Role, Services, State},
 };
 use anyhow::{Context as _, Result};
 use aya::programs::Xdp;
 
 use super::odd;
-use crate::oracle::tables::{GatewayTables, PopTables, Vip};
+use crate::oracle::tables::{Answers, Echo, GatewayTables, Hash, PopTables, Vip};
 
 /// Room for the largest tables that are generated, and little more: all counters are read again and again.
 const LIMITS: Limits = Limits {
@@ -25,6 +29,7 @@ const LIMITS: Limits = Limits {
     links: 8,
     listener_sets: 64,
     vip_drops: 1024,
+    transitions: 1024,
 };
 
 /// An object whose tables were written by the production code, as a daemon would.
@@ -34,6 +39,8 @@ pub(super) struct Instance {
     pub vips: Vec<u32>,
     /// Index of each backend of each pool, in the order of the model's tables.
     pub backends: Vec<Vec<u32>>,
+    /// Flows that began in a transition, as the tables have them before each packet.
+    pub begun: BTreeMap<TransitionKey, u32>,
 }
 
 impl Instance {
@@ -43,6 +50,8 @@ impl Instance {
             tunnel_source_ipv6: tables.source_ipv6,
             hash_seed: tables.seed,
             allow_small_mtu: true,
+            icmp: desired_answers(&tables.answers),
+            transition_secs: 300,
         });
         let services = Services {
             vips: tables.vips.iter().enumerate().map(|(position, vip)| desired_vip(position, vip)).collect(),
@@ -51,6 +60,7 @@ impl Instance {
         let (mut instance, inventory) = Self::load(role, services, Some(&tables.seed))?;
         odd::write_ways(&mut instance, tables)?;
         odd::write_oddities(&mut instance, tables, &inventory);
+        odd::write_transitions(&mut instance, tables, &inventory);
         Ok(instance)
     }
 
@@ -65,7 +75,10 @@ impl Instance {
             name: format!("vip-{position}"),
             address: *address,
             listeners: Vec::new(),
+            hash: HashOn::Addresses,
             pool: None,
+            icmp_echo: IcmpEcho::Forward,
+            fallback_pools: Vec::new(),
         });
         let services = Services { vips: vips.collect(), pools: Vec::new() };
         Ok(Self::load(role, services, None)?.0)
@@ -84,6 +97,9 @@ impl Instance {
         let config = Config { local, services };
         let mut plan = apply::plan(&mut loaded.kernel, &Inventory::default(), &config)?;
         plan.install_backends(&mut loaded.kernel)?;
+        if let Role::Pop(role) = &config.local.role {
+            icmp::switch(&mut loaded.kernel, &role.icmp)?;
+        }
         plan.switch(&mut loaded.kernel)?;
         let inventory = plan.next;
         let vips = inventory.vips.iter().map(|vip| vip.index).collect();
@@ -91,7 +107,14 @@ impl Instance {
             pool.backends.iter().map(|backend| backend.index).collect()
         };
         let backends = inventory.pools.iter().map(indexes).collect();
-        Ok((Self { loaded, vips, backends }, inventory))
+        Ok((Self { loaded, vips, backends, begun: BTreeMap::new() }, inventory))
+    }
+
+    /// Makes the table of flows as it was before the first packet: what one packet leaves is no matter of the next.
+    pub fn reset_flows(&mut self) -> Result<()> {
+        let kernel = &mut self.loaded.kernel;
+        kernel.forget_flows(&|key, backend_index| self.begun.get(key) != Some(&backend_index))?;
+        self.begun.iter().try_for_each(|(key, backend_index)| kernel.remember_flow(*key, *backend_index))
     }
 
     pub fn program(&self, name: &str) -> Result<&Xdp> {
@@ -110,7 +133,29 @@ fn desired_vip(position: usize, vip: &Vip) -> desired::Vip {
         name: format!("vip-{position}"),
         address: vip.address,
         listeners,
+        hash: match vip.hash {
+            Hash::Flow => HashOn::Flow,
+            Hash::Source => HashOn::Source,
+            Hash::Addresses => HashOn::Addresses,
+        },
         pool: vip.pool.map(|pool| format!("pool-{pool}")),
+        icmp_echo: match vip.echo {
+            Echo::Forward => IcmpEcho::Forward,
+            Echo::Answer => IcmpEcho::Answer,
+            Echo::Drop => IcmpEcho::Drop,
+        },
+        fallback_pools: Vec::new(),
+    }
+}
+
+/// No rate that packets come at exceeds the highest one.
+fn desired_answers(answers: &Answers) -> Icmp {
+    let rate_pps = |answers: bool| if answers { 1_000_000 } else { 0 };
+    Icmp {
+        source_ipv4: answers.source_ipv4,
+        source_ipv6: answers.source_ipv6,
+        echo_rate_pps: rate_pps(answers.echo),
+        error_rate_pps: rate_pps(answers.errors),
     }
 }
 
@@ -123,7 +168,8 @@ fn desired_pool(position: usize, pool: &crate::oracle::tables::Pool) -> desired:
             weight: backend.weight,
             encap: backend.encap,
             mtu_bytes: None,
+            state: State::Up,
         })
         .collect();
-    desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), backends }
+    desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), state: State::Up, backends }
 }

@@ -1,9 +1,15 @@
 //! What the production code would not write, or only after seeing a network: ways to backends, and the oddities that
 //! tables show while they change. Written straight into the arrays, by the layouts of `anycast_common::map`.
 
-use std::mem::offset_of;
+use std::{mem::offset_of, net::IpAddr};
 
-use anycast_common::map::{BackendEntry, BackendRoute, GroupEntry, LinkEntry, NextHop, PoolDescriptor};
+use anycast_common::{
+    flow::{FlowKey, Transport, hash_v4, hash_v6},
+    map::{
+        BackendEntry, BackendRoute, GroupEntry, IN_TRANSITION, LinkEntry, NextHop, PoolDescriptor, TransitionKey,
+        WHOLE_TABLE,
+    },
+};
 use anycast_xdp::dataplane::{
     inventory::Inventory,
     tables::{Arrays, Dataplane as _},
@@ -11,7 +17,7 @@ use anycast_xdp::dataplane::{
 use anyhow::Result;
 
 use super::instance::Instance;
-use crate::oracle::tables::{PopTables, Route};
+use crate::oracle::tables::{Begun, PopTables, Route};
 
 /// Positions in the model's tables begin at 0, indexes at 1.
 fn index(position: usize) -> u32 {
@@ -75,15 +81,55 @@ pub(super) fn write_oddities(instance: &mut Instance, tables: &PopTables, invent
         if pool.slots.is_empty() {
             arrays.pools.store_cell(record.index, 0, PoolDescriptor::default().to_cell());
         } else if pool.is_odd {
-            write_slots(arrays, record.offset, &pool.slots, backends);
+            write_slots(arrays, record.offset, &pool.slots, &[], backends);
         }
     }
 }
 
-fn write_slots(arrays: &mut Arrays, offset: u32, slots: &[Option<usize>], backends: &[u32]) {
-    let backend_index = |slot: Option<usize>| slot.map_or(0, |position| u64::from(backends[position]));
-    for (pair, slots) in slots.chunks(2).enumerate() {
-        let second = slots.get(1).copied().flatten();
-        arrays.slots.write(offset / 2 + pair as u32, backend_index(slots[0]) | backend_index(second) << 32);
+fn write_slots(arrays: &mut Arrays, offset: u32, slots: &[Option<usize>], marks: &[bool], backends: &[u32]) {
+    let marked = |at: usize| if marks.get(at) == Some(&true) { IN_TRANSITION } else { 0 };
+    let slot = |at: usize| {
+        let backend_index = slots.get(at).copied().flatten().map_or(0, |position| backends[position]);
+        u64::from(backend_index | marked(at))
+    };
+    for pair in 0..slots.len().div_ceil(2) {
+        arrays.slots.write(offset / 2 + pair as u32, slot(pair * 2) | slot(pair * 2 + 1) << 32);
+    }
+}
+
+/// Marks, old tables and remembered flows. Old tables lie behind all others.
+pub(super) fn write_transitions(instance: &mut Instance, tables: &PopTables, inventory: &Inventory) {
+    let mut end = inventory.pools.iter().map(|pool| pool.offset + pool.size).max().unwrap_or(0).next_multiple_of(2);
+    let arrays = instance.loaded.kernel.arrays();
+    for ((pool, record), backends) in tables.pools.iter().zip(&inventory.pools).zip(&instance.backends) {
+        let Some(transition) = pool.transition.as_ref().filter(|_| !pool.slots.is_empty()) else { continue };
+        write_slots(arrays, record.offset, &pool.slots, &transition.marks, backends);
+        write_slots(arrays, end, &transition.old, &[], backends);
+        let old = PoolDescriptor { offset: end, size: transition.old.len() as u32, flags: 0 };
+        arrays.old_pools.store_cell(record.index, 0, old.to_cell());
+        let flags = if transition.is_whole { WHOLE_TABLE } else { 0 };
+        let new = PoolDescriptor { offset: record.offset, size: record.size, flags };
+        arrays.pools.store_cell(record.index, 0, new.to_cell());
+        end = (end + old.size).next_multiple_of(2);
+        for begun in &transition.begun {
+            let key =
+                TransitionKey { flow_hash: flow_hash(&tables.seed, begun), pool_index: record.index, reserved: 0 };
+            instance.begun.insert(key, backends[begun.backend]);
+        }
+    }
+}
+
+fn flow_hash(seed: &[u8; 16], begun: &Begun) -> u64 {
+    let ([a, b], [c, d]) = (begun.ports.0.to_be_bytes(), begun.ports.1.to_be_bytes());
+    let transport = Transport { ports: [a, b, c, d], protocol: 6 };
+    let key = FlowKey::from_seed(seed);
+    let words = |address: std::net::Ipv6Addr| {
+        let octets = address.octets();
+        std::array::from_fn(|word| std::array::from_fn(|byte| octets[word * 4 + byte]))
+    };
+    match (begun.source, begun.vip) {
+        (IpAddr::V4(source), IpAddr::V4(vip)) => hash_v4(&key, source.octets(), vip.octets(), transport),
+        (IpAddr::V6(source), IpAddr::V6(vip)) => hash_v6(&key, words(source), words(vip), transport),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => unreachable!("a flow has one family"),
     }
 }

@@ -20,32 +20,42 @@ pub(super) struct Flow {
     pub protocol: u8,
     /// The client's port, then the VIP's.
     pub ports: Option<(u16, u16)>,
+    /// A TCP packet that begins it.
+    pub begins: bool,
 }
 
 /// What lies behind the IP header and its extension headers.
-struct Upper {
-    protocol: u8,
-    offset: usize,
-    is_fragment: bool,
+pub(super) struct Upper {
+    pub protocol: u8,
+    pub offset: usize,
+    pub is_fragment: bool,
 }
 
-/// The flow of a valid packet for `vip`.
-pub(super) fn parse(family: Family, packet: &[u8], vip: IpAddr, has_listeners: bool) -> Result<Flow, Outcome> {
+/// The flow of a valid packet for `vip`, of which so many bytes can be read.
+pub(super) fn parse(
+    family: Family,
+    packet: &[u8],
+    readable_bytes: usize,
+    vip: IpAddr,
+    reads_ports: bool,
+) -> Result<Flow, Outcome> {
     let source = ip::source(family, packet);
-    let upper = upper(family, packet)?;
-    let without_ports = Flow { source, protocol: upper.protocol, ports: None };
+    let upper = upper(family, packet, readable_bytes)?;
+    let readable_bytes = readable_bytes.saturating_sub(upper.offset);
+    let without_ports = Flow { source, protocol: upper.protocol, ports: None, begins: false };
     if upper.is_fragment {
         return Ok(without_ports);
     }
     let segment = &packet[upper.offset..];
     let is_icmp = upper.protocol == icmp_protocol(family);
-    if is_icmp && segment.first().is_some_and(|kind| is_icmp_error(family, *kind)) {
+    if is_icmp && segment.first().is_some_and(|kind| readable_bytes == 0 || is_icmp_error(family, *kind)) {
         if segment.len() < ICMP_BYTES {
             return Err(Outcome::L4Truncated);
         }
-        return quoted_flow(family, &segment[ICMP_BYTES..], vip, has_listeners);
+        let readable_bytes = readable_bytes.saturating_sub(ICMP_BYTES);
+        return quoted_flow(family, &segment[ICMP_BYTES..], readable_bytes, vip, reads_ports);
     }
-    if !has_listeners {
+    if !reads_ports {
         return Ok(without_ports);
     }
     let minimum = match upper.protocol {
@@ -55,56 +65,70 @@ pub(super) fn parse(family: Family, packet: &[u8], vip: IpAddr, has_listeners: b
         _ if is_icmp => ICMP_BYTES,
         _ => 0,
     };
-    if segment.len() < minimum {
+    if segment.len() < minimum || has_ports(upper.protocol) && readable_bytes < 4 {
         return Err(Outcome::L4Truncated);
     }
     let ports = has_ports(upper.protocol).then(|| (ip::be16(segment, 0), ip::be16(segment, 2)));
-    Ok(Flow { ports, ..without_ports })
+    // SYN without ACK.
+    let begins = upper.protocol == 6 && segment[13] & 0x12 == 0x02;
+    Ok(Flow { ports, begins, ..without_ports })
+}
+
+/// Is the whole header of a TCP segment within the bytes that can be read, if it is one?
+pub(super) fn is_tcp_readable(family: Family, packet: &[u8], readable_bytes: usize) -> bool {
+    upper(family, packet, readable_bytes)
+        .is_ok_and(|upper| upper.is_fragment || upper.protocol != 6 || readable_bytes >= upper.offset + 20)
 }
 
 /// The flow that an ICMP error is about, turned round: the VIP sent the quoted packet.
-fn quoted_flow(family: Family, quote: &[u8], vip: IpAddr, has_listeners: bool) -> Result<Flow, Outcome> {
+fn quoted_flow(
+    family: Family,
+    quote: &[u8],
+    readable_bytes: usize,
+    vip: IpAddr,
+    reads_ports: bool,
+) -> Result<Flow, Outcome> {
     let version = match family {
         Family::V4 => 4,
         Family::V6 => 6,
     };
-    if quote.len() < family.header_bytes() || quote[0] >> 4 != version {
+    if quote.len().min(readable_bytes) < family.header_bytes() || quote[0] >> 4 != version {
         return Err(Outcome::IcmpQuote);
     }
     let header_length = ip::header_length(family, quote);
     if header_length < family.header_bytes() || header_length > quote.len() || ip::source(family, quote) != vip {
         return Err(Outcome::IcmpQuote);
     }
-    let upper = upper(family, quote).map_err(|_| Outcome::IcmpQuote)?;
+    let upper = upper(family, quote, readable_bytes).map_err(|_| Outcome::IcmpQuote)?;
     let segment = &quote[upper.offset..];
     let mut ports = None;
-    if has_listeners && has_ports(upper.protocol) && !upper.is_fragment {
-        if segment.len() < 4 {
+    if reads_ports && has_ports(upper.protocol) && !upper.is_fragment {
+        if segment.len() < 4 || readable_bytes < upper.offset + 4 {
             return Err(Outcome::IcmpQuote);
         }
         ports = Some((ip::be16(segment, 2), ip::be16(segment, 0)));
     }
-    Ok(Flow { source: ip::destination(family, quote), protocol: upper.protocol, ports })
+    Ok(Flow { source: ip::destination(family, quote), protocol: upper.protocol, ports, begins: false })
 }
 
-fn upper(family: Family, packet: &[u8]) -> Result<Upper, Outcome> {
+pub(super) fn upper(family: Family, packet: &[u8], readable_bytes: usize) -> Result<Upper, Outcome> {
     match family {
         Family::V4 => Ok(Upper {
             protocol: packet[9],
             offset: ip::header_length(family, packet),
             is_fragment: ip::is_ipv4_fragment(packet),
         }),
-        Family::V6 => walk_extensions(packet),
+        Family::V6 => walk_extensions(packet, readable_bytes),
     }
 }
 
-fn walk_extensions(packet: &[u8]) -> Result<Upper, Outcome> {
+fn walk_extensions(packet: &[u8], readable_bytes: usize) -> Result<Upper, Outcome> {
     let mut protocol = packet[6];
     let mut offset = 40;
     let mut walked = 0;
     while matches!(protocol, 0 | 43 | 44 | 60 | 135 | 139 | 140) {
         let rest = &packet[offset..];
-        if walked == EXTENSIONS_MAX || rest.len() < 8 {
+        if walked == EXTENSIONS_MAX || rest.len() < 8 || readable_bytes < offset + 8 {
             return Err(Outcome::Ipv6ExtensionHeaders);
         }
         walked += 1;
@@ -123,7 +147,7 @@ fn walk_extensions(packet: &[u8]) -> Result<Upper, Outcome> {
     Ok(Upper { protocol, offset, is_fragment: false })
 }
 
-fn icmp_protocol(family: Family) -> u8 {
+pub(super) fn icmp_protocol(family: Family) -> u8 {
     match family {
         Family::V4 => 1,
         Family::V6 => 58,

@@ -19,8 +19,9 @@ const CE: u8 = 3;
 
 pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: &mut Facts) -> Result<Sent, Outcome> {
     let bytes = &input.frame[layer2.ip_offset..];
-    let family = layer2.family.filter(|family| bytes.len() >= family.header_bytes()).ok_or(Outcome::NotTunnel)?;
-    let protocol = tunnel_to_us(tables, family, bytes)?;
+    let readable = &bytes[..input.readable_bytes().saturating_sub(layer2.ip_offset)];
+    let family = layer2.family.filter(|family| readable.len() >= family.header_bytes()).ok_or(Outcome::NotTunnel)?;
+    let protocol = tunnel_to_us(tables, family, readable)?;
 
     let outer = ip::validate(family, bytes, bytes.len()).map_err(|_| Outcome::OuterHeader)?;
     if ip::header_length(family, outer) != family.header_bytes() {
@@ -34,12 +35,19 @@ pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: 
     }
 
     let payload = &outer[family.header_bytes()..];
-    let (inner_family, tunnel_bytes) = tunnel_header(tables, protocol, payload)?;
+    let readable_bytes = (readable.len() - family.header_bytes()).min(payload.len());
+    let (inner_family, tunnel_bytes) = tunnel_header(tables, protocol, payload.len(), &payload[..readable_bytes])?;
     let behind_outer = &bytes[family.header_bytes() + tunnel_bytes..];
     let inner_bytes_max = payload.len() - tunnel_bytes;
     if inner_bytes_max < inner_family.header_bytes() {
         return Err(match inner_family {
             Family::V4 => Outcome::Ipv4TotalLength,
+            Family::V6 => Outcome::Ipv6PayloadLength,
+        });
+    }
+    if readable_bytes < tunnel_bytes + inner_family.header_bytes() {
+        return Err(match inner_family {
+            Family::V4 => Outcome::Ipv4HeaderLength,
             Family::V6 => Outcome::Ipv6PayloadLength,
         });
     }
@@ -95,12 +103,17 @@ fn is_gue(tables: &GatewayTables, family: Family, bytes: &[u8]) -> bool {
 }
 
 /// Step 5: the inner family, and the bytes in front of the inner packet.
-fn tunnel_header(tables: &GatewayTables, protocol: u8, payload: &[u8]) -> Result<(Family, usize), Outcome> {
+fn tunnel_header(
+    tables: &GatewayTables,
+    protocol: u8,
+    payload_bytes: usize,
+    readable: &[u8],
+) -> Result<(Family, usize), Outcome> {
     match protocol {
         4 => Ok((Family::V4, 0)),
         41 => Ok((Family::V6, 0)),
-        47 => gre(tables, payload),
-        _ => gue(payload),
+        47 => gre(tables, readable),
+        _ => gue(payload_bytes, readable),
     }
 }
 
@@ -126,8 +139,8 @@ fn gre(tables: &GatewayTables, payload: &[u8]) -> Result<(Family, usize), Outcom
     }
 }
 
-fn gue(payload: &[u8]) -> Result<(Family, usize), Outcome> {
-    if payload.len() < 8 || usize::from(ip::be16(payload, 4)) != payload.len() {
+fn gue(payload_bytes: usize, payload: &[u8]) -> Result<(Family, usize), Outcome> {
+    if payload.len() < 8 || usize::from(ip::be16(payload, 4)) != payload_bytes {
         return Err(Outcome::TunnelHeader);
     }
     if ip::be16(payload, 6) != 0 {

@@ -3,6 +3,7 @@
 //! It shares nothing with the programs but the outcome list, the flow hash and the Maglev tables, which are contracts
 //! between PoPs and have test vectors of their own. Headers, lengths and checksums are worked out here once more.
 
+mod answer;
 mod encap;
 mod flow;
 mod gateway;
@@ -42,8 +43,18 @@ pub struct Input {
     pub ingress_ifindex: u32,
     /// The driver has room in front of the frame for an outer header.
     pub headroom: bool,
+    /// `None`: the frame is in one piece, and meets the variant of the program for such frames. Else the variant that takes
+    /// fragments: so many bytes are in the linear part, if the frame is as long, and the rest in fragments.
+    pub linear_bytes: Option<usize>,
     /// From the first byte of the Ethernet header on.
     pub frame: Vec<u8>,
+}
+
+impl Input {
+    /// Bytes that a program can read.
+    pub fn readable_bytes(&self) -> usize {
+        self.linear_bytes.map_or(self.frame.len(), |linear_bytes| linear_bytes.min(self.frame.len()))
+    }
 }
 
 /// XDP actions, with the numbers of the kernel's `enum xdp_action`.
@@ -107,7 +118,7 @@ struct Facts {
 
 /// What must happen to a packet.
 pub fn run(tables: &Tables, input: &Input) -> Verdict {
-    let layer2 = layer2::parse(&input.frame);
+    let layer2 = layer2::parse(&input.frame[..input.readable_bytes()]);
     let mut facts = Facts { bytes: input.frame.len() - layer2.ip_offset, vip: None, backend: None };
     let result = match input.program {
         Program::Backbone => {

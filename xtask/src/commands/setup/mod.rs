@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod distribution;
+mod emulator;
 mod linker;
 mod nightly;
 mod programs;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use xtask::toolchain::{Compiler, Toolchain, find_linker, installed_compilers};
 
+pub use self::emulator::Emulator;
 use crate::{apt, say};
 
 /// Looks what this machine lacks for building and testing, and installs that.

@@ -26,6 +26,8 @@ pub const PROGRAMS: &[Program] = &[
     Program { name: "curl", package: "curl", purpose: "lab and demo: HTTP clients" },
     Program { name: "nginx", package: "nginx-light", purpose: "lab and demo: the service behind the VIP" },
     Program { name: "iperf3", package: "iperf3", purpose: "lab: TCP and UDP streams" },
+    Program { name: "traceroute", package: "traceroute", purpose: "lab: hops to a VIP" },
+    Program { name: "mtr", package: "mtr-tiny", purpose: "lab: hops to a VIP" },
     Program { name: "tshark", package: "tshark", purpose: "lab: decodes captures independently of us" },
 ];
 

@@ -62,7 +62,7 @@ pub(crate) mod tunnel {
     pub(crate) const ALLOW_SMALL_MTU: Field<bool> = Field::default(
         "allow_small_mtu",
         "false",
-        "Accept a backbone MTU below the access MTU plus the outer header. Packets that no longer fit are dropped and counted as `too_big`.",
+        "Accept a backbone MTU below the access MTU plus the outer header. Senders of packets that no longer fit are told the MTU that does (see `[icmp]`); IPv4 packets without DF are dropped and counted as `too_big`.",
     );
     pub(crate) const SECTION: Section = Section {
         key: "tunnel",
@@ -71,6 +71,29 @@ pub(crate) mod tunnel {
         required: false,
         description: "The tunnels from this PoP to its backends.",
         fields: &[SOURCE_IPV4.spec, SOURCE_IPV6.spec, ALLOW_SMALL_MTU.spec],
+        sections: &[],
+    };
+}
+
+/// `[transition]`
+pub(crate) mod transition {
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::Integer,
+    };
+
+    pub(crate) const SECS: Field<Integer<1, 86_400>> = Field::default(
+        "secs",
+        "300",
+        "Seconds for which TCP flows that were there keep their backend after the table of a pool changed. While a backend or a pool drains, they keep it for as long as it does.",
+    );
+    pub(crate) const SECTION: Section = Section {
+        key: "transition",
+        header: "[transition]",
+        roles: Roles::Pop,
+        required: false,
+        description: "How running TCP flows live through changes of pools.",
+        fields: &[SECS.spec],
         sections: &[],
     };
 }
@@ -134,7 +157,7 @@ pub(crate) mod interface {
     pub(crate) const ATTACH: Field<AttachMode> = Field::default(
         "attach",
         "\"auto\"",
-        "XDP mode: `native` runs in the driver and refuses to fall back, `generic` runs in the stack, `auto` is native where the driver can.",
+        "XDP mode: `native` runs in the driver and refuses to fall back, `generic` runs in the stack, `auto` is native where the driver can. Native programs take frames in several buffers where the MTU needs it.",
     );
     pub(crate) const SECTION: Section = Section {
         key: "interface",
@@ -155,7 +178,11 @@ pub(crate) mod limits {
     };
 
     pub(crate) const VIPS: Field<Integer<1, 1_048_576>> = Field::default("vips", "4096", "VIPs.");
-    pub(crate) const POOLS: Field<Integer<1, 65_536>> = Field::default("pools", "512", "Pools.");
+    pub(crate) const POOLS: Field<Integer<1, 65_536>> = Field::default(
+        "pools",
+        "512",
+        "Pools, and distinct lists of pools with fall-backs, which count like one more each.",
+    );
     pub(crate) const BACKENDS: Field<Integer<1, 1_048_576>> =
         Field::default("backends", "4096", "Backends over all pools.");
     pub(crate) const SLOTS: Field<Integer<1, 268_435_456>> = Field::default(
@@ -171,6 +198,11 @@ pub(crate) mod limits {
         Field::default("listener_sets", "256", "Distinct sets of listeners; VIPs with the same listeners share one.");
     pub(crate) const VIP_DROPS: Field<Integer<1, 4_194_304>> =
         Field::default("vip_drops", "16384", "Drop reasons remembered over all VIPs.");
+    pub(crate) const TRANSITIONS: Field<Integer<1, 16_777_216>> = Field::default(
+        "transitions",
+        "65536",
+        "TCP flows remembered that began while their slot was in transition. Beyond it the flows that were silent for the longest are forgotten.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "limits",
         header: "[limits]",
@@ -187,6 +219,7 @@ pub(crate) mod limits {
             LINKS.spec,
             LISTENER_SETS.spec,
             VIP_DROPS.spec,
+            TRANSITIONS.spec,
         ],
         sections: &[],
     };

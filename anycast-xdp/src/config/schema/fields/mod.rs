@@ -1,16 +1,17 @@
 //! The sections and fields of a configuration file. A test holds the defaults of `[limits]` to those of the code.
 
+pub(crate) mod icmp;
 mod local;
 mod services;
 
 pub(crate) use self::{
-    local::{gateway, hash, host, interface, limits, tunnel},
+    local::{gateway, hash, host, interface, limits, transition, tunnel},
     services::{backend, pool, vip},
 };
 
 /// The top of the file.
 pub(crate) mod root {
-    use super::{gateway, hash, host, interface, limits, pool, tunnel, vip};
+    use super::{gateway, hash, host, icmp, interface, limits, pool, transition, tunnel, vip};
     use crate::config::{
         schema::{Field, Roles, Section},
         types::{Name, RoleName},
@@ -36,6 +37,8 @@ pub(crate) mod root {
             host::SECTION,
             hash::SECTION,
             tunnel::SECTION,
+            icmp::SECTION,
+            transition::SECTION,
             gateway::SECTION,
             interface::SECTION,
             limits::SECTION,

@@ -3,20 +3,28 @@
 /// `[[pool]]`
 pub(crate) mod pool {
     use super::backend;
-    use crate::config::{
-        schema::{Field, Roles, Section},
-        types::Name,
+    use crate::{
+        config::{
+            schema::{Field, Roles, Section},
+            types::Name,
+        },
+        desired::State,
     };
 
     pub(crate) const NAME: Field<Name> = Field::required("name", "Unique name of the pool.");
     pub(crate) const HOME_REGION: Field<Name> = Field::required("home_region", "Region that its backends are in.");
+    pub(crate) const STATE: Field<State> = Field::default(
+        "state",
+        "\"up\"",
+        "`drain`: new flows go to the fall-backs of the VIPs that are bound to it, the TCP flows that it has stay; `down`: all of them go to the fall-backs at once. A VIP without a fall-back that is usable stays on it.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "pool",
         header: "[[pool]]",
         roles: Roles::Pop,
         required: false,
         description: "The weighted backends of one home region.",
-        fields: &[NAME.spec, HOME_REGION.spec],
+        fields: &[NAME.spec, HOME_REGION.spec, STATE.spec],
         sections: &[backend::SECTION],
     };
 }
@@ -25,9 +33,12 @@ pub(crate) mod pool {
 pub(crate) mod backend {
     use std::net::IpAddr;
 
-    use crate::config::{
-        schema::{Field, Roles, Section},
-        types::{EncapName, Integer},
+    use crate::{
+        config::{
+            schema::{Field, Roles, Section},
+            types::{EncapName, Integer},
+        },
+        desired::State,
     };
 
     pub(crate) const ADDRESS: Field<IpAddr> =
@@ -48,13 +59,18 @@ pub(crate) mod backend {
         "that of the route, and what backbone routers tell",
         "Longest outer packet toward it, for a path that takes less than its route says and whose routers do not tell. At least 1280 over IPv6, and for IPv6 VIPs 1280 and the outer header.",
     );
+    pub(crate) const STATE: Field<State> = Field::default(
+        "state",
+        "\"up\"",
+        "`drain`: it gets no new flows and keeps the TCP flows that it has; `down`: its flows go to the others of the pool at once. Flows of the others stay where they are.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "backend",
         header: "[[pool.backend]]",
         roles: Roles::Pop,
         required: true,
         description: "A home-region node that decapsulates. It belongs to the `[[pool]]` above it.",
-        fields: &[ADDRESS.spec, WEIGHT.spec, ENCAP.spec, GRE_KEY.spec, GUE_PORT.spec, MTU_BYTES.spec],
+        fields: &[ADDRESS.spec, WEIGHT.spec, ENCAP.spec, GRE_KEY.spec, GUE_PORT.spec, MTU_BYTES.spec, STATE.spec],
         sections: &[],
     };
 }
@@ -68,7 +84,7 @@ pub(crate) mod vip {
             schema::{Field, Roles, Section},
             types::Name,
         },
-        desired::Listener,
+        desired::{HashOn, IcmpEcho, Listener},
     };
 
     pub(crate) const NAME: Field<Name> = Field::required("name", "Unique name of the VIP.");
@@ -85,13 +101,29 @@ pub(crate) mod vip {
         "must be given on a PoP, must not on a gateway",
         "Name of the pool that the VIP is bound to.",
     );
+    pub(crate) const ICMP_ECHO: Field<IcmpEcho> = Field::default(
+        "icmp_echo",
+        "\"forward\"",
+        "What a PoP does with echo requests (ping): `forward` treats them like any packet, so that listeners decide; `answer` answers them at the PoP, and `drop` drops them, whatever the listeners say. Fragments are always forwarded. A gateway has no such key.",
+    );
+    pub(crate) const FALLBACK_POOLS: Field<Name> = Field::optional(
+        "fallback_pools",
+        "none",
+        "Names of the pools that take its place, in this order: the first that is usable. A pool is usable that is up and has a backend that is up and that a route leads to.",
+    )
+    .list();
+    pub(crate) const HASH: Field<HashOn> = Field::optional(
+        "hash",
+        "`5-tuple` with listeners, `addresses` without",
+        "What decides the backend of a packet: `5-tuple` is addresses, ports and protocol, `addresses` is client and VIP, `source` is the client alone, so that it has one backend on all VIPs of a pool. `5-tuple` without listeners takes every protocol all the same, of packets whose TCP, UDP, SCTP or ICMP header is whole.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "vip",
         header: "[[vip]]",
         roles: Roles::Both,
         required: false,
         description: "An anycast service address. On a gateway: one that this host serves.",
-        fields: &[NAME.spec, ADDRESS.spec, LISTENERS.spec, POOL.spec],
+        fields: &[NAME.spec, ADDRESS.spec, LISTENERS.spec, HASH.spec, POOL.spec, FALLBACK_POOLS.spec, ICMP_ECHO.spec],
         sections: &[],
     };
 }

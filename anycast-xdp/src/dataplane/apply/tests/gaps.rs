@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anycast_common::map::{PoolDescriptor, backend_of};
+use anycast_common::map::PoolDescriptor;
 use proptest::{prelude::*, sample::Index};
 
-use super::{super::slots::Tables, services::TIGHT};
+use super::{
+    super::slots::{self, Cell, Tables},
+    services::TIGHT,
+};
 use crate::{
     dataplane::tables::{
         Dataplane as _, Memory,
@@ -24,8 +27,7 @@ fn table(pool: u32, round: u32, size: u32) -> Vec<u32> {
 
 fn read(memory: &mut Memory, pool: u32) -> Vec<u32> {
     let arrays = memory.arrays();
-    let PoolDescriptor { offset, size } = PoolDescriptor::from_cell(arrays.pools.get(pool));
-    (offset..offset + size).map(|slot| backend_of(arrays.slots.get(slot / 2), slot)).collect()
+    slots::read(arrays, Cell::New(pool).get(arrays))
 }
 
 /// Pools (position in a round) and sizes, no more together than the limit.
@@ -92,7 +94,7 @@ proptest! {
             let journal = memory.begin_journal();
             let mut tables = Tables::new(&mut memory, &LIMITS).expect("tables");
             for (pool, table) in &new {
-                tables.switch(*pool, table).unwrap_or_else(|error| panic!("{error:#}"));
+                tables.switch(Cell::New(*pool), table, 0).unwrap_or_else(|error| panic!("{error:#}"));
             }
             memory.end_journal();
             let events = std::mem::take(&mut *journal.lock().expect("no panic"));
@@ -105,7 +107,7 @@ proptest! {
             }
             let mut tables = Tables::new(&mut before, &LIMITS).expect("tables");
             for (pool, table) in &new {
-                tables.switch(*pool, table).unwrap_or_else(|error| panic!("{error:#}"));
+                tables.switch(Cell::New(*pool), table, 0).unwrap_or_else(|error| panic!("{error:#}"));
             }
             let all: Vec<_> = old.iter().chain(&new).collect();
             for (pool, table) in all {
@@ -130,7 +132,7 @@ fn lay(memory: &mut Memory, pool: u32, offset: u32, table: &[u32]) {
         let cell = u64::from(slots[0]) | u64::from(slots.get(1).copied().unwrap_or(0)) << 32;
         arrays.slots.write(offset / 2 + pair as u32, cell);
     }
-    let descriptor = PoolDescriptor { offset, size: table.len() as u32 };
+    let descriptor = PoolDescriptor { offset, size: table.len() as u32, flags: 0 };
     arrays.pools.store_cell(pool, 0, descriptor.to_cell());
 }
 
@@ -138,16 +140,17 @@ fn lay(memory: &mut Memory, pool: u32, offset: u32, table: &[u32]) {
 fn gaps_shorter_than_every_table_are_closed_by_way_of_the_spare_slots() {
     let mut memory = Memory::new(&LIMITS).expect("memory");
     let spare = first_spare_slot(&LIMITS);
-    assert_eq!(spare, 122);
-    // Ten slots are free before these two, and ten behind them.
-    let old = BTreeMap::from([(1, table(1, 0, 50)), (2, table(2, 0, 50))]);
-    lay(&mut memory, 1, 12, &old[&1]);
-    lay(&mut memory, 2, 62, &old[&2]);
-    let new = BTreeMap::from([(3, table(3, 0, 20))]);
+    assert_eq!(spare, 242);
+    // Ten slots are free before these four, and ten or twenty behind each.
+    let old: BTreeMap<_, _> = (1..=4).map(|pool| (pool, table(pool, 0, 50))).collect();
+    for (pool, offset) in [(1, 12), (2, 72), (3, 132), (4, 184)] {
+        lay(&mut memory, pool, offset, &old[&pool]);
+    }
+    let new = BTreeMap::from([(5, table(5, 0, 20))]);
 
     let mut shadow = memory.copy(&LIMITS);
     let journal = memory.begin_journal();
-    Tables::new(&mut memory, &LIMITS).expect("tables").switch(3, &new[&3]).expect("room");
+    Tables::new(&mut memory, &LIMITS).expect("tables").switch(Cell::New(5), &new[&5], 0).expect("room");
     memory.end_journal();
     let events = std::mem::take(&mut *journal.lock().expect("no panic"));
     let spare_is_used =

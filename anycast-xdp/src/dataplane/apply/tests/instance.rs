@@ -7,6 +7,7 @@ use std::{
 
 use super::super::{
     super::{
+        bindings::Bindings,
         inventory::Inventory,
         tables::{
             Memory,
@@ -32,6 +33,8 @@ pub struct Instance {
 /// What one start did.
 pub struct Run {
     pub before: Memory,
+    /// After the switch, while what was there goes on.
+    pub between: Memory,
     pub events: Vec<Event>,
     /// Inventories that were written, each after so many events.
     pub inventories: Vec<(usize, Inventory)>,
@@ -55,16 +58,25 @@ impl Instance {
         plan.install_backends(memory).expect("backends");
         let mut ways = Ways::new(memory);
         ways.update(memory, &view(&plan.during_backends), &plan.during_backends).expect("ways");
-        plan.switch(memory).unwrap_or_else(|error| panic!("{error:#}"));
+        let mut bindings = plan.switch(memory).unwrap_or_else(|error| panic!("{error:#}"));
         inventories.push((so_far(), plan.next.clone()));
-        let backends = plan.next.pools.iter().flat_map(|pool| &pool.backends);
-        let backends: Vec<_> = backends.map(|backend| (backend.address, backend.index)).collect();
-        ways.update(memory, &view(&backends), &backends).expect("ways");
+        let mut follow = |bindings: &Bindings, memory: &mut Memory| {
+            let backends = bindings.backends(memory).expect("backends");
+            ways.update(memory, &view(&backends), &backends).expect("ways");
+        };
+        follow(&bindings, memory);
 
+        // The copy of memory is not recorded, and neither is the time that passes.
+        let between = memory.copy(&config.local.limits);
+        while let Some(at) = bindings.next_change(memory) {
+            if bindings.update(memory, at).unwrap_or_else(|error| panic!("{error:#}")) {
+                follow(&bindings, memory);
+            }
+        }
         self.inventory = plan.next;
         memory.end_journal();
         let events = std::mem::take(&mut *journal.lock().expect("no panic"));
-        Run { before, events, inventories }
+        Run { before, between, events, inventories }
     }
 }
 

@@ -8,8 +8,8 @@ use anycast_common::{
     listeners::takes,
     maglev::{self, Candidate},
     map::{
-        BackendRoute, GROUP_PICKS, GroupEntry, HASH_FLOW, NextHop, PoolDescriptor, PoolRef, VipEntry, VipPolicy,
-        backend_of,
+        BackendRoute, GROUP_PICKS, GroupEntry, HASH_ADDRESSES, HASH_FLOW, HASH_SOURCE, NextHop, PoolDescriptor,
+        PoolRef, VipEntry, VipPolicy, backend_of, is_in_transition, slot_of,
     },
 };
 
@@ -21,7 +21,7 @@ use super::{
     instance::macs_toward,
     services::{SEED, vip_addresses},
 };
-use crate::desired::Config;
+use crate::desired::{Config, HashOn, Pool, State};
 
 /// A packet for a VIP, or what would be one.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,8 @@ pub struct Packet {
     pub vip: IpAddr,
     pub protocol: u8,
     pub port: u16,
+    /// Of a flow that was there before, and did not begin in a transition.
+    pub is_old: bool,
 }
 
 /// What becomes of it.
@@ -46,9 +48,10 @@ pub enum Fate {
 /// Packets that tell services apart.
 pub fn packets() -> Vec<Packet> {
     let of_vip = |vip| {
-        let tcp = (1..=6).map(move |client| Packet { client, vip, protocol: protocol::TCP, port: 80 });
+        let new = Packet { client: 7, vip, protocol: protocol::TCP, port: 80, is_old: false };
+        let tcp = (1..=6).flat_map(move |client| [true, false].map(|is_old| Packet { client, is_old, ..new }));
         let others = [(protocol::TCP, 1500), (protocol::TCP, 2001), (protocol::UDP, 53)];
-        tcp.chain(others.map(|(protocol, port)| Packet { client: 7, vip, protocol, port }))
+        tcp.chain(others.map(|(protocol, port)| Packet { protocol, port, ..new }))
     };
     vip_addresses().into_iter().flat_map(of_vip).collect()
 }
@@ -85,7 +88,7 @@ pub fn is_taken(arrays: &Arrays, policy: u64, packet: Packet) -> bool {
 /// Where a packet goes that is taken.
 pub fn way(memory: &mut Memory, entry: VipEntry, policy: u64, packet: Packet) -> Fate {
     let arrays = memory.arrays();
-    let flow_hash = flow_hash(packet, VipPolicy::from_cell(policy).hash_mode == HASH_FLOW);
+    let flow_hash = flow_hash(packet, VipPolicy::from_cell(policy).hash_mode);
     let pool_index = PoolRef::from_cell(entry.pool).pool_index;
     if pool_index == 0 {
         return Fate::Lost("no pool");
@@ -94,8 +97,17 @@ pub fn way(memory: &mut Memory, entry: VipEntry, policy: u64, packet: Packet) ->
     if pool.size == 0 {
         return Fate::Lost("empty pool");
     }
-    let slot = pool.slot(flow_hash);
-    let backend_index = backend_of(arrays.slots.get(slot / 2), slot);
+    let at = pool.slot(flow_hash);
+    let slot = slot_of(arrays.slots.get(at / 2), at);
+    let mut backend_index = backend_of(arrays.slots.get(at / 2), at);
+    if packet.is_old && is_in_transition(slot, pool) {
+        let old = PoolDescriptor::from_cell(arrays.old_pools.get(pool_index));
+        let at = old.slot(flow_hash);
+        let old_index = if old.size == 0 { 0 } else { backend_of(arrays.slots.get(at / 2), at) };
+        if old_index != 0 {
+            backend_index = old_index;
+        }
+    }
     let backend = arrays.backends.get(backend_index);
     let Some(address) = tunnel_address(&backend).filter(|_| backend_index != 0) else {
         return Fate::Lost("no backend");
@@ -113,44 +125,61 @@ pub fn way(memory: &mut Memory, entry: VipEntry, policy: u64, packet: Packet) ->
     Fate::Sent(address)
 }
 
-fn flow_hash(packet: Packet, by_flow: bool) -> u64 {
+fn flow_hash(packet: Packet, mode: u8) -> u64 {
     let key = FlowKey::from_seed(&SEED);
     let port = packet.port.to_be_bytes();
-    let transport = if by_flow {
+    let transport = if mode == HASH_FLOW {
         Transport { ports: [9, packet.client, port[0], port[1]], protocol: packet.protocol }
     } else {
         Transport::default()
     };
     match packet.vip {
-        IpAddr::V4(vip) => hash_v4(&key, [198, 51, 100, packet.client], vip.octets(), transport),
+        IpAddr::V4(vip) => {
+            let vip = if mode == HASH_SOURCE { [0; 4] } else { vip.octets() };
+            hash_v4(&key, [198, 51, 100, packet.client], vip, transport)
+        }
         IpAddr::V6(vip) => {
-            let octets = vip.octets();
+            let octets = if mode == HASH_SOURCE { [0; 16] } else { vip.octets() };
             let words = std::array::from_fn(|word| std::array::from_fn(|byte| octets[word * 4 + byte]));
             hash_v6(&key, [[0x20, 1, 0, packet.client]; 4], words, transport)
         }
     }
 }
 
-/// What services say becomes of a packet, without any tables.
-pub fn wanted(config: &Config, packet: Packet) -> Fate {
+/// What services say may become of a packet of a new flow, without any tables. Where no pool is usable, history decides
+/// which one is used.
+pub fn wanted(config: &Config, packet: Packet) -> Vec<Fate> {
     let services = &config.services;
     let Some(vip) = services.vips.iter().find(|vip| vip.address == packet.vip) else {
-        return Fate::NotVip;
+        return vec![Fate::NotVip];
     };
     let taken = vip.listeners.iter().any(|listener| {
         let ports = listener.ports.unwrap_or((0, u16::MAX));
         listener.protocol == packet.protocol && (ports.0..=ports.1).contains(&packet.port)
     });
     if !taken && !vip.listeners.is_empty() {
-        return Fate::NoListener;
+        return vec![Fate::NoListener];
     }
-    let pool = services.pools.iter().find(|pool| Some(&pool.name) == vip.pool.as_ref()).expect("a pool");
+    let mode = match vip.hash {
+        HashOn::Flow => HASH_FLOW,
+        HashOn::Source => HASH_SOURCE,
+        HashOn::Addresses => HASH_ADDRESSES,
+    };
+    let hash = flow_hash(packet, mode);
+    let list: Vec<_> =
+        vip.pools().map(|name| services.pools.iter().find(|pool| pool.name == name).expect("a pool")).collect();
+    let usable = list.iter().find(|pool| pool.state == State::Up);
+    usable.map_or(list.clone(), |pool| vec![*pool]).into_iter().map(|pool| within(pool, hash)).collect()
+}
+
+fn within(pool: &Pool, hash: u64) -> Fate {
     let backends = pool.backends.iter();
     let candidates: Vec<_> =
         backends.map(|one| Candidate { address: mapped(one.address), weight: one.weight }).collect();
-    let table = maglev::build(&SEED, &candidates).expect("a table");
-    let hash = flow_hash(packet, !vip.listeners.is_empty());
-    let slot = PoolDescriptor { offset: 0, size: table.len() as u32 }.slot(hash);
+    let built = maglev::build(&SEED, &candidates).expect("a table");
+    let takes_nothing: Vec<_> = pool.backends.iter().map(|backend| backend.state != State::Up).collect();
+    let table = maglev::refill(&SEED, &candidates, &built, &takes_nothing).expect("a table");
+    let slot = PoolDescriptor { offset: 0, size: table.len() as u32, flags: 0 }.slot(hash);
     Fate::Sent(pool.backends[table[slot as usize] as usize].address)
 }
 
@@ -174,16 +203,26 @@ pub fn reachable(memory: &mut Memory) -> BTreeSet<(Table, u32)> {
                 found.extend(pages.into_iter().filter(|page| *page != 0).map(|page| (Table::PortPages, page.into())));
             }
         }
-        let pool = PoolDescriptor::from_cell(arrays.pools.get(PoolRef::from_cell(entry.pool).pool_index));
-        for slot in pool.offset..pool.offset + pool.size {
-            found.insert((Table::Slots, slot / 2));
-            let index = backend_of(arrays.slots.get(slot / 2), slot);
-            if found.insert((Table::Backends, index)) {
-                follow_way(arrays, index, &mut found);
-            }
+        let pool_index = PoolRef::from_cell(entry.pool).pool_index;
+        let pool = PoolDescriptor::from_cell(arrays.pools.get(pool_index));
+        follow_table(arrays, pool, &mut found);
+        let mut slots = pool.offset..pool.offset + pool.size;
+        if slots.any(|at| is_in_transition(slot_of(arrays.slots.get(at / 2), at), pool)) {
+            found.insert((Table::OldPools, pool_index));
+            follow_table(arrays, PoolDescriptor::from_cell(arrays.old_pools.get(pool_index)), &mut found);
         }
     }
     found
+}
+
+fn follow_table(arrays: &Arrays, table: PoolDescriptor, found: &mut BTreeSet<(Table, u32)>) {
+    for slot in table.offset..table.offset + table.size {
+        found.insert((Table::Slots, slot / 2));
+        let index = backend_of(arrays.slots.get(slot / 2), slot);
+        if found.insert((Table::Backends, index)) {
+            follow_way(arrays, index, found);
+        }
+    }
 }
 
 fn follow_way(arrays: &Arrays, backend_index: u32, found: &mut BTreeSet<(Table, u32)>) {

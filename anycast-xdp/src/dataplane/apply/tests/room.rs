@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     dataplane::tables::Dataplane as _,
-    desired::{Backend, Config, Encap, Limits, Listener, Pool, Services, Vip},
+    desired::{Backend, Config, Encap, HashOn, IcmpEcho, Limits, Listener, Pool, Services, State, Vip},
 };
 
 /// Pools of these names with four backends each, and a VIP on each of the first three.
@@ -15,18 +15,22 @@ fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
     let backends: Vec<_> = backend_addresses()
         .into_iter()
         .zip([weight, 1, 1, 1])
-        .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip, mtu_bytes: None })
+        .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip, mtu_bytes: None, state: State::Up })
         .collect();
     let pools = names.map(|name| Pool {
         name: name.to_owned(),
         home_region: "guangzhou".to_owned(),
+        state: State::Up,
         backends: backends.clone(),
     });
     let vips = vip_addresses().into_iter().skip(vips).zip(names).zip(port..).map(|((address, pool), port)| Vip {
         name: format!("vip-{address}"),
         address,
         listeners: vec![Listener { protocol: 6, ports: Some((port, port)) }],
+        hash: HashOn::Flow,
         pool: Some(pool.to_owned()),
+        icmp_echo: IcmpEcho::default(),
+        fallback_pools: Vec::new(),
     });
     config(TIGHT, 1, Services { vips: vips.collect(), pools: pools.to_vec() })
 }

@@ -5,14 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use anycast_common::header::protocol;
 use proptest::prelude::*;
 
-use crate::desired::{Backend, Config, Encap, Limits, Listener, Local, Pool, PopRole, Role, Services, Vip};
+use crate::desired::{
+    Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Role, Services, State, Vip,
+};
 
 pub const SEED: [u8; 16] = *b"tests of changes";
 
 /// Every limit that services can meet is met by the largest of them.
 pub const TIGHT: Limits = Limits {
     vips: 3,
-    pools: 3,
+    // Three pools, and a list of some of them for each VIP.
+    pools: 6,
     backends: 12,
     slots: 3 * 2040,
     groups: 8,
@@ -20,11 +23,12 @@ pub const TIGHT: Limits = Limits {
     links: 2,
     listener_sets: 3,
     vip_drops: 8,
+    transitions: 8,
 };
 
 /// Room for services beside those of two more configurations.
 pub const ROOMY: Limits =
-    Limits { vips: 9, pools: 9, backends: 36, slots: 9 * 2040, groups: 24, next_hops: 24, links: 8, ..TIGHT };
+    Limits { vips: 9, pools: 18, backends: 36, slots: 9 * 2040, groups: 24, next_hops: 24, links: 8, ..TIGHT };
 
 /// Addresses of VIPs.
 pub fn vip_addresses() -> Vec<IpAddr> {
@@ -45,6 +49,8 @@ pub fn config(limits: Limits, source: u8, services: Services) -> Config {
         tunnel_source_ipv6: Some(Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, source.into()).into()),
         hash_seed: SEED,
         allow_small_mtu: false,
+        icmp: Icmp::default(),
+        transition_secs: 300,
     });
     let local = Local {
         instance: "test".to_owned(),
@@ -75,15 +81,30 @@ pub fn any_config(limits: Limits) -> impl Strategy<Value = Config> {
 fn any_pool(name: &'static str) -> impl Strategy<Value = Pool> {
     let backends = proptest::sample::subsequence(backend_addresses(), 1..=4);
     let weights = proptest::collection::vec(prop_oneof![Just(1), Just(50), Just(100)], 4);
-    (backends, weights).prop_map(move |(backends, weights)| Pool {
-        name: name.to_owned(),
-        home_region: "guangzhou".to_owned(),
-        backends: backends
-            .into_iter()
-            .zip(weights)
-            .map(|(address, weight)| Backend { address, weight, encap: Encap::Ipip, mtu_bytes: None })
-            .collect(),
+    let states = proptest::collection::vec(any_state(), 4);
+    (backends, weights, states, any_state()).prop_map(move |(backends, weights, mut states, state)| {
+        // Never all of them, so that every packet has somewhere to go.
+        states[0] = State::Up;
+        let backends = backends.into_iter().zip(weights).zip(states);
+        Pool {
+            name: name.to_owned(),
+            home_region: "guangzhou".to_owned(),
+            state,
+            backends: backends
+                .map(|((address, weight), state)| Backend {
+                    address,
+                    weight,
+                    encap: Encap::Ipip,
+                    mtu_bytes: None,
+                    state,
+                })
+                .collect(),
+        }
     })
+}
+
+fn any_state() -> impl Strategy<Value = State> {
+    prop_oneof![6 => Just(State::Up), 1 => Just(State::Drain), 1 => Just(State::Down)]
 }
 
 fn any_vip(address: IpAddr, pools: Vec<String>) -> impl Strategy<Value = Vip> {
@@ -96,10 +117,16 @@ fn any_vip(address: IpAddr, pools: Vec<String>) -> impl Strategy<Value = Vip> {
         vec![tcp(1000, 2000), udp],
         vec![Listener { protocol: protocol::TCP, ports: None }],
     ];
-    (proptest::sample::select(lists), proptest::sample::select(pools)).prop_map(move |(listeners, pool)| Vip {
+    let hash = proptest::sample::select(vec![HashOn::Flow, HashOn::Source, HashOn::Addresses]);
+    let count = 1..=pools.len().min(2);
+    let pools = proptest::sample::subsequence(pools, count).prop_shuffle();
+    (proptest::sample::select(lists), hash, pools).prop_map(move |(listeners, hash, mut pools)| Vip {
         name: format!("vip-{address}"),
         address,
         listeners,
-        pool: Some(pool),
+        icmp_echo: IcmpEcho::default(),
+        hash,
+        pool: Some(pools.remove(0)),
+        fallback_pools: pools,
     })
 }

@@ -10,14 +10,17 @@ use super::{
     instance::{Instance, Run},
     lookup::{self, Fate, Packet, fate, packets, reachable},
 };
-use crate::desired::Config;
+use crate::desired::{Config, State};
 
 /// Starts a daemon with `config`, and looks at every state on the way and at the end.
 pub fn start_and_watch(instance: &mut Instance, config: &Config) -> Run {
     let mut run = instance.start(config);
     let mut shadow = run.before.copy(&config.local.limits);
-    let allowed: Vec<_> =
-        packets().into_iter().map(|packet| (packet, allowed(&mut run.before, &mut instance.memory, packet))).collect();
+    let allowed = packets().into_iter().map(|packet| {
+        let mut states = [&mut run.before, &mut run.between, &mut instance.memory];
+        (packet, allowed(&mut states, packet))
+    });
+    let allowed: Vec<_> = allowed.collect();
     instance.lingering.extend(reachable(&mut shadow));
     for (number, event) in run.events.iter().enumerate() {
         step(&mut shadow, event, number, &mut instance.lingering, &allowed);
@@ -62,17 +65,25 @@ fn step(
     }
 }
 
-/// What may become of a packet while one state changes into another: the old, the new, and where both its VIP's policy
-/// and its pool change, which are two cells, one of each.
-fn allowed(before: &mut Memory, after: &mut Memory, packet: Packet) -> BTreeSet<Fate> {
-    let mut allowed = BTreeSet::from([fate(before, packet), fate(after, packet)]);
-    if let (Some(old), Some(new)) = (lookup::entry(before, packet.vip), lookup::entry(after, packet.vip)) {
-        for (takes, policy) in [
-            (lookup::is_taken(before.arrays(), old.policy, packet), old.policy),
-            (lookup::is_taken(after.arrays(), new.policy, packet), new.policy),
-        ] {
-            if takes {
-                allowed.extend([lookup::way(before, old, policy, packet), lookup::way(after, new, policy, packet)]);
+/// What may become of a packet while one state changes into another: what becomes of it in each of them, and where both
+/// its VIP's policy and its pool change, which are two cells, one of each. A flow that was there may be sent where new
+/// ones go, too: transitions end early where there is no room for them.
+fn allowed(states: &mut [&mut Memory], packet: Packet) -> BTreeSet<Fate> {
+    let packets = [packet, Packet { is_old: false, ..packet }];
+    let mut allowed = BTreeSet::new();
+    let mut policies = BTreeSet::new();
+    for memory in &mut *states {
+        allowed.extend(packets.map(|packet| fate(memory, packet)));
+        let entry = lookup::entry(memory, packet.vip);
+        policies.extend(
+            entry.map(|entry| entry.policy).filter(|policy| lookup::is_taken(memory.arrays(), *policy, packet)),
+        );
+    }
+    let is_vip_throughout = states.iter_mut().all(|memory| lookup::entry(memory, packet.vip).is_some());
+    for memory in states.iter_mut().filter(|_| is_vip_throughout) {
+        if let Some(entry) = lookup::entry(memory, packet.vip) {
+            for policy in &policies {
+                allowed.extend(packets.map(|packet| lookup::way(memory, entry, *policy, packet)));
             }
         }
     }
@@ -84,8 +95,9 @@ fn allowed(before: &mut Memory, after: &mut Memory, packet: Packet) -> BTreeSet<
 
 /// The tables say what the services say, and nothing else is in them.
 pub fn assert_end(memory: &mut Memory, config: &Config) {
-    for packet in packets() {
-        assert_eq!(fate(memory, packet), lookup::wanted(config, packet), "{packet:?}");
+    for packet in packets().into_iter().filter(|packet| !packet.is_old) {
+        let (fate, wanted) = (fate(memory, packet), lookup::wanted(config, packet));
+        assert!(wanted.contains(&fate), "{packet:?} is {fate:?}, and not one of {wanted:?}");
     }
     let found = reachable(memory);
     let of = |table: Table| -> BTreeSet<u32> {
@@ -95,8 +107,20 @@ pub fn assert_end(memory: &mut Memory, config: &Config) {
     let backends: usize = services.pools.iter().map(|pool| pool.backends.len()).sum();
     let arrays = memory.arrays();
     assert_eq!(arrays.vips.used().collect::<BTreeSet<_>>(), of(Table::Vips));
-    assert_eq!(arrays.pools.used().count(), services.pools.len());
-    assert_eq!(arrays.backends.used().count(), backends);
+    let lists = services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
+    let lists: BTreeSet<Vec<_>> = lists.map(|vip| vip.pools().collect()).collect();
+    assert_eq!(arrays.pools.used().count(), services.pools.len() + lists.len());
+    // Old tables may lead to backends that are not in the services any more, and to no others.
+    let used: BTreeSet<_> = arrays.backends.used().collect();
+    let spare = used.difference(&of(Table::Backends)).count();
+    assert!(used.len() >= backends && spare <= backends, "{used:?} for {backends} backends");
+    let drains = services
+        .pools
+        .iter()
+        .any(|pool| pool.state == State::Drain || pool.backends.iter().any(|backend| backend.state == State::Drain));
+    if !drains {
+        assert_eq!((used.len(), arrays.old_pools.used().count()), (backends, 0));
+    }
     assert_eq!(arrays.listener_sets.used().collect::<BTreeSet<_>>(), of(Table::ListenerSets));
     assert_eq!(arrays.port_tables.used().collect::<BTreeSet<_>>(), of(Table::PortTables));
     assert_eq!(arrays.port_pages.used().collect::<BTreeSet<_>>(), of(Table::PortPages));

@@ -21,6 +21,7 @@ pub const LIMITS: Limits = Limits {
     links: 2,
     listener_sets: 4,
     vip_drops: 4,
+    transitions: 4,
 };
 
 pub fn address(text: &str) -> IpAddr {

@@ -9,6 +9,7 @@ use crate::oracle::{
 const MOV: u8 = 0xb7;
 const MOV_REGISTER: u8 = 0xbf;
 const ADD_REGISTER: u8 = 0x0f;
+const ADD64: u8 = 0x07;
 const MOV32: u8 = 0xb4;
 const ADD32: u8 = 0x04;
 const LOAD_WORD: u8 = 0x61;
@@ -27,9 +28,14 @@ fn op(opcode: u8, destination: u8, source: u8, offset: i16, immediate: i32) -> I
 
 /// What the program returns, which of its instructions ran, and the frame afterwards.
 fn run(code: &[Instruction]) -> Result<(u32, Vec<bool>, Vec<u8>)> {
+    run_on(code, None)
+}
+
+/// The same, with so many bytes of the frame in its linear part.
+fn run_on(code: &[Instruction], linear_bytes: Option<usize>) -> Result<(u32, Vec<bool>, Vec<u8>)> {
     let object = Object::of_code(code.to_vec());
     let frame = (0..64).collect();
-    let input = Input { program: Program::Pop, ingress_ifindex: 7, headroom: true, frame };
+    let input = Input { program: Program::Pop, ingress_ifindex: 7, headroom: true, linear_bytes, frame };
     let mut executed = vec![false; code.len()];
     let mut machine = Machine::new(&object, &[], &input);
     let result = machine.run(0, &mut executed)?;
@@ -131,6 +137,73 @@ fn access_beyond_the_frame_is_an_error() {
     assert!(error(&null).contains("reads 1 bytes at 0x0"));
     let context = [op(STORE_BYTE_IMMEDIATE, 1, 0, 0, 0), op(EXIT, 0, 0, 0, 0)];
     assert!(error(&context).contains(&format!("writes 1 bytes at {CONTEXT:#x}")));
+}
+
+#[test]
+fn moved_tail_is_of_the_linear_part_when_no_fragment_is_left() {
+    let grown = |by: i32| [op(MOV, 2, 0, 0, by), op(CALL, 0, 0, 0, 65), op(EXIT, 0, 0, 0, 0)];
+    let after = |by, linear_bytes| {
+        let (result, _, frame) = run_on(&grown(by), linear_bytes).unwrap();
+        (result.cast_signed(), frame.len())
+    };
+    assert_eq!((after(-50, None), after(-51, None)), ((0, 14), (-22, 64)));
+    assert_eq!((after(2, None), after(1 << 12, None)), ((0, 66), (-22, 64)));
+    assert_eq!((after(-4, Some(40)), after(-30, Some(40)), after(2, Some(40))), ((0, 60), (0, 34), (-22, 64)));
+}
+
+#[test]
+fn fragments_are_read_by_helpers_only() {
+    let direct = |at: i16| [op(LOAD_WORD, 2, 1, 0, 0), op(LOAD_BYTE, 0, 2, at, 0), op(EXIT, 0, 0, 0, 0)];
+    assert_eq!(run_on(&direct(39), Some(40)).unwrap().0, 39);
+    assert!(run_on(&direct(40), Some(40)).is_err());
+    let length = [op(CALL, 0, 0, 0, 188), op(EXIT, 0, 0, 0, 0)];
+    assert_eq!(run_on(&length, Some(40)).unwrap().0, 64);
+    let loaded = |offset: i32| {
+        [
+            op(MOV, 2, 0, 0, offset),
+            op(MOV_REGISTER, 3, 10, 0, 0),
+            op(ADD64, 3, 0, 0, -8),
+            op(MOV, 4, 0, 0, 2),
+            op(CALL, 0, 0, 0, 189),
+            op(JUMP_EQUAL, 0, 0, 1, 0),
+            op(EXIT, 0, 0, 0, 0),
+            op(LOAD_BYTE, 0, 10, -7, 0),
+            op(EXIT, 0, 0, 0, 0),
+        ]
+    };
+    // Across the border, to the end, and beyond it.
+    assert_eq!([39, 62, 63].map(|at| run_on(&loaded(at), Some(40)).unwrap().0.cast_signed()), [40, 63, -22]);
+}
+
+#[test]
+fn compare_and_exchange_gives_what_was_there_in_register_0() {
+    let code = |known| {
+        [
+            op(MOV, 1, 0, 0, 40),
+            op(STORE_DOUBLE, 10, 1, -8, 0),
+            op(MOV, 0, 0, 0, known),
+            op(MOV, 2, 0, 0, 2),
+            op(ATOMIC_DOUBLE, 10, 2, -8, COMPARE_AND_EXCHANGE),
+            op(LOAD_DOUBLE, 1, 10, -8, 0),
+            op(ADD_REGISTER, 0, 1, 0, 0),
+            op(EXIT, 0, 0, 0, 0),
+        ]
+    };
+    assert_eq!([40, 41].map(|known| returned(&code(known))), [40 + 2, 40 + 40]);
+}
+
+#[test]
+fn checksum_helper_takes_null_where_there_are_no_bytes() {
+    let code = [
+        op(LOAD_WORD, 3, 1, 0, 0),
+        op(MOV, 1, 0, 0, 0),
+        op(MOV, 2, 0, 0, 0),
+        op(MOV, 4, 0, 0, 4),
+        op(MOV, 5, 0, 0, 0),
+        op(CALL, 0, 0, 0, 28),
+        op(EXIT, 0, 0, 0, 0),
+    ];
+    assert_eq!(returned(&code), 0x0100 + 0x0302);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use anycast_common::{encap::Encap, outcome::Outcome};
 
 use crate::oracle::{
     model::{self, Input, Program, Verdict},
-    tables::{Backend, GatewayTables, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables, Vip},
+    tables::{
+        Answers, Backend, Echo, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables,
+        Vip,
+    },
 };
 
 pub const ACCESS_IFINDEX: u32 = 7;
@@ -30,16 +33,24 @@ pub fn hex(text: &str) -> Vec<u8> {
 
 /// VIPs 192.0.2.1 and 2001:db8::1 on a pool whose one backend is 10.0.0.2, by way of an untagged backbone link.
 pub fn tables() -> Tables {
-    let vip = |text| Vip { address: address(text), listeners: Vec::new(), pool: Some(0), stale: false };
+    let vip = |text| Vip {
+        address: address(text),
+        listeners: Vec::new(),
+        hash: Hash::Addresses,
+        pool: Some(0),
+        echo: Echo::Forward,
+        stale: false,
+    };
     let route = Route { mtu_bytes: 1500, picks: [Some(0); PICKS] };
     let backend = Backend { address: address("10.0.0.2"), weight: 1, route: Some(route), encap: Encap::Ipip };
     let link = Link { ifindex: BACKBONE_IFINDEX, mac: [2, 0, 0, 0, 0, 0x88], vlan_tci: None, in_device_map: true };
     let pop = PopTables {
+        answers: Answers::default(),
         seed: [0; 16],
         source_ipv4: Some(Ipv4Addr::new(10, 0, 0, 1).into()),
         source_ipv6: Some("fd00::1/128".parse().expect("a prefix")),
         vips: vec![vip("192.0.2.1"), vip("2001:db8::1")],
-        pools: vec![Pool { backends: vec![backend], slots: vec![Some(0)], is_odd: false }],
+        pools: vec![Pool { backends: vec![backend], slots: vec![Some(0)], is_odd: false, transition: None }],
         next_hops: vec![NextHop { mac: Some([2, 0, 0, 0, 0, 0x99]), link: 0 }],
         links: vec![link],
     };
@@ -64,6 +75,7 @@ pub fn tables_with_ipv6_backend() -> Tables {
 pub fn tables_with_listeners(listeners: &[(u8, Option<(u16, u16)>)]) -> Tables {
     let mut tables = tables();
     for vip in &mut tables.pop.vips {
+        vip.hash = Hash::Flow;
         vip.listeners = listeners.iter().map(|&(protocol, ports)| Listener { protocol, ports }).collect();
     }
     tables
@@ -80,7 +92,8 @@ pub fn to_gateway(tables: &Tables, frame: &str) -> Verdict {
 }
 
 fn run(tables: &Tables, program: Program, frame: &str) -> Verdict {
-    model::run(tables, &Input { program, ingress_ifindex: ACCESS_IFINDEX, headroom: true, frame: hex(frame) })
+    let (ingress_ifindex, frame) = (ACCESS_IFINDEX, hex(frame));
+    model::run(tables, &Input { program, ingress_ifindex, headroom: true, linear_bytes: None, frame })
 }
 
 /// Fails unless the packet was dropped for this reason, its bytes unchanged.

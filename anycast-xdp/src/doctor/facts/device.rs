@@ -1,0 +1,84 @@
+//! What drivers tell of devices, and which programs on them are ours.
+
+use std::{collections::BTreeMap, io};
+
+use aya::programs::{
+    links::{FdLink, PinnedLink},
+    loaded_links, loaded_programs,
+};
+
+use super::{Known, Link};
+use crate::{
+    dataplane::{
+        ethtool::{self, RxQueues},
+        pins::Pins,
+    },
+    netlink::device::{Devices, XdpFeatures},
+};
+
+/// What a driver tells of a device.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its driver.
+    pub driver: Known<String>,
+    /// What it can do with XDP.
+    pub xdp_features: Known<XdpFeatures>,
+    /// Offloads by the kernel's names, and whether they are on.
+    pub offloads: Known<BTreeMap<String, bool>>,
+    /// Its receive queues.
+    pub rx_queues: Known<RxQueues>,
+    /// Id of the program that the instance's pinned link runs here.
+    pub own_program_id: Option<u32>,
+    /// Name of the program that runs here, whoever it belongs to.
+    pub program_name: Option<String>,
+    /// Ids of the links that hold that program, here or elsewhere; empty: it was attached without a link.
+    pub link_ids: Vec<u32>,
+}
+
+pub(super) fn read<'a>(
+    links: impl Iterator<Item = (&'a String, &'a Link)>,
+    instance: &str,
+) -> BTreeMap<String, Device> {
+    let pins = Pins::of(instance);
+    let mut devices = Devices::open().map_err(|error| format!("netlink: {error}"));
+    links.map(|(name, link)| (name.clone(), device(name, link, &pins, &mut devices))).collect()
+}
+
+fn device(name: &str, link: &Link, pins: &Pins, devices: &mut Known<Option<Devices>>) -> Device {
+    let told = |error: io::Error| format!("ethtool: {error}");
+    Device {
+        driver: ethtool::driver(name).map_err(told),
+        xdp_features: xdp_features(devices, link.ifindex),
+        offloads: ethtool::offloads(name).map_err(told),
+        rx_queues: ethtool::rx_queues(name).map_err(told),
+        own_program_id: own_program_id(pins, name),
+        program_name: link.xdp.and_then(|xdp| program_name(xdp.program_id)),
+        link_ids: link.xdp.map(|xdp| link_ids(xdp.program_id)).unwrap_or_default(),
+    }
+}
+
+fn xdp_features(devices: &mut Known<Option<Devices>>, ifindex: u32) -> Known<XdpFeatures> {
+    match devices {
+        Err(error) => Err(error.clone()),
+        Ok(None) => Err("kernels before 6.3 do not tell".to_owned()),
+        Ok(Some(devices)) => {
+            let features = devices.xdp_features(ifindex).map_err(|error| format!("netlink: {error}"))?;
+            features.ok_or_else(|| "the kernel does not tell".to_owned())
+        }
+    }
+}
+
+/// Without a pin, or without the right to open it: none.
+fn own_program_id(pins: &Pins, interface: &str) -> Option<u32> {
+    let link = FdLink::from(PinnedLink::from_pin(pins.link(interface)).ok()?);
+    link.info().ok().map(|info| info.program_id())
+}
+
+fn program_name(id: u32) -> Option<String> {
+    let program = loaded_programs().flatten().find(|program| program.id() == id)?;
+    program.name_as_str().map(str::to_owned)
+}
+
+fn link_ids(program_id: u32) -> Vec<u32> {
+    loaded_links().flatten().filter(|link| link.program_id() == program_id).map(|link| link.id()).collect()
+}

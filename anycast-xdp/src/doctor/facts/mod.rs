@@ -1,0 +1,145 @@
+//! What the checks look at, gathered once. Nothing here changes anything.
+
+mod device;
+mod instance;
+mod links;
+pub(super) mod sysctls;
+mod system;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
+};
+
+use anyhow::{Context as _, Result};
+use ipnet::IpNet;
+
+pub use self::{
+    device::Device,
+    instance::{Instance, Pinned, Rise, State},
+    links::{Address, Link},
+    sysctls::Sysctls,
+    system::System,
+};
+use crate::{
+    config::host::{HostFacts, LinkFacts},
+    desired::{Config, Role},
+    netlink::snapshot::{self, Snapshot, StackRoute},
+};
+
+/// A fact, or why it is not known.
+pub type Known<T> = Result<T, String>;
+
+/// Addresses for documentation (RFC 5737, RFC 9637), which nobody routes but by the default route: where do answers to
+/// clients leave?
+pub const CLIENTS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), IpAddr::V6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 1))];
+
+/// The datapath's programs take frames of several buffers (`xdp.frags`).
+const PROGRAMS_TAKE_FRAGS: bool = true;
+
+/// What the checks look at.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The machine and this process.
+    pub system: System,
+    /// All links, by name.
+    pub links: BTreeMap<String, Link>,
+    /// All addresses of this host.
+    pub addresses: Vec<Address>,
+    /// Prefixes of tunnel sources that are routed to this host.
+    pub local_sources: BTreeSet<IpNet>,
+    /// What drivers tell of the links of the configuration, of the members of bonds among them, and of those that tunnels
+    /// leave by.
+    pub devices: BTreeMap<String, Device>,
+    /// Values under `/proc/sys/net`.
+    pub sysctls: Sysctls,
+    /// The ways to the backends.
+    pub ways: Known<Snapshot>,
+    /// Where the stack sends packets to the VIPs and to [`CLIENTS`] (gateways only).
+    pub stack_routes: Known<BTreeMap<IpAddr, Option<StackRoute>>>,
+    /// What is pinned and running.
+    pub instance: Instance,
+    /// The programs take frames of several buffers.
+    pub takes_frags: bool,
+}
+
+impl Facts {
+    /// Gathers them for a configuration.
+    ///
+    /// # Errors
+    ///
+    /// Links and addresses cannot be read. What else is not known is told by the checks that need it.
+    pub async fn gather(config: &Config, instance: &str) -> Result<Self> {
+        let (links, addresses) = links::read().await.context("cannot read links and addresses")?;
+        let ways = snapshot::look(&backends(config)).map_err(|error| format!("netlink: {error}"));
+        let names: BTreeSet<String> = config.local.interfaces.iter().map(|interface| interface.name.clone()).collect();
+        let egress = ways.iter().flat_map(|ways| ways.view.links.values()).map(|link| link.egress_ifindex);
+        let egress: BTreeSet<u32> = egress.collect();
+        // Members of a bond are what has offloads and queues.
+        let named: BTreeSet<u32> = names.iter().filter_map(|name| Some(links.get(name)?.ifindex)).collect();
+        let is_wanted = |name: &String, link: &Link| {
+            names.contains(name)
+                || egress.contains(&link.ifindex)
+                || link.controller.is_some_and(|ifindex| named.contains(&ifindex))
+        };
+        let wanted = links.iter().filter(|(name, link)| is_wanted(name, link));
+        let devices = device::read(wanted, instance);
+        let instance = Instance::read(instance);
+        Ok(Self {
+            system: System::read(instance.daemon_pid),
+            sysctls: Sysctls::read(links.keys()),
+            stack_routes: stack_routes(config),
+            links,
+            addresses,
+            local_sources: local_sources(config),
+            devices,
+            ways,
+            instance,
+            takes_frags: PROGRAMS_TAKE_FRAGS,
+        })
+    }
+
+    /// The link with this index.
+    pub fn link_by_index(&self, ifindex: u32) -> Option<(&String, &Link)> {
+        self.links.iter().find(|(_, link)| link.ifindex == ifindex)
+    }
+
+    /// Whether this host has an address.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|own| own.address == address)
+    }
+
+    /// What the checks of `check` and `run` look at.
+    pub fn as_host(&self) -> HostFacts {
+        let link = |link: &Link| LinkFacts { mtu_bytes: link.mtu_bytes, ethernet: link.ethernet, up: link.up };
+        HostFacts {
+            links: self.links.iter().map(|(name, facts)| (name.clone(), link(facts))).collect(),
+            addresses: self.addresses.iter().map(|own| own.address).collect(),
+            local_prefixes: self.local_sources.clone(),
+        }
+    }
+}
+
+/// Those prefixes of tunnel sources whose packets are for this host: a socket can be bound there.
+fn local_sources(config: &Config) -> BTreeSet<IpNet> {
+    let Role::Pop(pop) = &config.local.role else { return BTreeSet::new() };
+    let sources = pop.tunnel_source_ipv4.map(IpNet::V4).into_iter().chain(pop.tunnel_source_ipv6.map(IpNet::V6));
+    let is_local = |source: &IpNet| source.hosts().next().is_some_and(|address| UdpSocket::bind((address, 0)).is_ok());
+    sources.filter(is_local).collect()
+}
+
+/// The addresses that tunnels go to.
+fn backends(config: &Config) -> BTreeSet<IpAddr> {
+    config.services.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.address).collect()
+}
+
+fn stack_routes(config: &Config) -> Known<BTreeMap<IpAddr, Option<StackRoute>>> {
+    match config.local.role {
+        Role::Pop(_) => Ok(BTreeMap::new()),
+        Role::Gateway(_) => {
+            let vips = config.services.vips.iter().map(|vip| vip.address);
+            snapshot::stack_routes(vips.chain(CLIENTS)).map_err(|error| format!("netlink: {error}"))
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What could not be looked at is said, and never taken for well.
+
+use super::{
+    super::{checklist::checklists, facts::State},
+    world::{World, address},
+};
+use crate::netlink::device::XdpFeatures;
+
+/// Codes of what was not looked at.
+fn skipped(world: &World) -> Vec<&'static str> {
+    let report = world.report();
+    for skipped in &report.skipped {
+        assert!(!report.ok.contains(&skipped.code), "{skipped:?}");
+        assert!(!skipped.reason.is_empty(), "{skipped:?}");
+    }
+    let mut codes: Vec<_> = report.skipped.iter().map(|skipped| skipped.code).collect();
+    codes.dedup();
+    codes
+}
+
+#[test]
+fn everything_is_known_of_a_world_that_is_well() {
+    assert_eq!(skipped(&World::pop()), [""; 0]);
+    assert_eq!(skipped(&World::gateway()), [""; 0]);
+}
+
+#[test]
+fn driver_that_tells_nothing() {
+    let mut world = World::pop_before_start();
+    for name in ["in0", "bb0"] {
+        let device = world.device(name);
+        (device.xdp_features, device.offloads, device.rx_queues) =
+            (Err("no".to_owned()), Err("no".to_owned()), Err("no".to_owned()));
+    }
+    assert_eq!(skipped(&world), ["xdp_native_missing", "xdp_xmit_missing", "lro_on", "gro_hw_on", "queues_few"]);
+}
+
+#[test]
+fn driver_that_tells_of_transmission_only_with_a_program() {
+    let mut world = World::pop_before_start();
+    world.device("bb0").xdp_features = Ok(XdpFeatures::BASIC);
+    assert_eq!(skipped(&world), ["xdp_xmit_missing"]);
+}
+
+#[test]
+fn pins_that_are_hidden() {
+    let mut world = World::pop();
+    world.facts.devices.values_mut().for_each(|device| device.own_program_id = None);
+    world.facts.instance.state = State::Hidden("Permission denied".to_owned());
+    let codes = [
+        "xdp_foreign",
+        "xdp_detached",
+        "neighbour_unmanaged",
+        "next_hops_outdated",
+        "not_started",
+        "pins_unreadable",
+        "daemon_not_running",
+        "config_not_applied",
+        "packets_dropped",
+        "packets_lost",
+    ];
+    assert_eq!(skipped(&world), codes);
+}
+
+#[test]
+fn netlink_that_fails() {
+    let mut world = World::pop();
+    world.facts.ways = Err("no".to_owned());
+    let codes = [
+        "backend_mtu_small",
+        "route_missing",
+        "route_off_backbone",
+        "neighbour_unresolved",
+        "neighbour_unmanaged",
+        "next_hops_outdated",
+    ];
+    assert_eq!(skipped(&world), codes);
+    let mut world = World::gateway();
+    world.facts.stack_routes = Err("no".to_owned());
+    assert_eq!(
+        skipped(&world),
+        [
+            "vip_not_local",
+            "rp_filter_strict",
+            "forwarding_off",
+            "return_route_missing",
+            "arp_answers_for_vip",
+            "arp_announces_vip"
+        ]
+    );
+}
+
+#[test]
+fn sysctls_that_are_not_shown() {
+    let mut world = World::gateway();
+    world.facts.sysctls.0.clear();
+    world.facts.system.jit = Err("no".to_owned());
+    assert_eq!(skipped(&world), ["jit_off", "rp_filter_strict", "arp_announces_vip"]);
+}
+
+#[test]
+fn checklist_has_devices_of_the_families_in_use_and_segments_that_fit() {
+    let mut world = World::pop();
+    let lists = checklists(&world.config, &world.facts);
+    assert_eq!(lists.len(), 2);
+    let commands = |world: &World, backend: usize| -> Vec<String> {
+        let list = checklists(&world.config, &world.facts).swap_remove(backend);
+        list.steps.into_iter().flat_map(|step| step.commands).collect()
+    };
+    let of_ipv4 = commands(&world, 0);
+    for wanted in [
+        "type ipip local 10.4.0.2",
+        "type sit local 10.4.0.2",
+        "2001:db8::80/128 dev lo",
+        "decap4.rp_filter=2",
+        "arp_ignore=1",
+    ] {
+        assert!(of_ipv4.iter().any(|command| command.contains(wanted)), "{wanted}: {of_ipv4:#?}");
+    }
+    assert!(!of_ipv4.iter().any(|command| command.contains("advmss")), "1600 bytes have room: {of_ipv4:#?}");
+    world.ways().view.routes.get_mut(&address("fd00:4::2")).unwrap().mtu_bytes = 1500;
+    let of_ipv6 = commands(&world, 1);
+    for wanted in ["type ip6tnl mode any local fd00:4::2", "ip -4 route change", "advmss 1420", "advmss 1400"] {
+        assert!(of_ipv6.iter().any(|command| command.contains(wanted)), "{wanted}: {of_ipv6:#?}");
+    }
+}
