@@ -68,14 +68,15 @@ pub fn decide<I: Answer>(ctx: *mut xdp_md, l2_bytes: u32, offset: u32, policy: u
     } else if !admits(LIMIT_ECHO) {
         LIMITED
     } else {
-        // All of it was there a moment ago, so nothing fails half-way; the verifier does not know.
+        // Without its checksum in the linear part it cannot be answered.
         answer::<I>(frame, l2_bytes).map_or(LIMITED, |()| SENT)
     }
 }
 
-/// Turns the request into its reply, in place.
+/// Turns the request into its reply, in place. What fails does so before anything is written: the Ethernet header is there
+/// where the reply is, which the verifier does not know.
 #[inline(always)]
 fn answer<I: Answer>(frame: Cursor, l2_bytes: usize) -> Option<()> {
-    frame::turn_round(frame, frame, l2_bytes)?;
-    I::write_echo_reply(frame.skip(l2_bytes))
+    I::write_echo_reply(frame.skip(l2_bytes))?;
+    frame::turn_round(frame, frame, l2_bytes)
 }

@@ -1,6 +1,6 @@
 //! Echo requests to VIPs that have a policy for them.
 
-use anycast_common::outcome::Outcome::{EchoAnswered, EchoPolicy, L4Truncated, NoListener, TtlAnswered};
+use anycast_common::outcome::Outcome::{EchoAnswered, EchoLimited, EchoPolicy, L4Truncated, NoListener, TtlAnswered};
 use anycast_tests::packet::{IcmpError, Packet};
 
 use crate::fixture::{
@@ -45,7 +45,14 @@ fn of_family(family: &Family) -> Vec<Row> {
     let Family { name, client, own, answered, answered_tcp, silent, way } = *family;
     let request = |vip| to(vip).icmp_echo(7, 9).payload_len(56);
     let reply = |vip| Packet::from_to(vip, client).icmp_echo_reply(7, 9).payload_len(56).build_ip();
+    let message = 14 + if answered.contains(':') { 40 } else { 20 };
     vec![
+        pop(format!("{name}: an echo request, linear up to its checksum"), request(answered))
+            .in_fragments(message + 4)
+            .answered(answered, EchoAnswered, reply(answered)),
+        pop(format!("{name}: an echo request, linear up to half of its checksum"), request(answered))
+            .in_fragments(message + 3)
+            .dropped(answered, EchoLimited),
         pop(format!("{name}: an echo request is answered by the PoP"), request(answered)).answered(
             answered,
             EchoAnswered,

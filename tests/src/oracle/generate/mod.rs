@@ -78,7 +78,12 @@ pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], 
 
 /// Within headers where that can be, else as many as there are.
 fn linear_bytes(rng: &mut Rng, abilities: Abilities) -> usize {
-    if abilities.shorten_linear && rng.bool() { rng.usize(FRAME_BYTES_MIN..256) } else { LINEAR_BYTES }
+    match () {
+        () if !abilities.shorten_linear || rng.bool() => LINEAR_BYTES,
+        () if !one_in(rng, 4) => rng.usize(FRAME_BYTES_MIN..256),
+        // Around the end of the fixed IP header, untagged or tagged.
+        () => FRAME_BYTES_MIN + pick(rng, &[20, 40]) + pick(rng, &[0, 4, 8]) + rng.usize(..16),
+    }
 }
 
 /// Independent streams for tables and packets.

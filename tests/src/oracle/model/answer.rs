@@ -12,6 +12,8 @@ use super::{
 
 const TTL: u8 = 64;
 const ICMP_BYTES: usize = 8;
+/// Of an echo request, what its answer changes: type, code and checksum.
+const CHANGED_BYTES: usize = 4;
 
 /// A packet that may be answered.
 pub(super) struct Arrived<'a> {
@@ -65,7 +67,9 @@ pub(super) fn echo(answers: &Answers, policy: Echo, arrived: &Arrived<'_>) -> Op
         Echo::Forward => None,
         Echo::Drop => Some(Err(Outcome::EchoPolicy)),
         Echo::Answer if upper.offset != family.header_bytes() => None,
-        Echo::Answer if !answers.echo || readable_bytes < upper.offset + ICMP_BYTES => Some(Err(Outcome::EchoLimited)),
+        Echo::Answer if !answers.echo || readable_bytes < upper.offset + CHANGED_BYTES => {
+            Some(Err(Outcome::EchoLimited))
+        }
         Echo::Answer => Some(Ok(sent(Outcome::EchoAnswered, arrived, &echo_reply(arrived)))),
     }
 }
