@@ -54,6 +54,16 @@ fn explain_gateway(ctx: XdpContext) -> u32 {
 }
 
 #[xdp(frags)]
+fn explain_pop_frags(ctx: XdpContext) -> u32 {
+    pop::run::<Fragmented, Explainer>(&ctx)
+}
+
+#[xdp(frags)]
+fn explain_gateway_frags(ctx: XdpContext) -> u32 {
+    gateway::run::<Fragmented, Explainer>(&ctx)
+}
+
+#[xdp(frags)]
 fn pop_frags(ctx: XdpContext) -> u32 {
     pop::run::<Fragmented, Nobody>(&ctx)
 }

@@ -10,8 +10,9 @@ fn every_program_passes_the_verifier() {
         return;
     }
     let mut loaded = loader::load(None, &Limits::default(), Some(&[7; 16])).expect("maps");
-    let frags = ["pop_frags", "backbone_frags", "gateway_frags"];
-    for name in ["pop", "backbone", "gateway", "explain_pop", "explain_gateway"].into_iter().chain(frags) {
+    let linear = ["pop", "backbone", "gateway", "explain_pop", "explain_gateway"].map(str::to_owned);
+    let frags = linear.each_ref().map(|name| format!("{name}_frags"));
+    for name in linear.iter().chain(&frags) {
         let program = loaded.xdp(name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
         let info = program.info().expect("info");
         println!(

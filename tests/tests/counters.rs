@@ -81,6 +81,7 @@ fn services(config: PopConfig, lab: &Lab) -> PopConfig {
         .vip_with_listeners("listeners", ip(WITH_LISTENERS), &["udp/53"], "both")
         .vip("narrow", ip(NARROW), "narrow")
         .vip("unresolved", ip(UNRESOLVED), "unresolved")
+        .no_icmp_errors()
 }
 
 /// Packets and bytes by VIP and outcome.

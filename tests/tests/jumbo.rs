@@ -62,12 +62,24 @@ fn jumbo_frames_are_forwarded_in_gue() {
     carries_jumbo_frames(&deploy(Topology::pop_and_home(), "encap = \"gue\"\n"));
 }
 
+/// A frame of several buffers has an explanation, by the variant that is attached.
+fn is_explained(pop: &Daemon) {
+    let words = ["explain", "udp", "203.0.113.7:1000", "192.0.2.44:53", "--length", "8000", "--output", "json"];
+    let told: serde_json::Value = serde_json::from_str(&pop.run_cli(&words).unwrap()).unwrap();
+    assert_eq!((&told["outcome"], &told["vip"]["name"]), (&"forwarded".into(), &"v4in4".into()), "{told}");
+    assert_eq!(told["notes"], serde_json::json!([]), "{told}");
+    let grown = told["frame"].as_str().unwrap().len() / 2 - 8014;
+    let is_gue = told["backend"]["encap"].as_str().unwrap().starts_with("gue");
+    assert_eq!(grown, if is_gue { 28 } else { 20 }, "{told}");
+}
+
 fn carries_jumbo_frames(deployment: &Deployment) {
     let lab = &deployment.lab;
     assert_eq!(attached(&deployment.gateway), [row("lb0", "native", true)]);
     assert!(deployment.pop().run_cli(&["status"]).unwrap().contains("native, frags"));
 
     let _nginx = Nginx::start(&lab.home, lab.scratch.path(), &Deployment::vips()).unwrap();
+    is_explained(deployment.pop());
     let before = KernelCounters::read(&lab.home).unwrap();
     for mix in MIXES {
         ping_and_udp(lab, mix);

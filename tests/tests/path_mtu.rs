@@ -84,7 +84,7 @@ fn store_after(daemon: &Daemon, known: usize, since_ns: u64) -> Duration {
 }
 
 #[test]
-fn mtu_is_learnt_from_a_router_and_longer_packets_are_counted() {
+fn mtu_is_learnt_from_a_router_and_longer_packets_are_answered() {
     require_root!();
     is_learnt(Topology::pop_and_home());
 }
@@ -110,9 +110,9 @@ fn is_learnt(topology: Topology) {
         let row = backend(pop, home);
         assert!((590..=600).contains(&row["mtu_left_secs"].as_u64().unwrap()), "{row}");
 
-        let before = pop.stats().unwrap().outcome_packets("too_big");
+        let before = pop.stats().unwrap().outcome_packets("too_big_answered");
         assert_eq!(ping_inner(lab, mix, NARROW_MTU_BYTES - overhead + 1), 0, "{mix:?}");
-        assert_eq!(pop.stats().unwrap().outcome_packets("too_big"), before + 1, "{mix:?}");
+        assert_eq!(pop.stats().unwrap().outcome_packets("too_big_answered"), before + 1, "{mix:?}");
         assert_eq!(ping_inner(lab, mix, NARROW_MTU_BYTES - overhead), 1, "{mix:?}");
         let text = pop.run_cli(&["status"]).unwrap();
         assert!(text.contains("learnt, "), "{text}");

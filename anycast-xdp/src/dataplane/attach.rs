@@ -16,6 +16,7 @@ use aya::programs::{
     xdp::XdpLink,
 };
 
+pub use self::attempt::LINEAR_MTU_BYTES_MAX;
 use self::attempt::{Attempt, attempts};
 use super::{
     interfaces::{self, interface_index},

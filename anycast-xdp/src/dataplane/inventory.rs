@@ -52,6 +52,18 @@ pub struct InterfaceRecord {
     pub frags: bool,
 }
 
+impl InterfaceRecord {
+    /// The variant of the program that is attached.
+    pub fn variant(&self) -> String {
+        variant(&self.program, self.frags)
+    }
+}
+
+/// What the object calls a program, or its variant that takes frames with fragments.
+pub fn variant(program: &str, frags: bool) -> String {
+    if frags { format!("{program}_frags") } else { program.to_owned() }
+}
+
 /// A VIP and its index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VipRecord {

@@ -151,7 +151,7 @@ impl SecondCopy {
 
     /// What is counted by no outcome: the program counts what goes well by VIP alone, and `backbone` nothing.
     fn uncounted(&self) -> Outcome {
-        match self.program.as_str() {
+        match self.program.trim_end_matches("_frags") {
             "gateway" => Outcome::Decapsulated,
             "pop" => Outcome::Forwarded,
             _ => Outcome::NotVip,
@@ -206,6 +206,8 @@ pub fn explaining(program: &str) -> Option<&'static str> {
     match program {
         "pop" => Some("explain_pop"),
         "gateway" => Some("explain_gateway"),
+        "pop_frags" => Some("explain_pop_frags"),
+        "gateway_frags" => Some("explain_gateway_frags"),
         _ => None,
     }
 }
@@ -219,7 +221,7 @@ fn flow_key_of(program: &str, attached: &ProgramInfo) -> Result<FlowKey> {
         }
     }
     ensure!(
-        program != "pop",
+        !program.starts_with("pop"),
         "the attached program keeps its flow key elsewhere than those of this build: start the daemon again with this build"
     );
     Ok(FlowKey { words: [0; anycast_common::flow::KEY_WORDS] })

@@ -3,11 +3,12 @@
 use anycast_common::header::ETHERNET_BYTES;
 use aya::programs::XdpMode;
 
+use super::super::inventory::variant;
 use crate::desired::AttachMode;
 
 /// Longest IP packet whose frame lies in a page of 4096 bytes, beside the 256 of headroom and the 320 of
 /// `struct skb_shared_info`. Above it drivers give frames in fragments; many do from less on.
-const LINEAR_MTU_BYTES_MAX: u32 = 4096 - 256 - 320 - ETHERNET_BYTES as u32;
+pub const LINEAR_MTU_BYTES_MAX: u32 = 4096 - 256 - 320 - ETHERNET_BYTES as u32;
 
 /// A variant of a program, in a mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +27,7 @@ impl Attempt {
 
     /// The variant of a program.
     pub fn program(self, name: &str) -> String {
-        if self.frags { format!("{name}_frags") } else { name.to_owned() }
+        variant(name, self.frags)
     }
 }
 

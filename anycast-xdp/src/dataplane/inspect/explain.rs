@@ -4,8 +4,11 @@ mod steps;
 
 use std::fmt;
 
-use anycast_common::outcome::{Class, Outcome};
-use anyhow::{Context as _, Result, bail};
+use anycast_common::{
+    header::ETHERNET_BYTES,
+    outcome::{Class, Outcome},
+};
+use anyhow::{Context as _, Result, bail, ensure};
 use aya::programs::{
     ProgramInfo,
     links::{FdLink, PinnedLink},
@@ -15,6 +18,7 @@ use aya::programs::{
 use self::steps::Steps;
 use super::{
     super::{
+        attach::LINEAR_MTU_BYTES_MAX,
         interfaces::{interface_index, interface_name},
         inventory::InterfaceRecord,
         pins::Pins,
@@ -27,6 +31,9 @@ use crate::{
     explain::{Frame, advice, changes, headers},
     view::{Count, Explained, ExplainedCount},
 };
+
+/// Longest frame that a program without fragments gets.
+const LINEAR_BYTES_MAX: usize = LINEAR_MTU_BYTES_MAX as usize + ETHERNET_BYTES;
 
 /// Where a packet is taken to come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +78,7 @@ impl Inspector {
         let ifindex = interface_index(name).with_context(|| format!("there is no interface {name} any more"))?;
         let attached = attached(&self.pins, name)?;
         let rooms = self.rooms();
-        let copy = SecondCopy::load(&self.pins.maps(), &interface.program, &attached, rooms.0, rooms.1)?;
+        let copy = SecondCopy::load(&self.pins.maps(), &interface.variant(), &attached, rooms.0, rooms.1)?;
         let is_attached_build = copy.is_copy_of(&attached)?;
         Ok(Explainer { inspector: self, interface, ifindex, copy, is_attached_build })
     }
@@ -117,13 +124,16 @@ impl Explainer<'_> {
     ///
     /// Whatever the kernel refuses: a frame that is too long or too short, for one.
     pub fn explain(&mut self, given: &Frame) -> Result<Explained> {
+        let (bytes, number) = (given.bytes.len(), given.number);
+        let InterfaceRecord { name, frags, .. } = &self.interface;
+        ensure!(
+            *frags || bytes <= LINEAR_BYTES_MAX,
+            "the {bytes} bytes of packet {number} are more than {name} gives its program, which is attached without \
+             fragments: at most {LINEAR_BYTES_MAX}"
+        );
         let frame = TestFrame { bytes: &given.bytes, ingress_ifindex: self.ifindex, ..TestFrame::default() };
         let verdict = self.copy.run(frame).with_context(|| {
-            format!(
-                "the {} bytes of packet {} are not run: the kernel takes 14 to about 3500",
-                given.bytes.len(),
-                given.number
-            )
+            format!("the {bytes} bytes of packet {number} are not run: the kernel takes at least 14")
         })?;
         let mut notes = given.notes.clone();
         if !self.is_attached_build {

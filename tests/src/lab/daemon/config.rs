@@ -136,6 +136,12 @@ source_ipv6 = \"{}\"
         self
     }
 
+    /// Adds `[icmp]` with no ICMP errors: what they would tell is dropped silently, every packet of it.
+    pub fn no_icmp_errors(mut self) -> Self {
+        self.text.push_str("\n[icmp]\nerror_rate_pps = 0\n");
+        self
+    }
+
     /// Accepts a backbone that does not carry all that clients send.
     pub fn allow_small_mtu(mut self) -> Self {
         self.text = self.text.replacen("[tunnel]\n", "[tunnel]\nallow_small_mtu = true\n", 1);
