@@ -30,5 +30,5 @@ fn interpreted_programs_do_the_same_and_packets_reach_most_of_their_lines() {
         panic!("{failure}");
     }
     let coverage = interpreted.coverage().unwrap();
-    assert!(coverage.percent() > 85.0, "{coverage}");
+    assert!(coverage.percent() > 95.0, "{coverage}");
 }
