@@ -285,10 +285,13 @@ const SUMMED_BYTES: usize = 512;
 /// known when it runs: summed in place, in a loop or in blocks, it would have the verifier walk every length there is.
 #[inline(always)]
 pub fn sum(ctx: &XdpContext, scratch: *mut Scratch, offset: usize, length: usize) -> Option<u32> {
-    let length = opaque(length) & 0x7ff;
-    if length == 0 || length + 4 > size_of::<Scratch>() {
+    // One test for both ends, on a number that it bounds: kernels before 6.13 take neither a length that may be 0, nor what
+    // the compiler makes of two tests.
+    let last = opaque(length.wrapping_sub(1));
+    if last > size_of::<Scratch>() - 5 {
         return None;
     }
+    let length = last + 1;
     let bytes = scratch.cast::<u8>();
     // SAFETY: `length` and the word that it ends in lie within the buffer by the test above.
     let loaded = unsafe {
