@@ -26,16 +26,22 @@ use crate::{
 
 /// Forwards one frame, or tells why not; counts it; gives the XDP action.
 ///
-/// Untagged frames have a copy of the stages to themselves, in which every offset up to the IP header is a constant.
+/// Untagged frames have a copy of the stages to themselves, in which every offset up to the IP header is a constant. Each
+/// copy is a function: one that called another would have both on the stack, more than older kernels give.
 #[inline(always)]
 pub fn run<F: Frames, O: Observer>(ctx: &XdpContext) -> u32 {
-    let start = Cursor::of_frame::<F>(ctx);
-    let l3 = start.skip_constant(ETHERNET_BYTES);
-    match frame::ethertype(start) {
-        ETHERTYPE_IPV4 => match_vip::<F, V4, O>(ctx, start, l3, ETHERNET_BYTES),
-        ETHERTYPE_IPV6 => match_vip::<F, V6, O>(ctx, start, l3, ETHERNET_BYTES),
+    match frame::ethertype(Cursor::of_frame::<F>(ctx)) {
+        ETHERTYPE_IPV4 => run_untagged::<F, V4, O>(ctx.ctx),
+        ETHERTYPE_IPV6 => run_untagged::<F, V6, O>(ctx.ctx),
         _ => run_tagged::<F, O>(ctx.ctx),
     }
+}
+
+#[inline(never)]
+fn run_untagged<F: Frames, I: Answer, O: Observer>(ctx: *mut xdp_md) -> u32 {
+    let ctx = &XdpContext::new(ctx);
+    let start = Cursor::of_frame::<F>(ctx);
+    match_vip::<F, I, O>(ctx, start, start.skip_constant(ETHERNET_BYTES), ETHERNET_BYTES)
 }
 
 /// Frames with tags, and those that are not IP at all.
