@@ -109,10 +109,7 @@ impl Cursor {
     /// Are there `length` bytes from here to the end of the frame?
     #[inline(always)]
     pub fn holds(self, length: usize) -> bool {
-        if self.fragments.is_none() {
-            return self.base + length <= self.end;
-        }
-        self.base + length <= self.end || length <= self.remaining()
+        self.base + length <= self.end || (self.fragments.is_some() && length <= self.remaining())
     }
 
     /// The next `N` bytes as a window, if the linear part has them.
@@ -285,8 +282,8 @@ const SUMMED_BYTES: usize = 512;
 /// known when it runs: summed in place, in a loop or in blocks, it would have the verifier walk every length there is.
 #[inline(always)]
 pub fn sum(ctx: &XdpContext, scratch: *mut Scratch, offset: usize, length: usize) -> Option<u32> {
-    // One test for both ends, on a number that it bounds: kernels before 6.13 take neither a length that may be 0, nor what
-    // the compiler makes of two tests.
+    // One test for both ends, on a number that it bounds: older kernels take neither a length that may be 0 (6.12), nor
+    // what the compiler makes of two tests (6.1).
     let last = opaque(length.wrapping_sub(1));
     if last > size_of::<Scratch>() - 5 {
         return None;
