@@ -16,7 +16,7 @@ use aya::programs::{
     xdp::XdpLink,
 };
 
-pub use self::attempt::LINEAR_MTU_BYTES_MAX;
+pub use self::attempt::linear_mtu_bytes_max;
 use self::attempt::{Attempt, attempts};
 use super::{
     interfaces::{self, interface_index},

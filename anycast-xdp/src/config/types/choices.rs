@@ -86,11 +86,18 @@ impl<T: Choice> FieldType for T {
     }
 }
 
-impl fmt::Display for InterfaceRole {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::WORDS.iter().find(|(_, choice)| choice == self).map_or("", |(word, _)| word))
-    }
+/// The word of a value.
+macro_rules! displayed {
+    ($($choice:ty),+) => {
+        $(impl fmt::Display for $choice {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(Self::WORDS.iter().find(|(_, choice)| choice == self).map_or("", |(word, _)| word))
+            }
+        })+
+    };
 }
+
+displayed!(InterfaceRole, AttachMode, IcmpEcho, HashOn, State);
 
 /// `"a", "b" or "c"`.
 fn words<T: Choice>() -> String {

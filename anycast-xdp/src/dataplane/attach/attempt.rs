@@ -6,9 +6,13 @@ use aya::programs::XdpMode;
 use super::super::inventory::variant;
 use crate::desired::AttachMode;
 
-/// Longest IP packet whose frame lies in a page of 4096 bytes, beside the 256 of headroom and the 320 of
+/// Longest IP packet whose frame lies in a page, beside the 256 bytes of headroom (`XDP_PACKET_HEADROOM`) and the 320 of
 /// `struct skb_shared_info`. Above it drivers give frames in fragments; many do from less on.
-pub const LINEAR_MTU_BYTES_MAX: u32 = 4096 - 256 - 320 - ETHERNET_BYTES as u32;
+pub fn linear_mtu_bytes_max() -> u32 {
+    // SAFETY: asks for a number.
+    let page_bytes = u32::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
+    page_bytes - 256 - 320 - ETHERNET_BYTES as u32
+}
 
 /// A variant of a program, in a mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,8 @@ const GENERIC: &str = "generic";
 pub(super) fn attempts(asked: AttachMode, mtu_bytes: u32) -> Vec<Attempt> {
     let native = |frags| Attempt { mode: NATIVE, frags };
     let generic = Attempt { mode: GENERIC, frags: false };
-    let natives = if mtu_bytes > LINEAR_MTU_BYTES_MAX { vec![native(true)] } else { vec![native(false), native(true)] };
+    let natives =
+        if mtu_bytes > linear_mtu_bytes_max() { vec![native(true)] } else { vec![native(false), native(true)] };
     match asked {
         AttachMode::Auto => [natives, vec![generic]].concat(),
         AttachMode::Native => natives,

@@ -18,7 +18,7 @@ use aya::programs::{
 use self::steps::Steps;
 use super::{
     super::{
-        attach::LINEAR_MTU_BYTES_MAX,
+        attach::linear_mtu_bytes_max,
         interfaces::{interface_index, interface_name},
         inventory::InterfaceRecord,
         pins::Pins,
@@ -31,9 +31,6 @@ use crate::{
     explain::{Frame, advice, changes, headers},
     view::{Count, Explained, ExplainedCount},
 };
-
-/// Longest frame that a program without fragments gets.
-const LINEAR_BYTES_MAX: usize = LINEAR_MTU_BYTES_MAX as usize + ETHERNET_BYTES;
 
 /// Where a packet is taken to come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,10 +123,11 @@ impl Explainer<'_> {
     pub fn explain(&mut self, given: &Frame) -> Result<Explained> {
         let (bytes, number) = (given.bytes.len(), given.number);
         let InterfaceRecord { name, frags, .. } = &self.interface;
+        let linear_bytes_max = linear_mtu_bytes_max() as usize + ETHERNET_BYTES;
         ensure!(
-            *frags || bytes <= LINEAR_BYTES_MAX,
+            *frags || bytes <= linear_bytes_max,
             "the {bytes} bytes of packet {number} are more than {name} gives its program, which is attached without \
-             fragments: at most {LINEAR_BYTES_MAX}"
+             fragments: at most {linear_bytes_max}"
         );
         let frame = TestFrame { bytes: &given.bytes, ingress_ifindex: self.ifindex, ..TestFrame::default() };
         let verdict = self.copy.run(frame).with_context(|| {

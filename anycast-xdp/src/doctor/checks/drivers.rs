@@ -11,6 +11,7 @@ use super::{
     interfaces::present,
 };
 use crate::{
+    dataplane::attach::linear_mtu_bytes_max,
     desired::{AttachMode, Role},
     netlink::device::XdpFeatures,
 };
@@ -37,7 +38,7 @@ pub(super) const CHECKS: [Check; 3] = [
         code: "mtu_needs_frags",
         severities: &[Error, Warning],
         concerns: Concerns::All,
-        finds: "an MTU whose frames do not fit one buffer, where programs or driver take no more",
+        finds: "an MTU whose frames do not fit one buffer, where its driver takes no more",
         run: mtu_needs_frags,
     },
 ];
@@ -109,16 +110,8 @@ fn egress<'a>(case: &Case<'a>) -> BTreeSet<&'a String> {
     named.chain(routed).collect()
 }
 
-/// Longest IP packet that fits one buffer: a page less headroom (`XDP_PACKET_HEADROOM`), `struct skb_shared_info` and
-/// the Ethernet header. Some drivers take a few bytes less.
-fn single_buffer_mtu_bytes() -> u32 {
-    // SAFETY: asks for a number.
-    let page_bytes = u32::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
-    page_bytes - 256 - 320 - 14
-}
-
 fn mtu_needs_frags(case: &Case<'_>, answer: &mut Answer<'_>) {
-    let limit_bytes = single_buffer_mtu_bytes();
+    let limit_bytes = linear_mtu_bytes_max();
     for (interface, link) in present(case) {
         let name = &interface.name;
         let runs_natively = link.xdp.is_some_and(|xdp| xdp.mode == "native");
@@ -127,18 +120,16 @@ fn mtu_needs_frags(case: &Case<'_>, answer: &mut Answer<'_>) {
         }
         let sends = interface.backbone && matches!(case.config.local.role, Role::Pop(_));
         let needed = if sends { RX_AND_XMIT_SG } else { XdpFeatures::RX_SG };
-        let features = case.facts.devices.get(name).map(|device| &device.xdp_features);
-        let who = match features {
-            _ if !case.facts.takes_frags => "the programs take",
-            Some(Ok(features)) if !features.has(needed) => "its driver takes",
+        match case.facts.devices.get(name).map(|device| &device.xdp_features) {
+            Some(Ok(features)) if !features.has(needed) => {}
             Some(Err(reason)) => {
                 answer.skip(Place::interface(name), reason);
                 continue;
             }
             Some(Ok(_)) | None => continue,
-        };
+        }
         let problem = format!(
-            "`{name}` has an MTU of {} bytes; {who} frames of one buffer, packets of up to {limit_bytes}",
+            "`{name}` has an MTU of {} bytes; its driver takes frames of one buffer, packets of up to {limit_bytes}",
             link.mtu_bytes
         );
         let fix = format!("ip link set {name} mtu {limit_bytes}, or less; at the other end, too");

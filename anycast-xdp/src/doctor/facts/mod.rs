@@ -35,9 +35,6 @@ pub type Known<T> = Result<T, String>;
 pub const CLIENTS: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), IpAddr::V6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 1))];
 
-/// The datapath's programs take frames of several buffers (`xdp.frags`).
-const PROGRAMS_TAKE_FRAGS: bool = true;
-
 /// What the checks look at.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -60,8 +57,6 @@ pub struct Facts {
     pub stack_routes: Known<BTreeMap<IpAddr, Option<StackRoute>>>,
     /// What is pinned and running.
     pub instance: Instance,
-    /// The programs take frames of several buffers.
-    pub takes_frags: bool,
 }
 
 impl Facts {
@@ -96,7 +91,6 @@ impl Facts {
             devices,
             ways,
             instance,
-            takes_frags: PROGRAMS_TAKE_FRAGS,
         })
     }
 

@@ -95,10 +95,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         what: "jumbo MTU, native, and a driver of one buffer",
         world: jumbo,
-        breaks: |world| {
-            world.facts.takes_frags = true;
-            world.config.local.interfaces[0].attach = AttachMode::Native;
-        },
+        breaks: |world| world.config.local.interfaces[0].attach = AttachMode::Native,
         says: (Error, "mtu_needs_frags", "interface in0", "ip link set in0 mtu"),
     },
     Row {
@@ -156,10 +153,9 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 #[test]
-fn jumbo_frames_are_well_where_programs_and_driver_take_several_buffers() {
+fn jumbo_frames_are_well_where_the_driver_takes_several_buffers() {
     let mut world = jumbo();
     world.config.services.pools.clear();
-    world.facts.takes_frags = true;
     world.device("in0").xdp_features = Ok(XdpFeatures(XdpFeatures::BASIC.0 | XdpFeatures::RX_SG.0));
     assert_eq!(world.codes(), ["not_started"]);
     world.link("bb0").mtu_bytes = 9000;

@@ -166,7 +166,6 @@ fn facts(interfaces: &[&str]) -> Facts {
             has_inventory: true,
             state: State::Absent,
         },
-        takes_frags: false,
     }
 }
 

@@ -1,0 +1,146 @@
+//! VIPs, pools and backends.
+
+use std::net::IpAddr;
+
+use anycast_common::listeners::{Compiled, ListenerError, compile};
+use serde::{Deserialize, Serialize};
+
+use super::{Encap, IPV6_MTU_MIN_BYTES, Listener};
+
+/// The services of a PoP or gateway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Services {
+    /// In the order of the file.
+    pub vips: Vec<Vip>,
+    /// In the order of the file.
+    pub pools: Vec<Pool>,
+}
+
+/// One anycast service address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vip {
+    /// Unique name.
+    pub name: String,
+    /// Unique address.
+    pub address: IpAddr,
+    /// What it takes; empty: everything.
+    pub listeners: Vec<Listener>,
+    /// What of a packet decides its backend.
+    pub hash: HashOn,
+    /// Name of the pool that it is bound to; gateways have none.
+    pub pool: Option<String>,
+    /// Names of the pools that take its place, in this order.
+    pub fallback_pools: Vec<String>,
+    /// What becomes of echo requests.
+    pub icmp_echo: IcmpEcho,
+}
+
+/// What becomes of echo requests to a VIP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IcmpEcho {
+    /// They are packets like any other.
+    #[default]
+    Forward,
+    /// The PoP answers.
+    Answer,
+    /// Dropped.
+    Drop,
+}
+
+impl Vip {
+    /// The pools that it is bound to, in order.
+    pub fn pools(&self) -> impl Iterator<Item = &str> {
+        self.pool.iter().chain(&self.fallback_pools).map(String::as_str)
+    }
+
+    /// Its listeners, compiled. One that takes everything, but not by its addresses, is as one with listeners for every
+    /// protocol: its packets have to be read as far as their ports.
+    ///
+    /// # Errors
+    ///
+    /// Listeners that validation excludes.
+    pub fn compiled_listeners(&self) -> Result<Compiled, ListenerError> {
+        compile_for(&self.listeners, self.hash)
+    }
+}
+
+/// What a VIP with these listeners and this hash takes.
+///
+/// # Errors
+///
+/// Listeners that validation excludes.
+pub fn compile_for(listeners: &[Listener], hash: HashOn) -> Result<Compiled, ListenerError> {
+    if listeners.is_empty() && hash == HashOn::Flow { Ok(Compiled::everything()) } else { compile(listeners) }
+}
+
+/// What of a packet decides its backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HashOn {
+    /// Addresses, ports and protocol.
+    #[serde(rename = "5-tuple")]
+    Flow,
+    /// The client's address.
+    #[serde(rename = "source")]
+    Source,
+    /// Both addresses.
+    #[serde(rename = "addresses")]
+    Addresses,
+}
+
+impl HashOn {
+    /// What a VIP hashes on that does not say.
+    pub const fn default_of(has_listeners: bool) -> Self {
+        if has_listeners { Self::Flow } else { Self::Addresses }
+    }
+}
+
+/// What a pool or a backend is there for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Flows, new ones too.
+    #[default]
+    Up,
+    /// The TCP flows that it has, and nothing new.
+    Drain,
+    /// Nothing.
+    Down,
+}
+
+/// The weighted backends of one home region.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Unique name.
+    pub name: String,
+    /// Where it is.
+    pub home_region: String,
+    /// What all of it is there for.
+    pub state: State,
+    /// At least one.
+    pub backends: Vec<Backend>,
+}
+
+/// A home-region node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Its tunnel address, unique within the pool.
+    pub address: IpAddr,
+    /// Share of the flows, 1 to 65535.
+    pub weight: u16,
+    /// What its packets are wrapped in.
+    pub encap: Encap,
+    /// Longest outer packet toward it, in bytes, if the route and the routers do not know.
+    pub mtu_bytes: Option<u16>,
+    /// What it is there for.
+    pub state: State,
+}
+
+/// The least MTU of a path that a backend may be behind: what every host takes in one piece (RFC 791) or every link
+/// (RFC 8200 section 5).
+pub const fn outer_mtu_min_bytes(backend: IpAddr) -> u16 {
+    match backend {
+        IpAddr::V4(_) => 576,
+        IpAddr::V6(_) => IPV6_MTU_MIN_BYTES,
+    }
+}
