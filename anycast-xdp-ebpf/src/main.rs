@@ -17,6 +17,7 @@ mod observe;
 mod packet;
 mod pop;
 mod stage;
+mod sum;
 mod verdict;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

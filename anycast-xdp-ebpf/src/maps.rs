@@ -1,18 +1,20 @@
-//! Every map, and typed reads of them. Capacities given here are placeholders: the loader sets them from its limits.
+//! Every map, and typed access to them; that to [`counters`] and to what answers need ([`icmp`]) has files of its own.
+//! Capacities given here are placeholders: the loader sets them from its limits.
 //!
 //! Values are read in two ways: *cells* by one volatile 8-byte load, because userspace stores to them while packets
 //! flow; everything else by plain loads, because it was written before any cell led to it.
 
+mod counters;
+mod icmp;
+
 use anycast_common::{
     flow::FlowKey,
-    limiter,
     listen::page_slot,
     map::{
-        BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, HostEntry, ICMP_SOURCE_WORDS, IcmpRates,
-        LinkEntry, ListenerSet, PortPage, PortTable, SlotPair, TransitionKey, TunnelKey, TunnelPolicy, VipDropKey,
-        VipEntry,
+        BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, HostEntry, LinkEntry, ListenerSet, PortPage,
+        PortTable, SlotPair, TransitionKey, TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
     },
-    outcome::{Class, Outcome},
+    outcome::Outcome,
 };
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, BPF_F_NO_PREALLOC},
@@ -20,7 +22,14 @@ use aya_ebpf::{
     maps::{Array, DevMap, HashMap, LpmTrie, LruHashMap, PerCpuArray, PerCpuHashMap},
 };
 
-use crate::packet::{Frames, Scratch, opaque};
+pub use self::{
+    counters::{count_backend, count_outcome, count_vip, count_vip_drop},
+    icmp::{icmp_admits, icmp_rates, icmp_scratch, icmp_source},
+};
+use crate::{
+    packet::{Frames, opaque},
+    sum::Scratch,
+};
 
 /// Keys of the flow hash: read-only data, frozen before the program is loaded. In a map of its own, from where a second copy
 /// of the program takes them.
@@ -250,123 +259,4 @@ pub fn tunnel_policy() -> TunnelPolicy {
 pub fn explanation() -> Option<&'static mut Explanation> {
     // SAFETY: no other program has this map, and userspace runs the explaining ones one after the other.
     EXPLAIN.get_ptr_mut(0).map(|explanation| unsafe { &mut *explanation })
-}
-
-/// How often this host answers by itself.
-#[inline(always)]
-pub fn icmp_rates() -> Option<IcmpRates> {
-    HOST.get(0).map(|host| IcmpRates::from_cell(cell(&raw const host.icmp_rates)))
-}
-
-/// The addresses that ICMP errors come from, if there are any.
-#[inline(always)]
-pub fn icmp_source() -> Option<&'static [u64; ICMP_SOURCE_WORDS]> {
-    let host = HOST.get(0)?;
-    match cell(&raw const host.icmp_source) {
-        1 => Some(&host.icmp_sources[0]),
-        2 => Some(&host.icmp_sources[1]),
-        _ => None,
-    }
-}
-
-/// Where a quote is summed; nothing else on this CPU uses it meanwhile.
-#[inline(always)]
-pub fn icmp_scratch() -> Option<*mut Scratch> {
-    ICMP_SCRATCH.get_ptr_mut(0)
-}
-
-/// Tries of one event to get into a limiter: CPUs that answer at the same time take turns, and a rate that is fought for
-/// is one that is exceeded.
-const LIMITER_TRIES: usize = 4;
-
-/// Does a limiter admit one more event now?
-#[inline(always)]
-pub fn icmp_admits(limit: u32, now_ns: u64, rate_pps: u32) -> bool {
-    let Some(state) = ICMP_LIMITS.get_ptr_mut(limit) else {
-        return false;
-    };
-    let mut known = cell(state);
-    for _ in 0..LIMITER_TRIES {
-        let Some(after) = limiter::admit(known, now_ns, rate_pps) else {
-            return false;
-        };
-        let found = compare_exchange(state, known, after);
-        if found == known {
-            return true;
-        }
-        known = found;
-    }
-    false
-}
-
-/// Stores `new` in a cell if it holds `known`, at once; what it held. The target's `core::sync::atomic` has no
-/// compare-and-exchange, the instruction set has (`BPF_CMPXCHG`, Linux 5.12).
-#[inline(always)]
-fn compare_exchange(cell: *mut u64, known: u64, new: u64) -> u64 {
-    let found;
-    #[cfg(target_arch = "bpf")]
-    // SAFETY: callers pass a pointer to an aligned u64 within a map value that was looked up.
-    unsafe {
-        core::arch::asm!(
-            "r0 = cmpxchg_64(r1 + 0, r0, r2)",
-            inout("r0") known => found, in("r1") cell, in("r2") new,
-            options(nostack, preserves_flags),
-        );
-    }
-    #[cfg(not(target_arch = "bpf"))]
-    {
-        // SAFETY: as above.
-        let cell = unsafe { core::sync::atomic::AtomicU64::from_ptr(cell) };
-        let order = core::sync::atomic::Ordering::SeqCst;
-        found = cell.compare_exchange(known, new, order, order).unwrap_or_else(|found| found);
-    }
-    found
-}
-
-/// Adds one packet to a counter; a missing one changes nothing.
-#[inline(always)]
-fn add(counter: Option<*mut Counter>, bytes: u64) {
-    if let Some(counter) = counter {
-        // SAFETY: a per-CPU value that was just looked up; nothing else runs on this CPU until the program ends.
-        unsafe {
-            (*counter).packets += 1;
-            (*counter).bytes += bytes;
-        }
-    }
-}
-
-/// Counts a packet of a VIP.
-#[inline(always)]
-pub fn count_vip(index: u32, class: Class, bytes: u64) {
-    let counters = VIP_COUNTERS.get_ptr_mut(index);
-    // SAFETY: `class` is below 4, the length of the array behind the pointer.
-    add(counters.map(|counters| unsafe { counters.cast::<Counter>().add(class as usize) }), bytes);
-}
-
-/// Counts a packet toward a backend.
-#[inline(always)]
-pub fn count_backend(index: u32, bytes: u64) {
-    add(BACKEND_COUNTERS.get_ptr_mut(index), bytes);
-}
-
-/// Counts a packet by its outcome.
-#[inline(always)]
-pub fn count_outcome(outcome: Outcome, bytes: u64) {
-    add(OUTCOMES.get_ptr_mut(outcome as u32), bytes);
-}
-
-/// Counts a dropped packet by VIP and reason; the entry is made at the first drop.
-#[inline(always)]
-pub fn count_vip_drop(key: VipDropKey, bytes: u64) {
-    if let Some(counter) = VIP_DROPS.get_ptr_mut(key) {
-        add(Some(counter), bytes);
-    } else {
-        // The new entry holds this packet on this CPU and 0 on the others. It is refused where another CPU has just made
-        // it, which is then there to add to; and where the table is full: then the detail is lost, and the VIP's own
-        // counter has the packet all the same.
-        let first = Counter { packets: 1, bytes };
-        if VIP_DROPS.insert(key, first, aya_ebpf::bindings::BPF_NOEXIST as u64).is_err() {
-            add(VIP_DROPS.get_ptr_mut(key), bytes);
-        }
-    }
 }

@@ -12,19 +12,20 @@ use anycast_common::{
 };
 use aya_ebpf::{bindings::xdp_md, helpers::bpf_ktime_get_coarse_ns, programs::XdpContext};
 
-use super::ip::{Header, Ip, Upper};
+use super::{
+    icmp::ICMP_BYTES,
+    ip::{Header, Ip, Upper},
+};
 use crate::{
     frame, maps,
-    packet::{Cursor, Fragmented, adjust_head, adjust_tail, opaque, sum},
+    packet::{Cursor, Fragmented, Window, adjust_head, adjust_tail, opaque},
+    sum::sum,
 };
 
 /// TTL or hop limit of what this host sends.
 pub const TTL: u8 = 64;
 /// TOS or traffic class of errors: network control (RFC 1812 section 4.3.2.5).
 const TOS: u8 = 0xc0;
-/// Bytes of an ICMP error before the quote.
-const ICMP_BYTES: usize = 8;
-
 /// An IP family in which this host can answer.
 pub trait Answer: Ip {
     /// ICMP type of echo requests.
@@ -170,4 +171,25 @@ fn may_be_answered<I: Answer>(l3: Cursor, header: &Header<I>) -> bool {
     // Whatever does not say what it is may be an error.
     upper.offset < header.length
         && l3.skip(upper.offset).window::<1>().is_some_and(|icmp| !I::forbids_error(icmp.u8::<0>()))
+}
+
+/// The header of an ICMP error of this type and code, the checksum still zero.
+#[inline(always)]
+fn write_icmp(icmp: Window<ICMP_BYTES>, kind: [u8; 2], mtu_bytes: u16) {
+    icmp.set_ne16::<0>(u16::from_ne_bytes(kind));
+    icmp.set_ne16::<2>(0);
+    icmp.set_ne16::<4>(0);
+    icmp.set_ne16::<6>(mtu_bytes.to_be());
+}
+
+/// Another ICMP type, and the checksum of the message with it.
+#[inline(always)]
+fn set_kind(icmp: Window<4>, kind: u8) {
+    let old = icmp.ne16::<0>();
+    let [_, code] = old.to_ne_bytes();
+    let new = u16::from_ne_bytes([kind, code]);
+    icmp.set_ne16::<0>(new);
+    let checksum = checksum::replace_word(icmp.ne16::<2>(), old, new);
+    // An echo reply of nothing but zeros sums to +0, which no receiver takes for right; as -0 it is right in any message.
+    icmp.set_ne16::<2>(if checksum == 0 { 0xffff } else { checksum });
 }

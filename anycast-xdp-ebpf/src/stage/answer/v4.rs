@@ -8,12 +8,9 @@ use aya_ebpf::bindings::xdp_md;
 
 use super::{
     super::ip::{Upper, V4},
-    Answer, ICMP_BYTES, TOS, TTL, functions,
+    Answer, ICMP_BYTES, TOS, TTL, functions, set_kind, write_icmp,
 };
-use crate::{
-    maps,
-    packet::{Cursor, Window},
-};
+use crate::{maps, packet::Cursor};
 
 const ECHO_REPLY: u8 = 0;
 
@@ -105,24 +102,8 @@ impl Answer for V4 {
         packet.set_word::<12>(source);
         packet.set_word::<16>(destination);
 
-        let kind = u16::from_ne_bytes(if mtu_bytes == 0 { [11, 0] } else { [3, 4] });
-        let mtu = mtu_bytes.to_be();
-        packet.set_ne16::<20>(kind);
-        packet.set_ne16::<22>(0);
-        packet.set_ne16::<24>(0);
-        packet.set_ne16::<26>(mtu);
+        let kind = if mtu_bytes == 0 { [11, 0] } else { [3, 4] };
+        write_icmp(packet.part(IPV4_BYTES), kind, mtu_bytes);
         Some(())
     }
-}
-
-/// Another ICMP type, and the checksum of the message with it.
-#[inline(always)]
-pub fn set_kind(icmp: Window<4>, kind: u8) {
-    let old = icmp.ne16::<0>();
-    let [_, code] = old.to_ne_bytes();
-    let new = u16::from_ne_bytes([kind, code]);
-    icmp.set_ne16::<0>(new);
-    let checksum = checksum::replace_word(icmp.ne16::<2>(), old, new);
-    // An echo reply of nothing but zeros sums to +0, which no receiver takes for right; as -0 it is right in any message.
-    icmp.set_ne16::<2>(if checksum == 0 { 0xffff } else { checksum });
 }

@@ -8,8 +8,7 @@ use aya_ebpf::bindings::xdp_md;
 
 use super::{
     super::ip::{Upper, V6},
-    Answer, ICMP_BYTES, TOS, TTL, functions,
-    v4::set_kind,
+    Answer, ICMP_BYTES, TOS, TTL, functions, set_kind, write_icmp,
 };
 use crate::{maps, packet::Cursor};
 
@@ -91,12 +90,8 @@ impl Answer for V6 {
         packet.set_words::<8>(if mtu_bytes == 0 { Self::own_address()? } else { quoted.words::<24>() });
         packet.set_words::<24>(quoted.words::<8>());
 
-        let kind = u16::from_ne_bytes(if mtu_bytes == 0 { [3, 0] } else { [2, 0] });
-        let mtu = mtu_bytes.to_be();
-        packet.set_ne16::<40>(kind);
-        packet.set_ne16::<42>(0);
-        packet.set_ne16::<44>(0);
-        packet.set_ne16::<46>(mtu);
+        let kind = if mtu_bytes == 0 { [3, 0] } else { [2, 0] };
+        write_icmp(packet.part(IPV6_BYTES), kind, mtu_bytes);
         Some(())
     }
 }
