@@ -26,22 +26,33 @@ use crate::{
 
 /// Forwards one frame, or tells why not; counts it; gives the XDP action.
 ///
-/// Untagged frames have a copy of the stages to themselves, in which every offset up to the IP header is a constant. Each
-/// copy is a function: one that called another would have both on the stack, more than older kernels give.
+/// Untagged frames have copies of the stages to themselves, in which every offset up to the IP header is a constant. What
+/// is for no VIP and what is for an IPv4 VIP is done with here: a call costs several nanoseconds on processors that the
+/// kernel makes return through a thunk. The other copies are functions because all of them together would want more stack
+/// than there is, and none calls another.
 #[inline(always)]
 pub fn run<F: Frames, O: Observer>(ctx: &XdpContext) -> u32 {
-    match frame::ethertype(Cursor::of_frame::<F>(ctx)) {
-        ETHERTYPE_IPV4 => run_untagged::<F, V4, O>(ctx.ctx),
-        ETHERTYPE_IPV6 => run_untagged::<F, V6, O>(ctx.ctx),
+    let start = Cursor::of_frame::<F>(ctx);
+    let l3 = start.skip_constant(ETHERNET_BYTES);
+    match frame::ethertype(start) {
+        ETHERTYPE_IPV4 => match_vip::<F, V4, O>(ctx, start, l3, ETHERNET_BYTES),
+        ETHERTYPE_IPV6 => match find::<V6>(l3) {
+            Ok((vip_index, _)) => serve_untagged_v6::<F, O>(ctx.ctx, vip_index),
+            Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
+        },
         _ => run_tagged::<F, O>(ctx.ctx),
     }
 }
 
 #[inline(never)]
-fn run_untagged<F: Frames, I: Answer, O: Observer>(ctx: *mut xdp_md) -> u32 {
+fn serve_untagged_v6<F: Frames, O: Observer>(ctx: *mut xdp_md, vip_index: u32) -> u32 {
     let ctx = &XdpContext::new(ctx);
     let start = Cursor::of_frame::<F>(ctx);
-    match_vip::<F, I, O>(ctx, start, start.skip_constant(ETHERNET_BYTES), ETHERNET_BYTES)
+    let l3 = start.skip_constant(ETHERNET_BYTES);
+    match maps::vip(vip_index) {
+        Some(vip) => serve::<F, V6, O>(ctx, start, l3, ETHERNET_BYTES, vip_index, vip),
+        None => verdict::unmatched(Outcome::StaleVip, l3.remaining()),
+    }
 }
 
 /// Frames with tags, and those that are not IP at all.
@@ -60,13 +71,26 @@ fn run_tagged<F: Frames, O: Observer>(ctx: *mut xdp_md) -> u32 {
 
 #[inline(always)]
 fn match_vip<F: Frames, I: Answer, O: Observer>(ctx: &XdpContext, frame: Cursor, l3: Cursor, l2_bytes: usize) -> u32 {
-    let Some(destination) = I::destination(l3) else {
-        return verdict::unmatched(Outcome::NotVip, l3.remaining());
-    };
-    let (vip_index, vip) = match classify::vip::<I>(destination) {
-        Ok(found) => found,
-        Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
-    };
+    match find::<I>(l3) {
+        Ok((vip_index, vip)) => serve::<F, I, O>(ctx, frame, l3, l2_bytes, vip_index, vip),
+        Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
+    }
+}
+
+#[inline(always)]
+fn find<I: Answer>(l3: Cursor) -> Result<(u32, &'static VipEntry), Outcome> {
+    classify::vip::<I>(I::destination(l3).ok_or(Outcome::NotVip)?)
+}
+
+#[inline(always)]
+fn serve<F: Frames, I: Answer, O: Observer>(
+    ctx: &XdpContext,
+    frame: Cursor,
+    l3: Cursor,
+    l2_bytes: usize,
+    vip_index: u32,
+    vip: &VipEntry,
+) -> u32 {
     O::vip(vip_index);
     let header = match I::parse(l3) {
         Ok(header) => header,
