@@ -20,6 +20,8 @@ pub const VIP_LISTENERS_V4: &str = "10.200.1.3";
 pub const VIP_LISTENERS_V6: &str = "2001:db8:200::3";
 /// A VIP with a listener, a hundred backends.
 pub const VIP_MAGLEV_LISTENERS_V4: &str = "10.200.1.4";
+/// A VIP with everything: listeners, a hundred backends, GUE, a policy for echo requests.
+pub const VIP_ARMED_V4: &str = "10.200.1.8";
 /// VIPs that take everything, one backend, with the encaps other than IPIP.
 pub const VIP_GRE_V4: &str = "10.200.1.5";
 /// The same: GRE with a key.

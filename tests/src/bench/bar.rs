@@ -57,7 +57,7 @@ impl Bar {
         match self.against {
             Against::Floor => format!("<= {most} x floor_encap"),
             Against::RatioAbove(RowName { target, .. }) => format!("<= ratio of {target} + {most}"),
-            Against::NetOf(RowName { scenario, .. }) => format!("<= {most} x {scenario}"),
+            Against::NetOf(RowName { scenario, target }) => format!("<= {most} x {target} of {scenario}"),
             Against::NsAbove(RowName { target, .. }) => format!("<= {target} + {most} ns"),
         }
     }

@@ -12,7 +12,7 @@ use super::{
     live::LiveScenario,
     options::Options,
     production::{Production, Programs},
-    services::{self, POOL_HUNDRED, POOL_ONE, POOL_ONE_V6},
+    services::{self, POOL_ARMED, POOL_HUNDRED, POOL_ONE, POOL_ONE_V6},
     target::Target,
     world::World,
 };
@@ -31,6 +31,9 @@ const MAGLEV: &str = "maglev_100";
 const LISTENERS: &str = "listeners";
 /// A VIP with a listener, a hundred backends: picked by the 5-tuple.
 const MAGLEV_LISTENERS: &str = "maglev_100_listeners";
+
+/// A VIP with everything that a VIP can have: [`services::POOL_ARMED`].
+const ARMED: &str = "armed";
 
 /// Length of an IPv4 frame: the shortest that Ethernet knows, without its checksum and four bytes of padding over.
 const FRAME_BYTES_V4: usize = 64;
@@ -93,6 +96,9 @@ fn one_flow_v4(floors: &Floors, pop: &Production) -> Result<Scenario> {
     scenario.add(pop.forwarding("gre", "gre", 24)?, at::VIP_GRE_V4, Some(Bar::floor(1.3)));
     scenario.add(pop.forwarding("gre_keyed", "gre_keyed", 28)?, at::VIP_GRE_KEYED_V4, Some(Bar::floor(1.3)));
     scenario.add(pop.forwarding("gue", "gue", 28)?, at::VIP_GUE_V4, Some(Bar::floor(1.4)));
+    scenario.add(pop.forwarding(ARMED, POOL_ARMED, 28)?, at::VIP_ARMED_V4, Some(Bar::floor(1.6)));
+    let as_tcp = Bar { against: Against::NetOf(RowName { scenario: V4, target: ARMED }), most: 1.02 };
+    scenario.add_frame(pop.forwarding("armed_udp", POOL_ARMED, 28)?, udp_v4(at::VIP_ARMED_V4), Some(as_tcp));
     Ok(scenario)
 }
 
@@ -172,7 +178,11 @@ impl Scenario {
 
     /// Adds a program that is fed the same to another VIP.
     fn add(&mut self, target: Target, vip: &str, bar: Option<Bar>) {
-        let frame = if vip.contains(':') { tcp_v6(vip) } else { tcp_v4(vip) };
+        self.add_frame(target, if vip.contains(':') { tcp_v6(vip) } else { tcp_v4(vip) }, bar);
+    }
+
+    /// Adds a program that is fed another frame.
+    fn add_frame(&mut self, target: Target, frame: Vec<u8>, bar: Option<Bar>) {
         self.rows.push(Planned { target, feed: Feed { frame, ..self.feed.clone() }, bar });
     }
 }
@@ -180,6 +190,10 @@ impl Scenario {
 /// The acknowledgement of a TCP flow: the commonest packet there is, and the shortest.
 fn tcp_v4(destination: &str) -> Vec<u8> {
     Packet::from_to(at::CLIENT_V4, destination).tcp(31337, at::PORT).pad_to(FRAME_BYTES_V4).build()
+}
+
+fn udp_v4(destination: &str) -> Vec<u8> {
+    Packet::from_to(at::CLIENT_V4, destination).udp(31337, at::PORT).pad_to(FRAME_BYTES_V4).build()
 }
 
 fn tcp_v6(destination: &str) -> Vec<u8> {

@@ -17,6 +17,8 @@ pub const POOL_ONE: &str = "one";
 pub const POOL_ONE_V6: &str = "one_v6";
 /// Pool with a hundred IPv4 backends.
 pub const POOL_HUNDRED: &str = "hundred";
+/// Pool with a hundred IPv4 backends behind GUE.
+pub const POOL_ARMED: &str = "armed";
 /// GUE, as the bench uses it.
 const GUE: Encap = Encap::Gue { port: GUE_PORT };
 
@@ -37,11 +39,13 @@ pub fn ordinary() -> Result<Services> {
             vip("listeners", at::VIP_LISTENERS_V4.parse()?, true, POOL_ONE),
             vip("listeners_v6", at::VIP_LISTENERS_V6.parse()?, true, POOL_ONE_V6),
             vip("maglev_listeners", at::VIP_MAGLEV_LISTENERS_V4.parse()?, true, POOL_HUNDRED),
+            armed(at::VIP_ARMED_V4.parse()?),
         ],
         pools: vec![
             pool(POOL_ONE, [at::BACKEND_V4.into()], Encap::Ipip),
             pool(POOL_ONE_V6, [at::BACKEND_V6.into()], Encap::Ipip),
             pool(POOL_HUNDRED, hundred(), Encap::Ipip),
+            pool(POOL_ARMED, hundred(), GUE),
         ],
     };
     for (name, address, backend, encap) in encaps {
@@ -80,6 +84,18 @@ pub fn gateway() -> Result<Services> {
 /// A hundred backends.
 fn hundred() -> impl Iterator<Item = IpAddr> {
     (1..=100).map(|nth| Ipv4Addr::from_bits(at::BACKENDS_FIRST_V4.to_bits() + nth).into())
+}
+
+/// Everything that a VIP can have.
+fn armed(address: IpAddr) -> Vip {
+    let ports = Some((at::PORT, at::PORT));
+    let listeners = [protocol::TCP, protocol::UDP].map(|protocol| Listener { protocol, ports });
+    Vip {
+        listeners: listeners.into(),
+        fallback_pools: vec![POOL_HUNDRED.into()],
+        icmp_echo: IcmpEcho::Answer,
+        ..vip(POOL_ARMED, address, true, POOL_ARMED)
+    }
 }
 
 fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
