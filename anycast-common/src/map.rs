@@ -40,11 +40,14 @@ mod explanation;
 mod host;
 mod listeners;
 mod pool;
+mod returns;
 mod tunnel;
 mod vip;
 mod way;
 
-pub use counter::{Counter, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT, VipDropKey};
+pub use counter::{
+    Counter, DROP_OF_RETURN, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT, VipDropKey,
+};
 pub use explanation::{
     Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
 };
@@ -54,10 +57,14 @@ pub use pool::{
     BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, IN_TRANSITION, OUTER_MAX_BYTES,
     PoolDescriptor, SlotPair, TransitionKey, WHOLE_TABLE, backend_of, is_in_transition, slot_of,
 };
+pub use returns::{
+    RETURN_IDLE, RETURN_REFRESH, RETURN_SEEN_SHIFT, ReturnKey, ReturnPath, ReturnTunnel, ReturnValue, ReturnerKey,
+    return_check,
+};
 pub use tunnel::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
 pub use vip::{
-    ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, HASH_SOURCE, PoolRef, VipEntry, VipPolicy,
-    v4_mapped,
+    ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, HASH_SOURCE, PoolRef, RETURN_DIRECT, RETURN_POP,
+    RETURN_POP_OR_DROP, VipEntry, VipPolicy, v4_mapped,
 };
 pub use way::{GROUP_PICKS, GroupEntry, LinkEntry, NextHop};
 
@@ -73,9 +80,9 @@ mod tests {
         assert_eq!(NextHop::from_cell(next_hop.to_cell()), next_hop);
         let route = BackendRoute { group_index: u32::MAX, mtu_bytes: 9216 };
         assert_eq!(BackendRoute::from_cell(route.to_cell()), route);
-        let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW, echo: ECHO_DROP };
+        let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW, echo: ECHO_DROP, returns: RETURN_POP };
         assert_eq!(VipPolicy::from_cell(policy.to_cell()), policy);
-        let tunnel = TunnelPolicy { gue_port: 6080, is_gre_keyed: true };
+        let tunnel = TunnelPolicy { gue_port: 6080, is_gre_keyed: true, return_mtu_bytes: 1400 };
         assert_eq!(TunnelPolicy::from_cell(tunnel.to_cell()), tunnel);
         let rates = IcmpRates { echo_pps: 1, errors_pps: u32::MAX };
         assert_eq!(IcmpRates::from_cell(rates.to_cell()), rates);

@@ -136,6 +136,22 @@ outcomes! {
     TunnelKey = 36, Dropped, "tunnel_key";
     /// On the gateway: GUE with a UDP checksum, which it does not verify.
     TunnelChecksum = 37, Dropped, "tunnel_checksum";
+    /// An answer on its way back: on a gateway encapsulated toward the PoP, on a PoP handed to the driver toward the client.
+    Returned = 38, Forwarded, "returned";
+    /// On a gateway: sent by a VIP whose answers go directly; left alone.
+    ReturnDirect = 39, Passed, "return_direct";
+    /// On a gateway: no PoP is known for this client, and the answer goes directly.
+    NoPopDirect = 40, Passed, "no_pop_direct";
+    /// On a gateway: no PoP is known for this client, and the VIP's answers go through a PoP or not at all.
+    NoPop = 41, Dropped, "no_pop";
+    /// On a PoP: an answer whose next hop toward the client is not resolved; given to the host's stack to be routed.
+    ReturnedByHost = 42, Passed, "returned_by_host";
+    /// On a PoP: an answer in a tunnel from a host that is no backend of its VIP, or not in the tunnel that the PoP uses to it.
+    NotReturner = 43, Dropped, "not_returner";
+    /// On a PoP: an answer whose source is no VIP, or a VIP whose answers go directly.
+    ReturnNotVip = 44, Dropped, "return_not_vip";
+    /// On a PoP: no route to the client leaves by an access interface, or the kernel does not forward.
+    NoReturnRoute = 45, Dropped, "no_return_route";
 }
 
 impl Outcome {

@@ -6,6 +6,7 @@
 
 mod counters;
 mod icmp;
+pub mod returns;
 
 use anycast_common::{
     flow::FlowKey,
@@ -73,11 +74,14 @@ static PORT_TABLES: Array<PortTable> = Array::with_max_entries(1, BPF_F_MMAPABLE
 #[map]
 static PORT_PAGES: Array<PortPage> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
+/// The value is the index into [`returns::TUNNEL_ADDRESSES`].
 #[map]
 pub static TUNNELS: HashMap<TunnelKey, u32> = HashMap::with_max_entries(1, 0);
+/// The value is the index of the PoP host in `BACKENDS`, where a VIP's answers go through PoPs, else 0.
 #[map]
 pub static SOURCES: LpmTrie<TunnelKey, u32> = LpmTrie::with_max_entries(1, 0);
 
+/// The value is the index into [`returns::GRE_KEY_LIST`].
 #[map]
 pub static GRE_KEYS: HashMap<[u8; 4], u32> = HashMap::with_max_entries(1, 0);
 #[map]

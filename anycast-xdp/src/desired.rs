@@ -8,10 +8,12 @@ pub use anycast_common::{encap::Encap, listeners::Listener};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
-pub use self::services::{Backend, HashOn, IcmpEcho, Pool, Services, State, Vip, compile_for, outer_mtu_min_bytes};
+pub use self::services::{
+    Backend, HashOn, IcmpEcho, Pool, Returns, Services, State, Vip, compile_for, outer_mtu_min_bytes,
+};
 
 /// Most tunnel addresses of a gateway.
-pub const TUNNEL_ADDRESSES_MAX: u32 = 256;
+pub const TUNNEL_ADDRESSES_MAX: u32 = 255;
 /// Most allowed sources of a gateway.
 pub const SOURCES_MAX: u32 = 4096;
 /// Most GRE keys of a gateway.
@@ -73,6 +75,8 @@ pub struct PopRole {
     pub icmp: Icmp,
     /// How long flows that were there keep their backend after a table changed.
     pub transition_secs: u32,
+    /// UDP port that answers in GUE arrive at: that of its backends.
+    pub gue_port: u16,
 }
 
 /// What a PoP answers by itself, how often and in whose name.
@@ -103,8 +107,10 @@ pub struct GatewayRole {
     pub allowed_sources: Vec<IpNet>,
     /// Keys that GRE must carry one of; empty: GRE carries none.
     pub gre_keys: Vec<u32>,
-    /// UDP port that GUE arrives at.
+    /// UDP port that GUE arrives at, and that answers in GUE are sent to.
     pub gue_port: u16,
+    /// Longest outer packet that the ways between here and the PoPs carry, where routes and routers do not know.
+    pub return_mtu_bytes: Option<u16>,
 }
 
 /// One interface and what it is for.
@@ -116,6 +122,8 @@ pub struct Interface {
     pub access: bool,
     /// Tunnels leave (PoP) or arrive (gateway) here.
     pub backbone: bool,
+    /// What the stack sends leaves here, answers of VIPs among it (gateway).
+    pub egress: bool,
     /// Which XDP mode is asked for.
     pub attach: AttachMode,
 }
@@ -156,6 +164,8 @@ pub struct Limits {
     pub vip_drops: u32,
     /// Flows remembered that began while their slot was in transition.
     pub transitions: u32,
+    /// Clients whose PoP a gateway remembers.
+    pub return_clients: u32,
 }
 
 impl Limits {
@@ -186,6 +196,7 @@ impl Default for Limits {
             listener_sets: 256,
             vip_drops: 16_384,
             transitions: 65_536,
+            return_clients: 262_144,
         }
     }
 }

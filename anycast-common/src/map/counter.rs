@@ -33,10 +33,14 @@ impl core::iter::Sum for Counter {
 pub struct VipDropKey {
     /// Index into `VIPS`.
     pub vip_index: u32,
-    /// Number of the [`crate::outcome::Outcome`].
+    /// Number of the [`crate::outcome::Outcome`]; with [`DROP_OF_RETURN`], of an answer on its way back.
     pub outcome: u32,
 }
 map_value!(VipDropKey, size 8, align 4, fields [u32, u32]);
+
+/// Bit of [`VipDropKey::outcome`]: it happened to an answer on its way back. There the table has every outcome but
+/// [`crate::outcome::Outcome::Returned`].
+pub const DROP_OF_RETURN: u32 = 1 << 31;
 
 /// Key of `DRIVER_LOSSES`: what the kernel's XDP tracepoints say was lost after the program's verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -22,17 +22,19 @@ pub struct TunnelPolicy {
     pub gue_port: u16,
     /// GRE must carry one of the keys of `GRE_KEYS`; else it must carry none.
     pub is_gre_keyed: bool,
+    /// Longest outer packet that ways between here and the PoPs carry, if less than their routes say; 0: the routes know.
+    pub return_mtu_bytes: u16,
 }
 
 impl TunnelPolicy {
     /// Unpacks the cell.
     #[inline(always)]
     pub const fn from_cell(cell: u64) -> Self {
-        Self { gue_port: cell as u16, is_gre_keyed: cell >> 16 & 1 == 1 }
+        Self { gue_port: cell as u16, is_gre_keyed: cell >> 16 & 1 == 1, return_mtu_bytes: (cell >> 32) as u16 }
     }
 
-    /// Packs the cell: port in bits 0..16, keyed in bit 16.
+    /// Packs the cell: port in bits 0..16, keyed in bit 16, MTU in bits 32..48.
     pub const fn to_cell(self) -> u64 {
-        self.gue_port as u64 | (self.is_gre_keyed as u64) << 16
+        self.gue_port as u64 | (self.is_gre_keyed as u64) << 16 | (self.return_mtu_bytes as u64) << 32
     }
 }

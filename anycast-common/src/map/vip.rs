@@ -43,7 +43,7 @@ impl PoolRef {
 }
 
 /// Cell: how packets of a VIP are treated. 0 is: no listeners, every protocol and port, hash on addresses, echo
-/// requests like any packet.
+/// requests like any packet, answers go directly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VipPolicy {
     /// Index into `LISTENER_SETS`; 0: the VIP has no listeners and takes everything.
@@ -52,6 +52,8 @@ pub struct VipPolicy {
     pub hash_mode: u8,
     /// One of `ECHO_*`.
     pub echo: u8,
+    /// One of `RETURN_*`.
+    pub returns: u8,
 }
 
 /// Hash on source and destination address only: protocols that belong together stay together (IKE and ESP, FTP, SIP).
@@ -68,15 +70,31 @@ pub const ECHO_ANSWER: u8 = 1;
 /// Echo requests are dropped, whatever the listeners say.
 pub const ECHO_DROP: u8 = 2;
 
+/// Answers leave the home region directly.
+pub const RETURN_DIRECT: u8 = 0;
+/// Answers leave through the `PoP` that the client's last packet came by; directly, where none is known.
+pub const RETURN_POP: u8 = 1;
+/// The same, but where none is known they are dropped.
+pub const RETURN_POP_OR_DROP: u8 = 2;
+
 impl VipPolicy {
     /// Unpacks the cell.
     #[inline(always)]
     pub const fn from_cell(cell: u64) -> Self {
-        Self { listener_set: cell as u32, hash_mode: (cell >> 32) as u8, echo: (cell >> 40) as u8 }
+        Self {
+            listener_set: cell as u32,
+            hash_mode: (cell >> 32) as u8,
+            echo: (cell >> 40) as u8,
+            returns: (cell >> 48) as u8,
+        }
     }
 
-    /// Packs the cell: listener set in bits 0..32, hash mode in bits 32..40, echo policy in bits 40..48, the rest 0.
+    /// Packs the cell: listener set in bits 0..32, hash mode in bits 32..40, echo policy in bits 40..48, way back in
+    /// bits 48..56, the rest 0.
     pub const fn to_cell(self) -> u64 {
-        self.listener_set as u64 | (self.hash_mode as u64) << 32 | (self.echo as u64) << 40
+        self.listener_set as u64
+            | (self.hash_mode as u64) << 32
+            | (self.echo as u64) << 40
+            | (self.returns as u64) << 48
     }
 }

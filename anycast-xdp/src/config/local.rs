@@ -169,6 +169,7 @@ fn read_limits(root: &Table<'_>, findings: &mut Findings<'_>) -> Option<Limits> 
         listener_sets: limit(&limits, &f::LISTENER_SETS, &mut all_read, findings),
         vip_drops: limit(&limits, &f::VIP_DROPS, &mut all_read, findings),
         transitions: limit(&limits, &f::TRANSITIONS, &mut all_read, findings),
+        return_clients: Limits::default().return_clients,
     };
     all_read.then_some(limits)
 }
@@ -196,12 +197,14 @@ impl LocalDraft {
                 allow_small_mtu: self.tunnel.allow_small_mtu,
                 icmp: self.icmp.finish()?,
                 transition_secs: self.transition_secs?,
+                gue_port: anycast_common::header::GUE_PORT,
             }),
             RoleName::Gateway => Role::Gateway(GatewayRole {
                 tunnel_addresses: self.gateway.tunnel_addresses.into_iter().map(|address| address.value).collect(),
                 allowed_sources: self.gateway.allowed_sources.into_iter().map(|source| source.value).collect(),
                 gre_keys: self.gateway.gre_keys,
                 gue_port: self.gateway.gue_port?,
+                return_mtu_bytes: None,
             }),
         };
         Some(Local {
@@ -220,6 +223,7 @@ impl InterfaceDraft {
         Some(Interface {
             access: self.may_be(InterfaceRole::Access),
             backbone: self.may_be(InterfaceRole::Backbone),
+            egress: false,
             name: self.name?.value.0,
             attach: self.attach?,
         })

@@ -190,6 +190,7 @@ impl VipDraft {
             hash: self.hash,
             pool: self.pool.map(|pool| pool.value.0),
             icmp_echo: self.icmp_echo?,
+            returns: crate::desired::Returns::default(),
             fallback_pools: self.fallback_pools.into_iter().map(|pool| pool.value.0).collect(),
         })
     }

@@ -33,6 +33,21 @@ pub struct Vip {
     pub fallback_pools: Vec<String>,
     /// What becomes of echo requests.
     pub icmp_echo: IcmpEcho,
+    /// The way that its answers take.
+    pub returns: Returns,
+}
+
+/// The way that a VIP's answers take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Returns {
+    /// From the home region straight to the client.
+    #[default]
+    Direct,
+    /// Through the PoP that the client's last packet came by; directly, where none is known.
+    Pop,
+    /// The same; where none is known they are dropped. Differs from [`Returns::Pop`] on gateways only.
+    PopOrDrop,
 }
 
 /// What becomes of echo requests to a VIP.

@@ -5,7 +5,7 @@ use anycast_common::outcome::Outcome;
 /// What to do; none where all is well.
 pub const fn of(outcome: Outcome) -> Option<&'static str> {
     Some(match outcome {
-        Outcome::Forwarded | Outcome::Decapsulated | Outcome::EchoAnswered => return None,
+        Outcome::Forwarded | Outcome::Decapsulated | Outcome::Returned | Outcome::EchoAnswered => return None,
         Outcome::TtlAnswered => "a traceroute shows this host; many of them are a routing loop in front of it",
         Outcome::TooBigAnswered => "the sender was told; for no packet to be too big, raise the MTU of the backbone",
         Outcome::Unset => "this is a bug: please report it with the packet",
@@ -50,6 +50,22 @@ pub const fn of(outcome: Outcome) -> Option<&'static str> {
         Outcome::EchoLimited => "raise `icmp.echo_rate_pps`, or look who sends so many",
         Outcome::EchoPolicy => {
             "write `icmp_echo = \"answer\"` or `\"forward\"` in the [[vip]] to have echo requests answered"
+        }
+        Outcome::ReturnDirect => {
+            "write `return = \"pop\"` in the [[vip]] here and on the PoPs to have answers leave through the PoP"
+        }
+        Outcome::NoPopDirect | Outcome::NoPop => {
+            "the client sent nothing for an hour, came by no PoP of `gateway.allowed_sources`, or `limits.return_clients` is too small"
+        }
+        Outcome::ReturnedByHost => {
+            "the router toward the client did not answer yet: `ip neigh`; many of them: is it there at all?"
+        }
+        Outcome::NotReturner => {
+            "if it is a gateway of yours, make it a backend of the VIP's pool, with the encap that it answers in"
+        }
+        Outcome::ReturnNotVip => "write `return = \"pop\"` in the [[vip]] here, or `\"direct\"` on the gateway",
+        Outcome::NoReturnRoute => {
+            "look for the route with `ip route get CLIENT`: it must leave by an access interface; and let the kernel forward (`sysctl net.ipv4.conf.IF.forwarding=1` on the backbone interface, the same for IPv6)"
         }
         Outcome::LinkGroup => "look why the switch sends this VIP's packets to a group address",
         Outcome::MartianSource => "look where it comes in: no host may send from this source",

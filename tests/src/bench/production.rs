@@ -69,6 +69,7 @@ impl Production {
             allow_small_mtu: true,
             icmp: Icmp::default(),
             transition_secs: 300,
+            gue_port: GUE_PORT,
         });
         // In the bench frames come in at the near end of the access wire.
         let verdict = if egress.ifindex == world.access.near.ifindex { Action::Tx } else { Action::Redirect };
@@ -82,6 +83,7 @@ impl Production {
             allowed_sources: vec![IpAddr::from(at::TUNNEL_SOURCE_V4).into(), IpAddr::from(at::TUNNEL_SOURCE_V6).into()],
             gre_keys: Vec::new(),
             gue_port: GUE_PORT,
+            return_mtu_bytes: None,
         });
         Self::load(&config(role, services, Limits::default()), "gateway", None, Action::Pass)
     }

@@ -6,7 +6,7 @@ use anycast_common::{
     bench::ADDRESSES,
     header::{GUE_PORT, protocol},
 };
-use anycast_xdp::desired::{Backend, Encap, HashOn, IcmpEcho, Listener, Pool, Services, State, Vip};
+use anycast_xdp::desired::{Backend, Encap, HashOn, IcmpEcho, Listener, Pool, Returns, Services, State, Vip};
 use anyhow::Result;
 
 use super::addresses as at;
@@ -75,6 +75,7 @@ pub fn gateway() -> Result<Services> {
             hash: HashOn::Addresses,
             pool: None,
             icmp_echo: IcmpEcho::default(),
+            returns: Returns::default(),
             fallback_pools: Vec::new(),
         })
     });
@@ -109,6 +110,7 @@ fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
         pool: Some(pool.into()),
         fallback_pools: Vec::new(),
         icmp_echo: IcmpEcho::default(),
+        returns: Returns::default(),
     }
 }
 

@@ -28,7 +28,7 @@ fn what_is_left_out_has_the_defaults_of_the_code() {
     assert_eq!(config.local.limits, Limits::default());
     assert_eq!(
         config.local.interfaces,
-        [Interface { name: "eth0".to_owned(), access: true, backbone: true, attach: AttachMode::Auto }]
+        [Interface { name: "eth0".to_owned(), access: true, backbone: true, egress: false, attach: AttachMode::Auto }]
     );
     assert_eq!(config.services.pools[0].backends[0].weight, 100);
     assert_eq!(config.services.vips[0].listeners, []);

@@ -6,7 +6,7 @@ use anycast_common::{
     listeners::Interner,
     map::{
         ECHO_ANSWER, ECHO_DROP, ECHO_FORWARD, HASH_ADDRESSES, HASH_FLOW, HASH_SOURCE, ListenerSet, MapValue, PortTable,
-        VipPolicy,
+        RETURN_DIRECT, RETURN_POP, RETURN_POP_OR_DROP, VipPolicy,
     },
 };
 use anyhow::{Context as _, Result};
@@ -19,7 +19,7 @@ use super::{
     },
     reach::Reach,
 };
-use crate::desired::{HashOn, IcmpEcho, Vip};
+use crate::desired::{HashOn, IcmpEcho, Returns, Vip};
 
 /// The policy cell of each VIP. Sets that packets can find already are shared; new ones are written where nothing is.
 ///
@@ -51,6 +51,11 @@ pub fn policies(arrays: &mut Arrays, reach: &Reach, vips: &[Vip]) -> Result<Vec<
             IcmpEcho::Forward => ECHO_FORWARD,
             IcmpEcho::Answer => ECHO_ANSWER,
             IcmpEcho::Drop => ECHO_DROP,
+        },
+        returns: match vip.returns {
+            Returns::Direct => RETURN_DIRECT,
+            Returns::Pop => RETURN_POP,
+            Returns::PopOrDrop => RETURN_POP_OR_DROP,
         },
         hash_mode: match vip.hash {
             HashOn::Flow => HASH_FLOW,

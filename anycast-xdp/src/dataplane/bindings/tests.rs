@@ -19,7 +19,7 @@ use crate::{
         },
     },
     desired::{
-        Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Local, Pool, PopRole, Role, Services, State,
+        Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Local, Pool, PopRole, Returns, Role, Services, State,
         TRANSITION_SECS, Vip,
     },
 };
@@ -35,6 +35,7 @@ const LIMITS: Limits = Limits {
     listener_sets: 1,
     vip_drops: 1,
     transitions: 16,
+    return_clients: 1024,
 };
 
 /// Pools `a`, `b` and `c` of three backends each, the first in a state; VIPs alternate between two lists.
@@ -60,6 +61,7 @@ fn config(state: State, vips: u32) -> Config {
         hash: HashOn::Addresses,
         pool: Some("a".to_owned()),
         icmp_echo: IcmpEcho::default(),
+        returns: Returns::default(),
         fallback_pools: if number % 2 == 0 { vec!["b".to_owned()] } else { vec!["c".to_owned(), "b".to_owned()] },
     });
     let role = Role::Pop(PopRole {
@@ -69,6 +71,7 @@ fn config(state: State, vips: u32) -> Config {
         hash_seed: [7; 16],
         allow_small_mtu: false,
         transition_secs: TRANSITION_SECS,
+        gue_port: 6080,
     });
     let local = Local {
         instance: "test".to_owned(),

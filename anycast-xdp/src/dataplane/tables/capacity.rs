@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// Every map of the object.
-pub const MAPS: [(&str, Kind); 31] = [
+pub const MAPS: [(&str, Kind); 37] = [
     ("VIP4", Kind::Table),
     ("VIP6", Kind::Table),
     ("VIPS", Kind::Table),
@@ -46,6 +46,12 @@ pub const MAPS: [(&str, Kind); 31] = [
     ("GRE_KEYS", Kind::Table),
     ("GATEWAY", Kind::Table),
     ("HOST", Kind::Table),
+    ("TUNNEL_ADDRESSES", Kind::Table),
+    ("GRE_KEY_LIST", Kind::Table),
+    ("RETURNERS", Kind::Table),
+    ("PUBLIC_LINKS", Kind::Table),
+    ("RETURN_PATHS", Kind::Counter),
+    ("RETURN_COUNTERS", Kind::Counter),
     ("ICMP_LIMITS", Kind::Counter),
     ("ICMP_SCRATCH", Kind::Own),
     ("VIP_COUNTERS", Kind::Counter),
@@ -94,6 +100,10 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
         ("SOURCES", 2 * SOURCES_MAX),
         ("GRE_KEYS", 2 * GRE_KEYS_MAX),
         ("GATEWAY", with_zero(1)),
+        ("RETURNERS", limits.backends.saturating_mul(4)),
+        ("PUBLIC_LINKS", twice(limits.links)),
+        ("RETURN_PATHS", limits.return_clients),
+        ("RETURN_COUNTERS", with_zero(limits.vips)),
         ("VIP_COUNTERS", with_zero(limits.vips)),
         ("VIP_DROPS", limits.vip_drops),
         ("BACKEND_COUNTERS", twice(limits.backends)),

@@ -203,7 +203,11 @@ impl Dataplane for Kernel {
         replace_keys(&mut self.tunnels, &tunnels).context("cannot change the tunnel addresses")?;
         let keys: BTreeSet<_> = gateway.gre_keys.iter().map(|key| key.to_be_bytes()).collect();
         replace_keys(&mut self.gre_keys, &keys).context("cannot change the GRE keys")?;
-        let policy = TunnelPolicy { gue_port: gateway.gue_port, is_gre_keyed: !keys.is_empty() };
+        let policy = TunnelPolicy {
+            gue_port: gateway.gue_port,
+            is_gre_keyed: !keys.is_empty(),
+            return_mtu_bytes: gateway.return_mtu_bytes.unwrap_or(0),
+        };
         self.arrays.gateway.store_cell(1, 0, policy.to_cell());
 
         let sources = &gateway.allowed_sources;

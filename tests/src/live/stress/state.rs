@@ -7,8 +7,8 @@ use std::{
 
 use anycast_xdp::{
     desired::{
-        Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Role, Services, State,
-        Vip,
+        Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Returns, Role,
+        Services, State, Vip,
     },
     netlink::{Hop, Link, NeighbourKey, Route, View},
 };
@@ -35,6 +35,7 @@ pub const LIMITS: Limits = Limits {
     listener_sets: 64,
     vip_drops: 1024,
     transitions: 1024,
+    return_clients: 1024,
 };
 
 /// Address of VIP `n`.
@@ -69,6 +70,7 @@ pub fn config(generation: u64) -> Config {
                 listeners,
                 pool: Some(pool_name(n, bound_to_v6)),
                 icmp_echo: IcmpEcho::default(),
+                returns: Returns::default(),
                 fallback_pools: Vec::new(),
             });
         }
@@ -82,6 +84,7 @@ pub fn config(generation: u64) -> Config {
         allow_small_mtu: true,
         icmp: Icmp::default(),
         transition_secs: 1,
+        gue_port: 6080,
     };
     let local = Local {
         instance: "stress".to_owned(),

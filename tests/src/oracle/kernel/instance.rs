@@ -30,6 +30,7 @@ const LIMITS: Limits = Limits {
     listener_sets: 64,
     vip_drops: 1024,
     transitions: 1024,
+    return_clients: 1024,
 };
 
 /// An object whose tables were written by the production code, as a daemon would.
@@ -52,6 +53,7 @@ impl Instance {
             allow_small_mtu: true,
             icmp: desired_answers(&tables.answers),
             transition_secs: 300,
+            gue_port: 6080,
         });
         let services = Services {
             vips: tables.vips.iter().enumerate().map(|(position, vip)| desired_vip(position, vip)).collect(),
@@ -70,6 +72,7 @@ impl Instance {
             allowed_sources: tables.allowed_sources.clone(),
             gre_keys: tables.gre_keys.clone(),
             gue_port: tables.gue_port,
+            return_mtu_bytes: None,
         });
         let vips = tables.vips.iter().enumerate().map(|(position, address)| desired::Vip {
             name: format!("vip-{position}"),
@@ -78,6 +81,7 @@ impl Instance {
             hash: HashOn::Addresses,
             pool: None,
             icmp_echo: IcmpEcho::Forward,
+            returns: desired::Returns::default(),
             fallback_pools: Vec::new(),
         });
         let services = Services { vips: vips.collect(), pools: Vec::new() };
@@ -144,6 +148,7 @@ fn desired_vip(position: usize, vip: &Vip) -> desired::Vip {
             Echo::Answer => IcmpEcho::Answer,
             Echo::Drop => IcmpEcho::Drop,
         },
+        returns: desired::Returns::default(),
         fallback_pools: Vec::new(),
     }
 }

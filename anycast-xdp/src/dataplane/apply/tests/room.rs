@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     dataplane::tables::Dataplane as _,
-    desired::{Backend, Config, Encap, HashOn, IcmpEcho, Limits, Listener, Pool, Services, State, Vip},
+    desired::{Backend, Config, Encap, HashOn, IcmpEcho, Limits, Listener, Pool, Returns, Services, State, Vip},
 };
 
 /// Pools of these names with four backends each, and a VIP on each of the first three.
@@ -30,6 +30,7 @@ fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
         hash: HashOn::Flow,
         pool: Some(pool.to_owned()),
         icmp_echo: IcmpEcho::default(),
+        returns: Returns::default(),
         fallback_pools: Vec::new(),
     });
     config(TIGHT, 1, Services { vips: vips.collect(), pools: pools.to_vec() })

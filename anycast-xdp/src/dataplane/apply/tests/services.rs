@@ -6,7 +6,8 @@ use anycast_common::header::protocol;
 use proptest::prelude::*;
 
 use crate::desired::{
-    Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Role, Services, State, Vip,
+    Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Returns, Role, Services,
+    State, Vip,
 };
 
 pub const SEED: [u8; 16] = *b"tests of changes";
@@ -24,6 +25,7 @@ pub const TIGHT: Limits = Limits {
     listener_sets: 3,
     vip_drops: 8,
     transitions: 8,
+    return_clients: 1024,
 };
 
 /// Room for services beside those of two more configurations.
@@ -51,6 +53,7 @@ pub fn config(limits: Limits, source: u8, services: Services) -> Config {
         allow_small_mtu: false,
         icmp: Icmp::default(),
         transition_secs: 300,
+        gue_port: 6080,
     });
     let local = Local {
         instance: "test".to_owned(),
@@ -125,6 +128,7 @@ fn any_vip(address: IpAddr, pools: Vec<String>) -> impl Strategy<Value = Vip> {
         address,
         listeners,
         icmp_echo: IcmpEcho::default(),
+        returns: Returns::default(),
         hash,
         pool: Some(pools.remove(0)),
         fallback_pools: pools,

@@ -22,6 +22,7 @@ pub const LIMITS: Limits = Limits {
     listener_sets: 4,
     vip_drops: 4,
     transitions: 4,
+    return_clients: 1024,
 };
 
 pub fn address(text: &str) -> IpAddr {
