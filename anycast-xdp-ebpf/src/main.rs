@@ -20,7 +20,11 @@ mod stage;
 mod sum;
 mod verdict;
 
-use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
+use aya_ebpf::{
+    bindings::{TC_ACT_UNSPEC, xdp_action},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
 
 use self::{
     observe::{Explainer, Nobody},
@@ -40,6 +44,12 @@ fn gateway(ctx: XdpContext) -> u32 {
 #[xdp]
 fn backbone(_ctx: XdpContext) -> u32 {
     xdp_action::XDP_PASS
+}
+
+/// At the egress of a gateway's interfaces.
+#[classifier]
+fn gateway_return(_ctx: TcContext) -> i32 {
+    TC_ACT_UNSPEC
 }
 
 /// `pop`, which tells what it does; never attached.
