@@ -1,7 +1,7 @@
 //! Counting: once per packet, after the verdict, here only.
 
 use anycast_common::{
-    map::VipDropKey,
+    map::{Counter, DROP_OF_RETURN, VipDropKey},
     outcome::{Class, Outcome},
 };
 
@@ -35,4 +35,24 @@ pub fn failed(outcome: Outcome, vip_index: u32, bytes: usize) {
     if outcome.class() == Class::Dropped {
         maps::count_vip_drop(VipDropKey { vip_index, outcome: outcome as u32 }, bytes);
     }
+}
+
+/// Answers that a gateway encapsulated toward a PoP.
+#[inline(always)]
+pub fn returned_to(vip_index: u32, peer_index: u32, added: Counter) {
+    maps::count_returned(vip_index, added);
+    maps::count_peer(peer_index, added);
+}
+
+/// An answer that a PoP sent on to its client.
+#[inline(always)]
+pub fn returned(vip_index: u32, bytes: usize) {
+    maps::count_returned(vip_index, Counter { packets: 1, bytes: bytes as u64 });
+}
+
+/// An answer that was not sent on.
+#[inline(always)]
+pub fn not_returned(outcome: Outcome, vip_index: u32, bytes: usize) {
+    maps::count_outcome(outcome, bytes as u64);
+    maps::count_vip_drop(VipDropKey { vip_index, outcome: outcome as u32 | DROP_OF_RETURN }, bytes as u64);
 }

@@ -2,21 +2,24 @@
 //! to its tunnel addresses, only from allow-listed sources, only one level, and only for its VIPs.
 
 use anycast_common::{
-    ecn,
-    header::{ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6, IPV6_BYTES, protocol},
-    map::SOURCE_FAMILY_BITS,
+    checksum, ecn,
+    header::{ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6},
+    map::{RETURN_DIRECT, VipPolicy},
     outcome::Outcome,
 };
-use aya_ebpf::{maps::lpm_trie::Key, programs::XdpContext};
+use aya_ebpf::programs::XdpContext;
 
 use crate::{
     frame, maps,
     observe::Observer,
-    packet::{Cursor, Frames, adjust_head},
+    packet::{Cursor, Frames},
     stage::{
         classify,
+        decap::{self, Outer},
         ip::{Header, Ip, V4, V6},
-        tunnel::{self, Tunnel},
+        mss, next_hop,
+        return_path::{allowed, remember},
+        tunnel::{self, OneOfMany, Tunnel},
     },
     verdict,
 };
@@ -36,118 +39,88 @@ pub fn run<F: Frames, W: Observer>(ctx: &XdpContext) -> u32 {
 
 #[inline(always)]
 fn match_tunnel<O: Ip, W: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
-    match outer_and_tunnel::<O>(l3) {
-        Ok((header, tunnel)) if tunnel.carries_v4 => inner::<O, V4, W>(ctx, l3, l2_bytes, &header, tunnel.bytes),
-        Ok((header, tunnel)) => inner::<O, V6, W>(ctx, l3, l2_bytes, &header, tunnel.bytes),
-        Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
+    let outer = match decap::outer::<O>(l3) {
+        Ok(outer) => outer,
+        Err(outcome) => return refused::<O>(outcome, l3, None, l3.remaining()),
+    };
+    let room = outer.header.length - O::HEADER_BYTES;
+    match tunnel::parse::<OneOfMany>(decap::behind_ip::<O>(l3), room, outer.carried) {
+        Ok(tunnel) if tunnel.carries_v4 => inner::<O, V4, W>(ctx, l3, l2_bytes, &outer, &tunnel),
+        Ok(tunnel) => inner::<O, V6, W>(ctx, l3, l2_bytes, &outer, &tunnel),
+        Err(outcome) => refused::<O>(outcome, l3, Some(outer.header.source), l3.remaining()),
     }
 }
 
-/// All that is in front of the inner packet, steps 1 to 4.
+/// A packet of no VIP. That its source is not allowed comes before whatever else is wrong with what it brought.
 #[inline(always)]
-fn outer_and_tunnel<O: Ip>(l3: Cursor) -> Result<(Header<O>, Tunnel), Outcome> {
-    let (header, carried) = outer::<O>(l3)?;
-    let tunnel = tunnel::parse(behind_ip::<O>(l3), header.length - O::HEADER_BYTES, carried)?;
-    Ok((header, tunnel))
+fn refused<O: Ip>(outcome: Outcome, l3: Cursor, source: Option<O::Address>, bytes: usize) -> u32 {
+    match source {
+        Some(source) if allowed::<O>(source).is_none() => verdict::unmatched(Outcome::SourceNotAllowed, l3.remaining()),
+        _ => verdict::unmatched(outcome, bytes),
+    }
 }
 
-/// What follows an outer IP header without options.
-#[inline(always)]
-fn behind_ip<O: Ip>(l3: Cursor) -> Cursor {
-    l3.skip_constant(O::HEADER_BYTES)
-}
-
-/// The outer IP header: the header, and the protocol that it carries.
-#[inline(always)]
-fn outer<O: Ip>(l3: Cursor) -> Result<(Header<O>, u8), Outcome> {
-    let destination = O::destination(l3).ok_or(Outcome::NotTunnel)?;
-    let next = O::next(l3).ok_or(Outcome::NotTunnel)?;
-    let is_fragment = O::ICMP == protocol::ICMPV6 && next == protocol::FRAGMENT;
-    let carried =
-        if is_fragment { l3.skip(IPV6_BYTES).window::<8>().ok_or(Outcome::NotTunnel)?.u8::<0>() } else { next };
-    if !tunnel::is_carried(carried) || !is_tunnel_address::<O>(destination) {
-        return Err(Outcome::NotTunnel);
-    }
-    // Other UDP is the host's own, and a fragment may be of it.
-    if carried == protocol::UDP && (is_fragment || !O::has_plain_header(l3) || !tunnel::is_gue(behind_ip::<O>(l3))) {
-        return Err(Outcome::NotTunnel);
-    }
-    if is_fragment {
-        return Err(Outcome::OuterFragment);
-    }
-    let header = O::parse(l3).map_err(|_| Outcome::OuterHeader)?;
-    if header.bytes != O::HEADER_BYTES {
-        return Err(Outcome::OuterHeader);
-    }
-    if header.fragment {
-        return Err(Outcome::OuterFragment);
-    }
-    if maps::SOURCES.get(Key::new(SOURCE_FAMILY_BITS + 128, O::with_family(header.source))).is_none() {
-        return Err(Outcome::SourceNotAllowed);
-    }
-    Ok((header, carried))
-}
-
-/// The inner packet, steps 5 to 8.
+/// The inner packet, and whose it is.
 #[inline(always)]
 fn inner<O: Ip, I: Ip, W: Observer>(
     ctx: &XdpContext,
     l3: Cursor,
     l2_bytes: usize,
-    outer: &Header<O>,
-    tunnel_bytes: usize,
+    outer: &Outer<O>,
+    tunnel: &Tunnel,
 ) -> u32 {
-    let outer_bytes = O::HEADER_BYTES + tunnel_bytes;
-    let header = match inner_header::<I>(l3.skip(outer_bytes), outer.length - outer_bytes) {
+    let outer_bytes = O::HEADER_BYTES + tunnel.bytes;
+    let source = Some(outer.header.source);
+    let header = match decap::inner_header::<I>(l3.skip(outer_bytes), outer.header.length - outer_bytes) {
         Ok(header) => header,
-        Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
+        Err(outcome) => return refused::<O>(outcome, l3, source, l3.remaining()),
     };
-    if is_tunnel_address::<I>(header.destination) {
-        return verdict::unmatched(Outcome::NestedTunnel, header.length);
-    }
-    let Ok((vip_index, _)) = classify::vip::<I>(header.destination) else {
-        return verdict::unmatched(Outcome::InnerNotVip, header.length);
+    let Ok((vip_index, vip)) = classify::vip::<I>(header.destination) else {
+        let is_tunnel = decap::tunnel_index::<I>(header.destination).is_some();
+        let outcome = if is_tunnel { Outcome::NestedTunnel } else { Outcome::InnerNotVip };
+        return refused::<O>(outcome, l3, source, header.length);
+    };
+    let (_, policy) = maps::vip_cells(vip);
+    let goes_back = VipPolicy::from_cell(policy).returns != RETURN_DIRECT;
+    let peer = if goes_back {
+        remember::<O>(outer, tunnel, I::mapped(header.source), vip_index)
+    } else {
+        allowed::<O>(outer.header.source)
+    };
+    let Some(peer_index) = peer else {
+        return verdict::unmatched(Outcome::SourceNotAllowed, l3.remaining());
     };
     W::vip(vip_index);
-    let Some(ecn) = ecn::decapsulate(outer.tos, header.tos) else {
+    let Some(ecn) = ecn::decapsulate(outer.header.tos, header.tos) else {
         return verdict::failed(Outcome::EcnNotCapable, vip_index, header.length);
     };
-    match strip::<I>(ctx, l2_bytes, outer_bytes, ecn, ecn != header.tos & 3) {
-        Ok(()) => verdict::decapsulated(vip_index, header.length),
+    match decap::strip::<I>(ctx, l2_bytes, outer_bytes, (ecn != header.tos & 3).then_some(ecn)) {
+        Ok(()) => {
+            if goes_back {
+                clamp::<I, W>(ctx, &header, peer_index, outer_bytes);
+            }
+            verdict::decapsulated(vip_index, header.length)
+        }
         Err(outcome) => verdict::failed(outcome, vip_index, header.length),
     }
 }
 
-/// A valid inner header that ends within the `room` of the outer packet. `parse` only knows the frame's end.
+/// A client's SYN asks the server for segments that fit in the tunnel back to the PoP.
 #[inline(always)]
-fn inner_header<I: Ip>(at: Cursor, room: usize) -> Result<Header<I>, Outcome> {
-    if room < I::HEADER_BYTES {
-        return Err(I::BAD_LENGTH);
+fn clamp<I: Ip, W: Observer>(ctx: &XdpContext, header: &Header<I>, peer_index: u32, outer_bytes: usize) {
+    let Some(outer_bytes_max) = next_hop::mtu_to_peer(peer_index) else {
+        return;
+    };
+    let l3 = Cursor::new(ctx).skip_constant(ETHERNET_BYTES);
+    let Some(too_long) = mss::too_long::<I>(l3, header, outer_bytes_max.saturating_sub(outer_bytes)) else {
+        return;
+    };
+    let tcp = l3.skip(too_long.tcp_at);
+    if let Some(checksum) = tcp.window::<18>()
+        && let Some(value) = tcp.skip(too_long.value_at).window::<2>()
+    {
+        let (old, new) = too_long.as_summed();
+        checksum.set_ne16::<16>(checksum::replace_word(checksum.ne16::<16>(), old, new));
+        value.set_ne16::<0>(too_long.new);
     }
-    let header = I::parse(at)?;
-    if header.length > room { Err(I::BAD_LENGTH) } else { Ok(header) }
-}
-
-/// Removes the outer header and all tags; Ethernet addresses stay.
-#[inline(always)]
-fn strip<I: Ip>(ctx: &XdpContext, l2_bytes: usize, outer_bytes: usize, ecn: u8, marks: bool) -> Result<(), Outcome> {
-    let ethernet = Cursor::new(ctx).window::<12>().ok_or(Outcome::Headroom)?;
-    let addresses = [ethernet.word::<0>(), ethernet.word::<4>(), ethernet.word::<8>()];
-    let shrink = (outer_bytes + l2_bytes - ETHERNET_BYTES).cast_signed() as i32;
-    adjust_head(ctx, -shrink).map_err(|()| Outcome::Headroom)?;
-    let frame = Cursor::new(ctx);
-    let header = frame.window::<ETHERNET_BYTES>().ok_or(Outcome::Headroom)?;
-    header.set_word::<0>(addresses[0]);
-    header.set_word::<4>(addresses[1]);
-    header.set_word::<8>(addresses[2]);
-    header.set_ne16::<12>(I::ETHERTYPE.to_be());
-    if marks {
-        I::set_ecn(frame.skip(ETHERNET_BYTES).window().ok_or(Outcome::Headroom)?, ecn);
-    }
-    Ok(())
-}
-
-#[inline(always)]
-fn is_tunnel_address<F: Ip>(address: F::Address) -> bool {
-    maps::TUNNELS.get_ptr(F::with_family(address)).is_some()
 }

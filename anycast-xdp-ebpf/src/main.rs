@@ -1,4 +1,5 @@
-//! The programs of a host: `pop` on access interfaces, `backbone` on backbone interfaces, `gateway` in a home region,
+//! The programs of a host: `pop` on access interfaces, `backbone` on backbone interfaces, `one_arm` on those that are both,
+//! `gateway` in a home region and `gateway_return` at its egress,
 //! their copies that explain, and the tracepoints that tell what drivers lost after a verdict.
 //!
 //! Each program is there twice: as it is, and with the ending `_frags` for interfaces whose frames may have fragments.
@@ -7,21 +8,24 @@
 //! the order of the stages; [`maps`] alone declares maps; [`packet`] alone touches packet memory.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
+mod backbone;
 mod count;
 mod frame;
 mod gateway;
+mod gateway_return;
 mod losses;
 mod maps;
 mod observe;
+mod one_arm;
 #[expect(dead_code, reason = "the bench programs use the rest of it")]
 mod packet;
 mod pop;
+mod skb;
 mod stage;
 mod sum;
 mod verdict;
 
 use aya_ebpf::{
-    bindings::{TC_ACT_UNSPEC, xdp_action},
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
@@ -32,61 +36,118 @@ use self::{
 };
 
 #[xdp]
+#[inline(always)]
 fn pop(ctx: XdpContext) -> u32 {
     pop::run::<Linear, Nobody>(&ctx)
 }
 
 #[xdp]
+#[inline(always)]
 fn gateway(ctx: XdpContext) -> u32 {
     gateway::run::<Linear, Nobody>(&ctx)
 }
 
 #[xdp]
-fn backbone(_ctx: XdpContext) -> u32 {
-    xdp_action::XDP_PASS
+#[inline(always)]
+fn backbone(ctx: XdpContext) -> u32 {
+    backbone::or_pass(backbone::run::<Linear, Nobody>(&ctx))
+}
+
+/// `pop` and `backbone` for an interface that is both.
+#[xdp]
+#[inline(always)]
+fn one_arm(ctx: XdpContext) -> u32 {
+    one_arm::run::<Linear, Nobody>(&ctx)
 }
 
 /// At the egress of a gateway's interfaces.
 #[classifier]
-fn gateway_return(_ctx: TcContext) -> i32 {
-    TC_ACT_UNSPEC
+#[inline(always)]
+fn gateway_return(ctx: TcContext) -> i32 {
+    gateway_return::run::<Nobody>(&ctx)
+}
+
+/// `gateway_return`, which tells what it does; never attached.
+#[classifier]
+#[inline(always)]
+fn explain_gateway_return(ctx: TcContext) -> i32 {
+    gateway_return::run::<Explainer>(&ctx)
 }
 
 /// `pop`, which tells what it does; never attached.
 #[xdp]
+#[inline(always)]
 fn explain_pop(ctx: XdpContext) -> u32 {
     pop::run::<Linear, Explainer>(&ctx)
 }
 
 /// `gateway`, which tells what it does; never attached.
 #[xdp]
+#[inline(always)]
 fn explain_gateway(ctx: XdpContext) -> u32 {
     gateway::run::<Linear, Explainer>(&ctx)
 }
 
 #[xdp(frags)]
+#[inline(always)]
 fn explain_pop_frags(ctx: XdpContext) -> u32 {
     pop::run::<Fragmented, Explainer>(&ctx)
 }
 
 #[xdp(frags)]
+#[inline(always)]
 fn explain_gateway_frags(ctx: XdpContext) -> u32 {
     gateway::run::<Fragmented, Explainer>(&ctx)
 }
 
 #[xdp(frags)]
+#[inline(always)]
 fn pop_frags(ctx: XdpContext) -> u32 {
     pop::run::<Fragmented, Nobody>(&ctx)
 }
 
 #[xdp(frags)]
+#[inline(always)]
 fn gateway_frags(ctx: XdpContext) -> u32 {
     gateway::run::<Fragmented, Nobody>(&ctx)
 }
 
 #[xdp(frags)]
-fn backbone_frags(_ctx: XdpContext) -> u32 {
-    xdp_action::XDP_PASS
+#[inline(always)]
+fn backbone_frags(ctx: XdpContext) -> u32 {
+    backbone::or_pass(backbone::run::<Fragmented, Nobody>(&ctx))
+}
+
+#[xdp(frags)]
+#[inline(always)]
+fn one_arm_frags(ctx: XdpContext) -> u32 {
+    one_arm::run::<Fragmented, Nobody>(&ctx)
+}
+
+/// `backbone`, which tells what it does; never attached.
+#[xdp]
+#[inline(always)]
+fn explain_backbone(ctx: XdpContext) -> u32 {
+    backbone::or_pass(backbone::run::<Linear, Explainer>(&ctx))
+}
+
+#[xdp(frags)]
+#[inline(always)]
+fn explain_backbone_frags(ctx: XdpContext) -> u32 {
+    backbone::or_pass(backbone::run::<Fragmented, Explainer>(&ctx))
+}
+
+/// `one_arm`, which tells what it does; never attached.
+#[xdp]
+#[inline(always)]
+fn explain_one_arm(ctx: XdpContext) -> u32 {
+    one_arm::run::<Linear, Explainer>(&ctx)
+}
+
+#[xdp(frags)]
+#[inline(always)]
+fn explain_one_arm_frags(ctx: XdpContext) -> u32 {
+    one_arm::run::<Fragmented, Explainer>(&ctx)
 }
 
 #[cfg(target_arch = "bpf")]

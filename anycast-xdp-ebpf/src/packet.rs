@@ -10,7 +10,7 @@
 use aya_ebpf::{
     bindings::xdp_md,
     helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
-    programs::XdpContext,
+    programs::{TcContext, XdpContext},
 };
 
 /// Where the frames of a program may lie.
@@ -60,6 +60,12 @@ impl Cursor {
     /// At the first byte of the frame, for who does not ask how long it is.
     #[inline(always)]
     pub fn new(ctx: &XdpContext) -> Self {
+        Self { base: ctx.data(), end: ctx.data_end(), fragments: None }
+    }
+
+    /// At the first byte of a socket buffer's linear part.
+    #[inline(always)]
+    pub fn of_skb(ctx: &TcContext) -> Self {
         Self { base: ctx.data(), end: ctx.data_end(), fragments: None }
     }
 

@@ -18,6 +18,12 @@ pub enum Egress {
 #[inline(always)]
 pub fn forwarded(egress: Egress, vip_index: u32, backend_index: u32, bytes: usize) -> u32 {
     count::forwarded(vip_index, backend_index, bytes);
+    sent(egress)
+}
+
+/// A frame that goes to an interface.
+#[inline(always)]
+pub fn sent(egress: Egress) -> u32 {
     match egress {
         Egress::Transmit => xdp_action::XDP_TX,
         Egress::Redirect => xdp_action::XDP_REDIRECT,
@@ -43,6 +49,13 @@ pub fn unmatched(outcome: Outcome, bytes: usize) -> u32 {
 #[inline(never)]
 pub fn failed(outcome: Outcome, vip_index: u32, bytes: usize) -> u32 {
     count::failed(outcome, vip_index, bytes);
+    action(outcome)
+}
+
+/// An answer of a VIP that was not sent on.
+#[inline(never)]
+pub fn not_returned(outcome: Outcome, vip_index: u32, bytes: usize) -> u32 {
+    count::not_returned(outcome, vip_index, bytes);
     action(outcome)
 }
 

@@ -10,7 +10,17 @@ fn every_program_passes_the_verifier() {
         return;
     }
     let mut loaded = loader::load(None, &Limits::default(), Some(&[7; 16])).expect("maps");
-    let linear = ["pop", "backbone", "gateway", "explain_pop", "explain_gateway"].map(str::to_owned);
+    let linear = [
+        "pop",
+        "backbone",
+        "one_arm",
+        "gateway",
+        "explain_pop",
+        "explain_backbone",
+        "explain_one_arm",
+        "explain_gateway",
+    ]
+    .map(str::to_owned);
     let frags = linear.each_ref().map(|name| format!("{name}_frags"));
     for name in linear.iter().chain(&frags) {
         let program = loaded.xdp(name).unwrap_or_else(|error| panic!("{name}: {error:#}"));

@@ -15,7 +15,8 @@ pub const fn tunnel_key(family: u8, address: [u8; 16]) -> TunnelKey {
     key
 }
 
-/// Cell: what else than IPIP a gateway takes. Cell 1 of `GATEWAY`; 0 is: no GUE, GRE without key.
+/// Cell: what else than IPIP a gateway takes, or a PoP of answers. Cell 1 of `GATEWAY`; 0 is: no GUE, GRE
+/// without key, and on a PoP: no answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TunnelPolicy {
     /// UDP port of GUE; 0: none.
@@ -24,17 +25,32 @@ pub struct TunnelPolicy {
     pub is_gre_keyed: bool,
     /// Longest outer packet that ways between here and the PoPs carry, if less than their routes say; 0: the routes know.
     pub return_mtu_bytes: u16,
+    /// Low bits that differ among the IPv4 addresses that tunnels end at, 0 to 16; their first is the key in `TUNNELS`.
+    pub varying_bits_v4: u8,
+    /// The same for IPv6.
+    pub varying_bits_v6: u8,
 }
 
 impl TunnelPolicy {
     /// Unpacks the cell.
     #[inline(always)]
     pub const fn from_cell(cell: u64) -> Self {
-        Self { gue_port: cell as u16, is_gre_keyed: cell >> 16 & 1 == 1, return_mtu_bytes: (cell >> 32) as u16 }
+        Self {
+            gue_port: cell as u16,
+            is_gre_keyed: cell >> 16 & 1 == 1,
+            return_mtu_bytes: (cell >> 32) as u16,
+            varying_bits_v4: (cell >> 48 & 0x1f) as u8,
+            varying_bits_v6: (cell >> 53 & 0x1f) as u8,
+        }
     }
 
-    /// Packs the cell: port in bits 0..16, keyed in bit 16, MTU in bits 32..48.
+    /// Packs the cell: port in bits 0..16, keyed in bit 16, MTU in bits 32..48, varying bits in
+    /// 48..53 and 53..58.
     pub const fn to_cell(self) -> u64 {
-        self.gue_port as u64 | (self.is_gre_keyed as u64) << 16 | (self.return_mtu_bytes as u64) << 32
+        self.gue_port as u64
+            | (self.is_gre_keyed as u64) << 16
+            | (self.return_mtu_bytes as u64) << 32
+            | (self.varying_bits_v4 as u64 & 0x1f) << 48
+            | (self.varying_bits_v6 as u64 & 0x1f) << 53
     }
 }

@@ -6,16 +6,21 @@ use anycast_common::{
 };
 use aya_ebpf::bindings::BPF_NOEXIST;
 
-use super::{BACKEND_COUNTERS, OUTCOMES, VIP_COUNTERS, VIP_DROPS};
+use super::{BACKEND_COUNTERS, OUTCOMES, VIP_COUNTERS, VIP_DROPS, returns::RETURN_COUNTERS};
 
 /// Adds one packet to a counter; a missing one changes nothing.
 #[inline(always)]
 fn add(counter: Option<*mut Counter>, bytes: u64) {
+    add_packets(counter, Counter { packets: 1, bytes });
+}
+
+#[inline(always)]
+fn add_packets(counter: Option<*mut Counter>, added: Counter) {
     if let Some(counter) = counter {
         // SAFETY: a per-CPU value that was just looked up; nothing else runs on this CPU until the program ends.
         unsafe {
-            (*counter).packets += 1;
-            (*counter).bytes += bytes;
+            (*counter).packets += added.packets;
+            (*counter).bytes += added.bytes;
         }
     }
 }
@@ -32,6 +37,18 @@ pub fn count_vip(index: u32, class: Class, bytes: u64) {
 #[inline(always)]
 pub fn count_backend(index: u32, bytes: u64) {
     add(BACKEND_COUNTERS.get_ptr_mut(index), bytes);
+}
+
+/// Counts answers on their way back, by VIP.
+#[inline(always)]
+pub fn count_returned(index: u32, added: Counter) {
+    add_packets(RETURN_COUNTERS.get_ptr_mut(index), added);
+}
+
+/// Counts answers toward a PoP.
+#[inline(always)]
+pub fn count_peer(index: u32, added: Counter) {
+    add_packets(BACKEND_COUNTERS.get_ptr_mut(index), added);
 }
 
 /// Counts a packet by its outcome.

@@ -5,10 +5,10 @@ mod v6;
 
 use anycast_common::{
     flow::{FlowKey, Transport},
-    map::{TunnelKey, VipEntry},
+    map::{BackendEntry, TunnelKey, TunnelPolicy, VipEntry},
     outcome::Outcome,
 };
-use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::bindings::{bpf_fib_lookup, xdp_md};
 pub use v4::V4;
 pub use v6::V6;
 
@@ -83,6 +83,20 @@ pub trait Ip: Sized {
     fn is_entry_of(entry: &VipEntry, address: Self::Address) -> bool;
     /// The address as a key of the gateway's tables.
     fn with_family(address: Self::Address) -> TunnelKey;
+    /// The address in 16 bytes, v4-mapped.
+    fn mapped(address: Self::Address) -> [u64; 2];
+    /// The address that such 16 bytes are of.
+    fn unmapped(address: [u64; 2]) -> Self::Address;
+    /// The last two bytes of the address, as they lie in memory.
+    fn end(address: Self::Address) -> u16;
+    /// The address with other last two bytes.
+    fn with_end(address: Self::Address, end: u16) -> Self::Address;
+    /// Destination of a backend's ready-made header.
+    fn destination_of(entry: &BackendEntry) -> Self::Address;
+    /// Family and addresses of a route look-up.
+    fn fill(params: &mut bpf_fib_lookup, header: &Header<Self>);
+    /// Low bits that differ among the addresses that tunnels end at.
+    fn varying_bits(policy: TunnelPolicy) -> u8;
     /// Checks the header against itself and the frame.
     fn parse(l3: Cursor) -> Result<Header<Self>, Outcome>;
     /// Can what lies behind the header be used as it is, for a VIP that takes everything?
@@ -105,6 +119,27 @@ pub trait Ip: Sized {
     fn decrement_ttl(ip: Window<INNER_WRITTEN_BYTES>);
     /// Sets the ECN field.
     fn set_ecn(ip: Window<INNER_WRITTEN_BYTES>, ecn: u8);
+}
+
+/// One word of eight bytes as two, as they lie in memory.
+#[inline(always)]
+fn part(word: u64) -> [u32; 2] {
+    // SAFETY: same size, and every bit pattern is a number.
+    unsafe { core::mem::transmute(word) }
+}
+
+/// A word with other last two bytes in memory.
+#[inline(always)]
+fn with_end_of_word(word: u32, end: u16) -> u32 {
+    let ([a, b, ..], [c, d]) = (word.to_ne_bytes(), end.to_ne_bytes());
+    u32::from_ne_bytes([a, b, c, d])
+}
+
+/// The last two bytes of a word in memory.
+#[inline(always)]
+fn end_of_word(word: u32) -> u16 {
+    let [_, _, c, d] = word.to_ne_bytes();
+    u16::from_ne_bytes([c, d])
 }
 
 /// Two words as they lie in memory, as one of eight bytes.

@@ -4,13 +4,13 @@ use anycast_common::{
     checksum,
     flow::{self, FlowKey, Transport},
     header::{ETHERTYPE_IPV4, IPV4_BYTES, icmp_is_error, protocol},
-    map::{TunnelKey, VipEntry, tunnel_key, v4_mapped},
+    map::{BackendEntry, TunnelKey, TunnelPolicy, VipEntry, tunnel_key, v4_mapped},
     outcome::Outcome,
 };
 
-use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::bindings::{bpf_fib_lookup, xdp_md};
 
-use super::{super::transition, Header, INNER_WRITTEN_BYTES, Ip, Upper, join};
+use super::{super::transition, Header, INNER_WRITTEN_BYTES, Ip, Upper, end_of_word, join, part, with_end_of_word};
 use crate::{
     maps,
     packet::{Cursor, Window},
@@ -64,12 +64,52 @@ impl Ip for V4 {
 
     #[inline(always)]
     fn is_entry_of(entry: &VipEntry, address: u32) -> bool {
-        maps::vip_address(entry) == [0, join([u32::from_ne_bytes([0, 0, 0xff, 0xff]), address])]
+        maps::vip_address(entry) == Self::mapped(address)
     }
 
     #[inline(always)]
     fn with_family(address: u32) -> TunnelKey {
         tunnel_key(4, v4_mapped(address.to_ne_bytes()))
+    }
+
+    #[inline(always)]
+    fn mapped(address: u32) -> [u64; 2] {
+        [0, join([u32::from_ne_bytes([0, 0, 0xff, 0xff]), address])]
+    }
+
+    #[inline(always)]
+    fn unmapped([_, low]: [u64; 2]) -> u32 {
+        let [_, address] = part(low);
+        address
+    }
+
+    #[inline(always)]
+    fn end(address: u32) -> u16 {
+        end_of_word(address)
+    }
+
+    #[inline(always)]
+    fn with_end(address: u32, end: u16) -> u32 {
+        with_end_of_word(address, end)
+    }
+
+    #[inline(always)]
+    fn destination_of(entry: &BackendEntry) -> u32 {
+        let [_, _, _, _, destination]: [u32; 5] = maps::words(&entry.outer);
+        destination
+    }
+
+    #[inline(always)]
+    fn fill(params: &mut bpf_fib_lookup, header: &Header<Self>) {
+        params.family = 2;
+        params.__bindgen_anon_2.tos = header.tos;
+        params.__bindgen_anon_3.ipv4_src = header.source;
+        params.__bindgen_anon_4.ipv4_dst = header.destination;
+    }
+
+    #[inline(always)]
+    fn varying_bits(policy: TunnelPolicy) -> u8 {
+        policy.varying_bits_v4
     }
 
     #[inline(always)]

@@ -3,15 +3,15 @@
 use anycast_common::{
     flow::{self, FlowKey, Transport},
     header::{ETHERTYPE_IPV6, IPV6_BYTES, icmpv6_is_error, protocol},
-    map::{TunnelKey, VipEntry, tunnel_key},
+    map::{BackendEntry, TunnelKey, TunnelPolicy, VipEntry, tunnel_key},
     outcome::Outcome,
 };
 
-use aya_ebpf::bindings::xdp_md;
+use aya_ebpf::bindings::{bpf_fib_lookup, xdp_md};
 
 use super::{
     super::{extensions, transition},
-    Header, INNER_WRITTEN_BYTES, Ip, Upper, join,
+    Header, INNER_WRITTEN_BYTES, Ip, Upper, end_of_word, join, part, with_end_of_word,
 };
 use crate::{
     maps,
@@ -67,12 +67,51 @@ impl Ip for V6 {
 
     #[inline(always)]
     fn is_entry_of(entry: &VipEntry, address: [u32; 4]) -> bool {
-        maps::vip_address(entry) == [join([address[0], address[1]]), join([address[2], address[3]])]
+        maps::vip_address(entry) == Self::mapped(address)
     }
 
     #[inline(always)]
     fn with_family(address: [u32; 4]) -> TunnelKey {
         tunnel_key(6, bytes(address))
+    }
+
+    #[inline(always)]
+    fn mapped([a, b, c, d]: [u32; 4]) -> [u64; 2] {
+        [join([a, b]), join([c, d])]
+    }
+
+    #[inline(always)]
+    fn unmapped([high, low]: [u64; 2]) -> [u32; 4] {
+        let ([a, b], [c, d]) = (part(high), part(low));
+        [a, b, c, d]
+    }
+
+    #[inline(always)]
+    fn end([_, _, _, last]: [u32; 4]) -> u16 {
+        end_of_word(last)
+    }
+
+    #[inline(always)]
+    fn with_end([a, b, c, last]: [u32; 4], end: u16) -> [u32; 4] {
+        [a, b, c, with_end_of_word(last, end)]
+    }
+
+    #[inline(always)]
+    fn destination_of(entry: &BackendEntry) -> [u32; 4] {
+        let [_, _, _, _, _, _, a, b, c, d]: [u32; 10] = maps::words(&entry.outer);
+        [a, b, c, d]
+    }
+
+    #[inline(always)]
+    fn fill(params: &mut bpf_fib_lookup, header: &Header<Self>) {
+        params.family = 10;
+        params.__bindgen_anon_3.ipv6_src = header.source;
+        params.__bindgen_anon_4.ipv6_dst = header.destination;
+    }
+
+    #[inline(always)]
+    fn varying_bits(policy: TunnelPolicy) -> u8 {
+        policy.varying_bits_v6
     }
 
     #[inline(always)]
@@ -126,7 +165,7 @@ impl Ip for V6 {
             destination: ip.words::<24>(),
             bytes: IPV6_BYTES,
             length: room,
-            tos: 0,
+            tos: (ip.be16::<0>() >> 4) as u8,
             ttl: ip.u8::<7>(),
             next: ip.u8::<6>(),
             fragment: false,

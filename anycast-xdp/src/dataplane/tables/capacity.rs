@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// Every map of the object.
-pub const MAPS: [(&str, Kind); 37] = [
+pub const MAPS: [(&str, Kind); 38] = [
     ("VIP4", Kind::Table),
     ("VIP6", Kind::Table),
     ("VIPS", Kind::Table),
@@ -52,6 +52,7 @@ pub const MAPS: [(&str, Kind); 37] = [
     ("PUBLIC_LINKS", Kind::Table),
     ("RETURN_PATHS", Kind::Counter),
     ("RETURN_COUNTERS", Kind::Counter),
+    ("RETURN_SCRATCH", Kind::Own),
     ("ICMP_LIMITS", Kind::Counter),
     ("ICMP_SCRATCH", Kind::Own),
     ("VIP_COUNTERS", Kind::Counter),

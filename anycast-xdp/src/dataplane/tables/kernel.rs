@@ -207,6 +207,7 @@ impl Dataplane for Kernel {
             gue_port: gateway.gue_port,
             is_gre_keyed: !keys.is_empty(),
             return_mtu_bytes: gateway.return_mtu_bytes.unwrap_or(0),
+            ..TunnelPolicy::default()
         };
         self.arrays.gateway.store_cell(1, 0, policy.to_cell());
 

@@ -1,0 +1,87 @@
+//! Out of the tunnel and toward the client: the outer header comes off, Ethernet is written, the TTL counts down.
+
+use anycast_common::{
+    header::{ETHERNET_BYTES, ETHERTYPE_VLAN, VLAN_TAG_BYTES},
+    map::LinkEntry,
+    outcome::Outcome,
+};
+use aya_ebpf::programs::XdpContext;
+
+use super::ip::{INNER_WRITTEN_BYTES, Ip};
+use crate::{
+    maps,
+    packet::{Cursor, Window, adjust_head},
+};
+
+const TAGGED_BYTES: usize = ETHERNET_BYTES + VLAN_TAG_BYTES;
+
+/// Takes `outer_bytes` off and writes the L2 header of the link.
+#[inline(always)]
+pub fn run<I: Ip>(
+    ctx: &XdpContext,
+    l2_bytes: usize,
+    outer_bytes: usize,
+    ecn: Option<u8>,
+    link: &LinkEntry,
+    smac: [u8; 6],
+    dmac: [u8; 6],
+) -> Result<(), Outcome> {
+    let [vlan_tci]: [u16; 1] = maps::half_words(&link.vlan_tci);
+    if vlan_tci == 0 {
+        let ip = write::<I, ETHERNET_BYTES, { ETHERNET_BYTES + INNER_WRITTEN_BYTES }>(
+            ctx,
+            l2_bytes + outer_bytes,
+            smac,
+            dmac,
+            0,
+        )?;
+        finish::<I>(ip, ecn);
+    } else {
+        let ip = write::<I, TAGGED_BYTES, { TAGGED_BYTES + INNER_WRITTEN_BYTES }>(
+            ctx,
+            l2_bytes + outer_bytes,
+            smac,
+            dmac,
+            vlan_tci,
+        )?;
+        finish::<I>(ip, ecn);
+    }
+    Ok(())
+}
+
+#[inline(always)]
+fn write<I: Ip, const L2: usize, const WRITTEN: usize>(
+    ctx: &XdpContext,
+    front_bytes: usize,
+    smac: [u8; 6],
+    dmac: [u8; 6],
+    vlan_tci: u16,
+) -> Result<Window<INNER_WRITTEN_BYTES>, Outcome> {
+    adjust_head(ctx, L2.cast_signed() as i32 - front_bytes.cast_signed() as i32).map_err(|()| Outcome::Headroom)?;
+    let frame = Cursor::new(ctx).window::<WRITTEN>().ok_or(Outcome::Headroom)?;
+    set_mac(frame.part(0), dmac);
+    set_mac(frame.part(6), smac);
+    if L2 == TAGGED_BYTES {
+        let tag: Window<6> = frame.part(12);
+        tag.set_ne16::<0>(ETHERTYPE_VLAN.to_be());
+        tag.set_ne16::<2>(vlan_tci);
+        tag.set_ne16::<4>(I::ETHERTYPE.to_be());
+    } else {
+        frame.part::<2>(12).set_ne16::<0>(I::ETHERTYPE.to_be());
+    }
+    Ok(frame.part(L2))
+}
+
+#[inline(always)]
+fn set_mac(to: Window<6>, [a, b, c, d, e, f]: [u8; 6]) {
+    to.set_bytes4::<0>([a, b, c, d]);
+    to.set_ne16::<4>(u16::from_ne_bytes([e, f]));
+}
+
+#[inline(always)]
+fn finish<I: Ip>(ip: Window<INNER_WRITTEN_BYTES>, ecn: Option<u8>) {
+    if let Some(ecn) = ecn {
+        I::set_ecn(ip, ecn);
+    }
+    I::decrement_ttl(ip);
+}
