@@ -73,9 +73,9 @@ fn write<I: Ip, const L2: usize, const WRITTEN: usize>(
 }
 
 #[inline(always)]
-fn set_mac(to: Window<6>, [a, b, c, d, e, f]: [u8; 6]) {
-    to.set_bytes4::<0>([a, b, c, d]);
-    to.set_ne16::<4>(u16::from_ne_bytes([e, f]));
+fn set_mac(to: Window<6>, mac: [u8; 6]) {
+    to.set_bytes4::<0>([mac[0], mac[1], mac[2], mac[3]]);
+    to.set_ne16::<4>(u16::from_ne_bytes([mac[4], mac[5]]));
 }
 
 #[inline(always)]
