@@ -19,6 +19,7 @@ use crate::{
         apply::{Plan, plan},
         attach,
         bindings::Bindings,
+        egress::EgressHook,
         icmp,
         interfaces::interface_index,
         inventory::Inventory,
@@ -161,7 +162,7 @@ impl Running {
         // An interface may still refuse: the services change after that.
         let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         losses::follow(loaded, pins, &names)?;
-        let interfaces = attach::attach(loaded, pins, config)?;
+        let interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
         if let Role::Pop(role) = &config.local.role {
             icmp::switch(&mut loaded.kernel, &own_answers(&role.icmp, &config.local.interfaces).await?)?;
         }

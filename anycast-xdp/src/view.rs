@@ -75,13 +75,16 @@ pub struct Attachment {
     pub interface: String,
     /// Kernel interface index.
     pub ifindex: u32,
-    /// Program: `pop`, `backbone` or `gateway`.
+    /// Where it runs: `xdp`, `tcx egress` or `clsact egress`.
+    pub hook: &'static str,
+    /// Program: `pop`, `backbone` or `gateway`; at the egress `gateway_return`.
     pub program: String,
-    /// Program id in the kernel.
+    /// Program id in the kernel; 0: detached.
     pub program_id: u32,
-    /// What was asked for: `auto`, `native` or `generic`.
-    pub asked: String,
-    /// What was obtained: `native` or `generic`; `detached` when the link is there but the interface is not.
+    /// What was asked for: `auto`, `native` or `generic`; none at the egress, where the kernel decides.
+    pub asked: Option<String>,
+    /// What was obtained: `native` or `generic`, at the egress `attached`; `detached` when the link is there but the
+    /// interface is not.
     pub mode: String,
     /// The program takes frames with fragments (`xdp.frags`): the MTU needs it.
     pub frags: bool,

@@ -22,9 +22,15 @@ fn every_program_passes_the_verifier() {
     ]
     .map(str::to_owned);
     let frags = linear.each_ref().map(|name| format!("{name}_frags"));
-    for name in linear.iter().chain(&frags) {
-        let program = loaded.xdp(name).unwrap_or_else(|error| panic!("{name}: {error:#}"));
-        let info = program.info().expect("info");
+    let xdp = linear.iter().chain(&frags).map(|name| (name.as_str(), false));
+    let classifiers = ["gateway_return"].into_iter().map(|name| (name, true));
+    for (name, is_classifier) in xdp.chain(classifiers) {
+        let info = if is_classifier {
+            loaded.classifier(name).map(|program| program.info())
+        } else {
+            loaded.xdp(name).map(|program| program.info())
+        };
+        let info = info.unwrap_or_else(|error| panic!("{name}: {error:#}")).expect("info");
         println!(
             "{name}: {} bytes of machine code, {:?} instructions verified",
             info.size_jitted(),

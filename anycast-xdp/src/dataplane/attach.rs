@@ -1,11 +1,12 @@
-//! Attaching programs to interfaces by pinned links.
+//! Attaching programs to interfaces: XDP by pinned links, and at the egress by pinned links or by filters.
 
 mod attempt;
+mod egress;
 
 use std::{
     collections::BTreeSet,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -17,24 +18,37 @@ use aya::programs::{
 };
 
 pub use self::attempt::linear_mtu_bytes_max;
-use self::attempt::{Attempt, attempts};
+use self::{
+    attempt::{Attempt, attempts},
+    egress::Made,
+};
 use super::{
+    egress::{EgressHook, PROGRAM, remove_own_filters},
     interfaces::{self, interface_index},
     inventory::InterfaceRecord,
     loader::Loaded,
-    pins::{Pins, interface_of, pin_name},
+    pins::{Pins, egress_pin_name, interface_of, pin_name},
 };
 use crate::desired::{AttachMode, Config, Interface, Role};
 
 /// How long a link that was taken away may stay on its interface.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The program for an interface.
-fn program_for(role: &Role, interface: &Interface) -> &'static str {
+/// The XDP program for an interface; none: packets only leave there.
+pub const fn xdp_program(role: &Role, interface: &Interface) -> Option<&'static str> {
     match role {
-        Role::Gateway(_) => "gateway",
-        Role::Pop(_) if interface.access => "pop",
-        Role::Pop(_) => "backbone",
+        Role::Gateway(_) if interface.backbone => Some("gateway"),
+        Role::Gateway(_) => None,
+        Role::Pop(_) if interface.access => Some("pop"),
+        Role::Pop(_) => Some("backbone"),
+    }
+}
+
+/// The program at the egress of an interface: a gateway's, where answers leave.
+pub const fn egress_program(role: &Role, interface: &Interface) -> Option<&'static str> {
+    match role {
+        Role::Gateway(_) if interface.backbone || interface.egress => Some(PROGRAM),
+        Role::Gateway(_) | Role::Pop(_) => None,
     }
 }
 
@@ -45,7 +59,10 @@ fn program_for(role: &Role, interface: &Interface) -> &'static str {
 /// A program that the verifier refuses.
 pub fn load(loaded: &mut Loaded, config: &Config) -> Result<()> {
     for interface in &config.local.interfaces {
-        let name = program_for(&config.local.role, interface);
+        if let Some(name) = egress_program(&config.local.role, interface) {
+            loaded.classifier(name)?;
+        }
+        let Some(name) = xdp_program(&config.local.role, interface) else { continue };
         if let Some(first) = attempts(interface.attach, mtu_bytes(interface)?).first() {
             loaded.xdp(&first.program(name))?;
         }
@@ -54,39 +71,32 @@ pub fn load(loaded: &mut Loaded, config: &Config) -> Result<()> {
 }
 
 /// Attaches every interface of the configuration: swaps the program under a link that is there, and makes those that
-/// are not. Then takes away the links of interfaces that the configuration no longer names.
+/// are not. Then takes away the links and filters of interfaces that the configuration no longer names.
+///
+/// `egress_hook` says how the egress of an interface is attached to: [`EgressHook::of_kernel`].
 ///
 /// # Errors
 ///
 /// The first interface that refuses. Nothing is attached then that was not before.
-pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<InterfaceRecord>> {
-    let mut ids = BTreeSet::new();
+pub fn attach(
+    loaded: &mut Loaded,
+    pins: &Pins,
+    config: &Config,
+    egress_hook: impl Fn(&str) -> EgressHook,
+) -> Result<Vec<InterfaceRecord>> {
+    let mut attaching = Attaching { loaded, pins, role: &config.local.role, ids: BTreeSet::new(), made: Vec::new() };
     let mut records = Vec::new();
-    let mut made = Vec::new();
     for interface in &config.local.interfaces {
-        let name = program_for(&config.local.role, interface);
-        let pin = pins.link(&interface.name);
-        let is_new = !pin.exists();
-        let Attached { program_id, mode, frags } = match one(loaded, name, &pin, interface) {
-            Ok(attached) => attached,
+        match attaching.interface(interface, &egress_hook) {
+            Ok(record) => records.push(record),
             Err(error) => {
-                take_back(&made);
+                attaching.take_back();
                 return Err(error).with_context(|| format!("cannot attach to {}", interface.name));
             }
-        };
-        if is_new {
-            made.push(pin);
         }
-        ids.insert(program_id);
-        tracing::info!(interface = interface.name, program = name, mode, frags, "attached");
-        records.push(InterfaceRecord {
-            name: interface.name.clone(),
-            program: name.to_owned(),
-            asked: interface.attach.to_string(),
-            frags,
-        });
     }
-    detach_others(pins, config)?;
+    let ids = attaching.ids;
+    detach_others(pins, &records)?;
     let known = &mut loaded.kernel.counters.program_ids;
     for id in known.keys().collect::<Result<Vec<_>, _>>()?.into_iter().filter(|id| !ids.contains(id)) {
         known.remove(&id)?;
@@ -94,18 +104,65 @@ pub fn attach(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Vec<I
     Ok(records)
 }
 
-/// Takes away links that were just made.
-fn take_back(pins: &[PathBuf]) {
-    for pin in pins {
-        if let Err(error) = fs::remove_file(pin) {
-            tracing::warn!("cannot remove {}: {error}", pin.display());
+/// What is attached as far as it went.
+struct Attaching<'a> {
+    loaded: &'a mut Loaded,
+    pins: &'a Pins,
+    role: &'a Role,
+    /// Of XDP programs.
+    ids: BTreeSet<u32>,
+    made: Vec<Made>,
+}
+
+impl Attaching<'_> {
+    fn interface(
+        &mut self,
+        interface: &Interface,
+        egress_hook: impl Fn(&str) -> EgressHook,
+    ) -> Result<InterfaceRecord> {
+        let mut record = InterfaceRecord {
+            name: interface.name.clone(),
+            program: None,
+            asked: interface.attach.to_string(),
+            frags: false,
+            egress: None,
+        };
+        if let Some(name) = xdp_program(self.role, interface) {
+            let pin = self.pins.link(&interface.name);
+            let is_new = !pin.exists();
+            let Attached { program_id, mode, frags } = one(self.loaded, name, &pin, interface)?;
+            if is_new {
+                self.made.push(Made::Pin(pin));
+            }
+            self.ids.insert(program_id);
+            tracing::info!(interface = interface.name, program = name, mode, frags, "attached");
+            (record.program, record.frags) = (Some(name.to_owned()), frags);
+        }
+        if let Some(name) = egress_program(self.role, interface) {
+            let hook = egress_hook(&interface.name);
+            let made = egress::one(self.loaded, self.pins, &interface.name, hook).context("at its egress")?;
+            self.made.extend(made);
+            tracing::info!(interface = interface.name, program = name, hook = hook.label(), "attached");
+            record.egress = Some(hook);
+        }
+        Ok(record)
+    }
+
+    /// Takes away what was just made.
+    fn take_back(&self) {
+        for made in &self.made {
+            if let Err(error) = made.take_back(self.pins.instance()) {
+                tracing::warn!("what the failed attempt attached is still there: {error:#}");
+            }
         }
     }
 }
 
-/// Takes away the links of interfaces that the configuration does not name.
-fn detach_others(pins: &Pins, config: &Config) -> Result<()> {
-    let own: BTreeSet<_> = config.local.interfaces.iter().map(|interface| pin_name(&interface.name)).collect();
+/// Takes away the links and filters that are of no record.
+fn detach_others(pins: &Pins, records: &[InterfaceRecord]) -> Result<()> {
+    let xdp = records.iter().filter(|record| record.program.is_some()).map(|record| pin_name(&record.name));
+    let with = |hook| records.iter().filter(move |record| record.egress == Some(hook));
+    let own: BTreeSet<_> = xdp.chain(with(EgressHook::Tcx).map(|record| egress_pin_name(&record.name))).collect();
     for entry in fs::read_dir(pins.links())? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -114,6 +171,10 @@ fn detach_others(pins: &Pins, config: &Config) -> Result<()> {
             fs::remove_file(entry.path()).with_context(|| format!("cannot detach from {interface}"))?;
             tracing::info!(interface, "detached");
         }
+    }
+    let is_wanted = |name: &str| with(EgressHook::Clsact).any(|record| record.name == name);
+    for interface in remove_own_filters(pins.instance(), is_wanted)? {
+        tracing::info!(interface, "detached");
     }
     Ok(())
 }

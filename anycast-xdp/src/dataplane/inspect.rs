@@ -5,7 +5,10 @@ mod explain;
 mod stats;
 mod status;
 
-pub use self::explain::{Explainer, Ingress};
+pub use self::{
+    explain::{Explainer, Ingress},
+    status::XDP_HOOK,
+};
 use std::fs;
 
 use anycast_common::map::{ECHO_ANSWER, ECHO_DROP, VipPolicy};

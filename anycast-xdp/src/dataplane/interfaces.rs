@@ -125,21 +125,30 @@ fn kernel_losses(stats: Stats64) -> BTreeMap<String, u64> {
     .collect()
 }
 
-/// Asks for one link, on a thread of its own: callers may or may not be inside a runtime.
+/// Asks for one link.
 fn link(index: u32) -> Result<LinkMessage> {
-    let ask = move || -> Result<LinkMessage> {
+    let question = move |handle: rtnetlink::Handle| async move {
+        handle.link().get().match_index(index).execute().try_next().await?.context("no answer")
+    };
+    ask(question).with_context(|| format!("cannot ask for interface {index}"))
+}
+
+/// Asks the kernel something, on a thread of its own: callers may or may not be inside a runtime.
+pub(super) fn ask<T, F>(question: impl FnOnce(rtnetlink::Handle) -> F + Send + 'static) -> Result<T>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>>,
+{
+    let ask = move || -> Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let (connection, handle, _) = rtnetlink::new_connection()?;
             let connection = tokio::spawn(connection);
-            let answer = handle.link().get().match_index(index).execute().try_next().await;
+            let answer = question(handle).await;
             connection.abort();
-            answer?.context("no answer")
+            answer
         })
     };
     // A new thread is in the network namespace of the one that makes it.
-    std::thread::spawn(ask)
-        .join()
-        .map_err(|_| anyhow::anyhow!("the netlink thread panicked"))?
-        .with_context(|| format!("cannot ask for interface {index}"))
+    std::thread::spawn(ask).join().map_err(|_| anyhow::anyhow!("the netlink thread panicked"))?
 }

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::tables::Arrays;
+use super::{egress::EgressHook, tables::Arrays};
 use crate::desired::{HashOn, State};
 
 /// What the maps of an instance hold.
@@ -43,20 +43,16 @@ pub struct Inventory {
 pub struct InterfaceRecord {
     /// Kernel name.
     pub name: String,
-    /// Program: `pop`, `backbone` or `gateway`.
-    pub program: String,
+    /// XDP program: `pop`, `backbone` or `gateway`; none: packets only leave here.
+    pub program: Option<String>,
     /// Asked mode: `auto`, `native` or `generic`.
     pub asked: String,
     /// The program is the variant that takes frames with fragments.
     #[serde(default)]
     pub frags: bool,
-}
-
-impl InterfaceRecord {
-    /// The variant of the program that is attached.
-    pub fn variant(&self) -> String {
-        variant(&self.program, self.frags)
-    }
+    /// How a gateway's program for answers is attached to its egress; none: it is not.
+    #[serde(default)]
+    pub egress: Option<EgressHook>,
 }
 
 /// What the object calls a program, or its variant that takes frames with fragments.

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
     maps::MapData,
-    programs::{ProgramError, Xdp},
+    programs::{ProgramError, SchedClassifier, Xdp},
 };
 
 use super::tables::{
@@ -83,14 +83,37 @@ impl Loaded {
     pub fn xdp(&mut self, name: &str) -> Result<&mut Xdp> {
         load_xdp(&mut self.ebpf, name)
     }
+
+    /// Loads one of the classifiers into the kernel, if it is not yet.
+    ///
+    /// # Errors
+    ///
+    /// The last words of the verifier, if it refuses.
+    pub fn classifier(&mut self, name: &str) -> Result<&mut SchedClassifier> {
+        load_classifier(&mut self.ebpf, name)
+    }
 }
 
 /// Loads one of the XDP programs into the kernel, if it is not yet.
 pub(super) fn load_xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
     let program: &mut Xdp = program.try_into()?;
-    match program.load() {
-        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(program),
+    accepted(name, program.load())?;
+    Ok(program)
+}
+
+/// Loads one of the classifiers into the kernel, if it is not yet.
+pub(super) fn load_classifier<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier> {
+    let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
+    let program: &mut SchedClassifier = program.try_into()?;
+    accepted(name, program.load())?;
+    Ok(program)
+}
+
+/// What the kernel said to a program.
+fn accepted(name: &str, loaded: Result<(), ProgramError>) -> Result<()> {
+    match loaded {
+        Ok(()) | Err(ProgramError::AlreadyLoaded) => Ok(()),
         Err(ProgramError::LoadError { io_error, verifier_log }) => {
             bail!("the kernel refuses program {name}: {io_error}\n{}", last_lines(&verifier_log.to_string()))
         }

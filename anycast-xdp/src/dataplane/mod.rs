@@ -7,6 +7,7 @@ pub mod apply;
 pub mod array;
 pub mod attach;
 pub mod bindings;
+pub mod egress;
 pub mod ethtool;
 pub mod grace;
 pub mod icmp;

@@ -10,9 +10,11 @@ use std::{
 use anycast_common::ABI_VERSION;
 use anyhow::{Context as _, Result, bail};
 
-use super::inventory::Inventory;
+use super::{egress, inventory::Inventory};
 use crate::netlink;
 
+/// What the names of pins for the egress begin with.
+const EGRESS_PREFIX: &str = "egress:";
 const BPFFS: &str = "/sys/fs/bpf";
 /// `BPF_FS_MAGIC` (include/uapi/linux/magic.h).
 const BPF_FS_MAGIC: libc::c_long = 0xcafe_4a11;
@@ -20,6 +22,7 @@ const BPF_FS_MAGIC: libc::c_long = 0xcafe_4a11;
 /// The directories of one instance.
 #[derive(Clone, Debug)]
 pub struct Pins {
+    instance: String,
     root: PathBuf,
     run: PathBuf,
 }
@@ -28,9 +31,15 @@ impl Pins {
     /// Of the instance with this name; nothing is made yet.
     pub fn of(instance: &str) -> Self {
         Self {
+            instance: instance.to_owned(),
             root: Path::new(BPFFS).join("anycast-xdp").join(instance),
             run: Path::new("/run/anycast-xdp").join(instance),
         }
+    }
+
+    /// Name of the instance.
+    pub fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// Pinned maps, of this program's ABI.
@@ -43,9 +52,14 @@ impl Pins {
         self.root.join("links")
     }
 
-    /// The pinned link of an interface.
+    /// The pinned XDP link of an interface.
     pub fn link(&self, interface: &str) -> PathBuf {
         self.links().join(pin_name(interface))
+    }
+
+    /// The pinned tcx link at the egress of an interface.
+    pub fn egress_link(&self, interface: &str) -> PathBuf {
+        self.links().join(egress_pin_name(interface))
     }
 
     /// Pinned links of tracepoints.
@@ -135,7 +149,8 @@ impl Pins {
     ///
     /// A file system that refuses.
     pub fn remove(&self) -> Result<()> {
-        // Links first: no program may run on maps whose names are gone.
+        // Links and filters first: no program may run on maps whose names are gone.
+        egress::remove_own_filters(&self.instance, |_| false)?;
         for directory in [self.links(), self.root.clone()] {
             remove_tree(&directory)?;
         }
@@ -156,12 +171,17 @@ pub(super) fn pin_name(interface: &str) -> String {
     interface.replace('%', "%25").replace('.', "%2e")
 }
 
-/// The interface that a pin is named after.
-pub(super) fn interface_of(pin_name: &str) -> String {
-    pin_name.replace("%2e", ".").replace("%25", "%")
+/// The same for its egress. No interface has a colon in its name (`dev_valid_name`, net/core/dev.c).
+pub(super) fn egress_pin_name(interface: &str) -> String {
+    format!("{EGRESS_PREFIX}{}", pin_name(interface))
 }
 
-/// Takes away everything of an instance: links (which detaches the programs), maps, inventory, and the neighbours that
+/// The interface that a pin is named after.
+pub(super) fn interface_of(pin_name: &str) -> String {
+    pin_name.strip_prefix(EGRESS_PREFIX).unwrap_or(pin_name).replace("%2e", ".").replace("%25", "%")
+}
+
+/// Takes away everything of an instance: links and filters (which detaches the programs), maps, inventory, and the neighbours that
 /// the kernel keeps resolved for it. `false`: there was nothing. Works without bpffs, which is gone with all its pins.
 ///
 /// # Errors
@@ -172,11 +192,12 @@ pub fn detach(instance: &str) -> Result<bool> {
     if let Some(pid) = pins.daemon_pid() {
         bail!("the daemon of instance {instance} is running (process {pid}); stop it first");
     }
-    if !pins.exist() {
-        return Ok(false);
+    if pins.exist() {
+        pins.remove()?;
+        return Ok(true);
     }
-    pins.remove()?;
-    Ok(true)
+    // Filters are no files, and may be there when all else is gone.
+    Ok(!egress::remove_own_filters(instance, |_| false)?.is_empty())
 }
 
 /// `fs::remove_dir_all` asks for file types that bpffs does not tell.
@@ -231,6 +252,8 @@ mod tests {
             let name = pin_name(interface);
             assert!(!name.contains('.'), "{name}");
             assert_eq!(interface_of(&name), interface);
+            assert_eq!(interface_of(&egress_pin_name(interface)), interface);
+            assert!(!egress_pin_name(interface).contains('.'));
         }
     }
 

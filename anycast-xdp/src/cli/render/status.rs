@@ -34,11 +34,12 @@ pub fn status(status: &Status, width: Option<u16>) -> String {
     .concat()
 }
 
-const ATTACHMENT_COLUMNS: [Column; 6] = [
+const ATTACHMENT_COLUMNS: [Column; 7] = [
     Column::Text("INTERFACE"),
     Column::Number("IFINDEX"),
     Column::Text("PROGRAM"),
     Column::Number("ID"),
+    Column::Text("HOOK"),
     Column::Text("ASKED"),
     Column::Text("MODE"),
 ];
@@ -50,7 +51,8 @@ fn attachments(status: &Status) -> Vec<Vec<String>> {
             attachment.ifindex.to_string(),
             attachment.program.clone(),
             attachment.program_id.to_string(),
-            attachment.asked.clone(),
+            attachment.hook.to_owned(),
+            attachment.asked.clone().unwrap_or_else(|| "-".to_owned()),
             mode(attachment),
         ]
     });

@@ -32,7 +32,8 @@ fn count(packets: u64, bytes: u64) -> Count {
 
 fn attachment((interface, ifindex, program, program_id, frags): (&str, u32, &str, u32, bool)) -> Attachment {
     let (interface, program) = (interface.to_owned(), program.to_owned());
-    Attachment { interface, ifindex, program, program_id, asked: "auto".to_owned(), mode: "native".to_owned(), frags }
+    let (asked, mode) = (Some("auto".to_owned()), "native".to_owned());
+    Attachment { interface, ifindex, hook: "xdp", program, program_id, asked, mode, frags }
 }
 
 fn example_status() -> Status {

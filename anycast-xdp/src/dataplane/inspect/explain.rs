@@ -20,7 +20,7 @@ use super::{
     super::{
         attach::linear_mtu_bytes_max,
         interfaces::{interface_index, interface_name},
-        inventory::InterfaceRecord,
+        inventory::{InterfaceRecord, variant},
         pins::Pins,
         second_copy::{SecondCopy, Verdict},
         test_run::TestFrame,
@@ -58,6 +58,7 @@ impl fmt::Display for Ingress {
 pub struct Explainer<'a> {
     inspector: &'a Inspector,
     interface: InterfaceRecord,
+    program: String,
     ifindex: u32,
     copy: SecondCopy,
     is_attached_build: bool,
@@ -72,20 +73,23 @@ impl Inspector {
     pub fn explainer(&self, from: &Ingress) -> Result<Explainer<'_>> {
         let interface = self.interface_of(from)?.clone();
         let name = &interface.name;
+        let program = interface.program.clone().with_context(|| format!("no XDP program is for {name}"))?;
         let ifindex = interface_index(name).with_context(|| format!("there is no interface {name} any more"))?;
         let attached = attached(&self.pins, name)?;
         let rooms = self.rooms();
-        let copy = SecondCopy::load(&self.pins.maps(), &interface.variant(), &attached, rooms.0, rooms.1)?;
+        let copy =
+            SecondCopy::load(&self.pins.maps(), &variant(&program, interface.frags), &attached, rooms.0, rooms.1)?;
         let is_attached_build = copy.is_copy_of(&attached)?;
-        Ok(Explainer { inspector: self, interface, ifindex, copy, is_attached_build })
+        Ok(Explainer { inspector: self, interface, program, ifindex, copy, is_attached_build })
     }
 
     fn interface_of(&self, from: &Ingress) -> Result<&InterfaceRecord> {
         let interfaces = &self.inventory.interfaces;
+        let is_other = |record: &InterfaceRecord, program| record.program.as_deref().is_some_and(|own| own != program);
         let found = interfaces.iter().find(|record| match from {
-            Ingress::Outside => record.program != "backbone",
+            Ingress::Outside => is_other(record, "backbone"),
             // A gateway's are all of the backbone.
-            Ingress::Backbone => record.program != "pop",
+            Ingress::Backbone => is_other(record, "pop"),
             Ingress::Interface(name) => record.name == *name,
         });
         // With one arm the backbone is where clients are too.
@@ -152,7 +156,7 @@ impl Explainer<'_> {
         Ok(Explained {
             instance: self.inspector.instance.clone(),
             interface: self.interface.name.clone(),
-            program: self.interface.program.clone(),
+            program: self.program.clone(),
             packet: given.number,
             summary: headers::summary(&given.bytes),
             frame_bytes: given.bytes.len(),
@@ -177,7 +181,7 @@ impl Explainer<'_> {
     }
 
     fn is_backbone(&self) -> bool {
-        self.interface.program == "backbone"
+        self.program == "backbone"
     }
 
     fn reason(&self, outcome: Outcome) -> String {

@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result};
 use super::{
     super::{
         apply::slots::lying,
+        egress::{self, EgressProgram},
         icmp,
         interfaces::{self, interface_index},
-        inventory::BackendRecord,
+        inventory::{BackendRecord, InterfaceRecord},
     },
     Inspector,
 };
@@ -20,6 +21,9 @@ use crate::{
     view::{Attachment, BackendStatus, MtuSource, NextHopStatus, Status, TableFill},
 };
 
+/// What `status` calls the hook of XDP programs.
+pub const XDP_HOOK: &str = "xdp";
+
 impl Inspector {
     /// What is attached, how full the tables are, and where packets go.
     ///
@@ -27,22 +31,11 @@ impl Inspector {
     ///
     /// An interface that the kernel does not tell of, or a file of the daemon that is damaged.
     pub fn status(&self) -> Result<Status> {
-        let attachments = self.inventory.interfaces.iter().map(|record| {
-            let ifindex = interface_index(&record.name);
-            let state = match ifindex {
-                Some(index) => interfaces::xdp(index)?,
-                None => None,
-            };
-            Ok(Attachment {
-                interface: record.name.clone(),
-                ifindex: ifindex.unwrap_or(0),
-                program: record.program.clone(),
-                program_id: state.map_or(0, |state| state.program_id),
-                asked: record.asked.clone(),
-                mode: state.map_or("detached", |state| state.mode).to_owned(),
-                frags: state.is_some() && record.frags,
-            })
-        });
+        let mut attachments = Vec::new();
+        for record in &self.inventory.interfaces {
+            attachments.extend(xdp(record)?);
+            attachments.extend(self.egress(record)?);
+        }
         let learnt = Learnt::read(self.pins.run());
         let learnt = learnt.context("start the daemon again: it learns again, and forwarding goes on")?;
         Ok(Status {
@@ -52,12 +45,29 @@ impl Inspector {
             host: self.inventory.host.clone(),
             abi_version: self.inventory.abi_version,
             daemon_pid: self.pins.daemon_pid(),
-            attachments: attachments.collect::<Result<_>>()?,
+            attachments,
             icmp: (self.inventory.role == "pop").then(|| icmp::current(&self.kernel.read().host.get(0))),
             tables: self.tables()?,
             bindings: self.bindings(),
             backends: self.backends(&learnt, monotonic_now()?),
         })
+    }
+
+    /// What runs at the egress of an interface; none: nothing is to.
+    fn egress(&self, record: &InterfaceRecord) -> Result<Option<Attachment>> {
+        let Some(hook) = record.egress else { return Ok(None) };
+        let programs = egress::programs(&record.name)?;
+        let own = egress::own(&self.pins, &record.name, &programs);
+        Ok(Some(Attachment {
+            interface: record.name.clone(),
+            ifindex: interface_index(&record.name).unwrap_or(0),
+            hook: own.map_or(hook, EgressProgram::hook).label(),
+            program: egress::PROGRAM.to_owned(),
+            program_id: own.map_or(0, |own| own.program_id),
+            asked: None,
+            mode: if own.is_some() { "attached" } else { "detached" }.to_owned(),
+            frags: false,
+        }))
     }
 
     fn tables(&self) -> Result<Vec<TableFill>> {
@@ -127,6 +137,26 @@ impl Inspector {
             })
             .collect()
     }
+}
+
+/// The XDP program of an interface; none: it is to have none.
+fn xdp(record: &InterfaceRecord) -> Result<Option<Attachment>> {
+    let Some(program) = record.program.clone() else { return Ok(None) };
+    let ifindex = interface_index(&record.name);
+    let state = match ifindex {
+        Some(index) => interfaces::xdp(index)?,
+        None => None,
+    };
+    Ok(Some(Attachment {
+        interface: record.name.clone(),
+        ifindex: ifindex.unwrap_or(0),
+        hook: XDP_HOOK,
+        program,
+        program_id: state.map_or(0, |state| state.program_id),
+        asked: Some(record.asked.clone()),
+        mode: state.map_or("detached", |state| state.mode).to_owned(),
+        frags: state.is_some() && record.frags,
+    }))
 }
 
 /// Who says the MTU in force, and for how long if a router did: what the cell holds is looked for among all that is

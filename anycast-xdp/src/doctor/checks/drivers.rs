@@ -8,7 +8,7 @@ use super::{
         Severity::{Error, Warning},
     },
     Answer, Case, Check, Concerns,
-    interfaces::present,
+    interfaces::with_xdp,
 };
 use crate::{
     dataplane::attach::linear_mtu_bytes_max,
@@ -44,7 +44,7 @@ pub(super) const CHECKS: [Check; 3] = [
 ];
 
 fn xdp_native_missing(case: &Case<'_>, answer: &mut Answer<'_>) {
-    for (interface, link) in present(case) {
+    for (interface, link) in with_xdp(case) {
         let name = &interface.name;
         let runs_natively = link.xdp.is_some_and(|xdp| xdp.mode == "native");
         if runs_natively || interface.attach == AttachMode::Generic {
@@ -112,7 +112,7 @@ fn egress<'a>(case: &Case<'a>) -> BTreeSet<&'a String> {
 
 fn mtu_needs_frags(case: &Case<'_>, answer: &mut Answer<'_>) {
     let limit_bytes = linear_mtu_bytes_max();
-    for (interface, link) in present(case) {
+    for (interface, link) in with_xdp(case) {
         let name = &interface.name;
         let runs_natively = link.xdp.is_some_and(|xdp| xdp.mode == "native");
         if link.mtu_bytes <= limit_bytes || runs_natively || interface.attach == AttachMode::Generic {

@@ -8,7 +8,10 @@ use super::{
     },
     Answer, Case, Check, Concerns,
 };
-use crate::desired::{AttachMode, Interface};
+use crate::{
+    dataplane::attach::xdp_program,
+    desired::{AttachMode, Interface},
+};
 
 /// Modes in which the bonding driver runs programs natively (`bond_xdp_check`, drivers/net/bonding).
 const XDP_BOND_MODES: [&str; 4] = ["balance-rr", "active-backup", "balance-xor", "802.3ad"];
@@ -55,6 +58,12 @@ pub(super) const CHECKS: [Check; 5] = [
 pub(super) fn present<'a>(case: &Case<'a>) -> impl Iterator<Item = (&'a Interface, &'a Link)> {
     let links = &case.facts.links;
     case.interfaces().filter_map(|interface| Some((interface, links.get(&interface.name)?)))
+}
+
+/// Those of them that an XDP program is for.
+pub(super) fn with_xdp<'a>(case: &Case<'a>) -> impl Iterator<Item = (&'a Interface, &'a Link)> {
+    let role = &case.config.local.role;
+    present(case).filter(|(interface, _)| xdp_program(role, interface).is_some())
 }
 
 fn interface_missing(case: &Case<'_>, answer: &mut Answer<'_>) {

@@ -3,6 +3,7 @@
 mod addresses;
 mod answers;
 mod drivers;
+mod egress;
 mod gateway;
 mod instance;
 mod interfaces;
@@ -64,10 +65,11 @@ pub struct Answer<'a> {
 pub type Family = (&'static str, &'static [Check]);
 
 /// All checks, in the order in which they are made.
-pub const FAMILIES: [Family; 11] = [
+pub const FAMILIES: [Family; 12] = [
     ("The machine", &system::CHECKS),
     ("Interfaces", &interfaces::CHECKS),
     ("XDP on the interfaces", &xdp::CHECKS),
+    ("At the egress of a gateway", &egress::CHECKS),
     ("XDP in the drivers", &drivers::CHECKS),
     ("Offloads and queues", &offloads::CHECKS),
     ("Addresses and services", &addresses::CHECKS),

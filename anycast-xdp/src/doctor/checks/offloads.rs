@@ -7,7 +7,7 @@ use super::{
         facts::Link,
     },
     Answer, Case, Check, Concerns,
-    interfaces::present,
+    interfaces::with_xdp,
 };
 use crate::{
     dataplane::ethtool::RxQueues,
@@ -56,7 +56,7 @@ fn gro_hw_on(case: &Case<'_>, answer: &mut Answer<'_>) {
 /// Interfaces of the configuration, each with the devices that receive for it: the members of a bond, or itself.
 fn receivers<'a>(case: &Case<'a>) -> impl Iterator<Item = (&'a Interface, &'a String, &'a Link)> {
     let links = &case.facts.links;
-    present(case).flat_map(move |(interface, link)| {
+    with_xdp(case).flat_map(move |(interface, link)| {
         let is_bond = link.kind == "bond";
         let receives = move |(name, one): &(&String, &Link)| {
             if is_bond { one.controller == Some(link.ifindex) } else { **name == interface.name }
@@ -88,7 +88,7 @@ fn is_on(case: &Case<'_>, interface: &str, offload: &str) -> Result<bool, String
 
 /// A tag that is not in the frame is not seen by the program; in generic mode it stays on what the program sends.
 fn vlan_offload_on(case: &Case<'_>, answer: &mut Answer<'_>) {
-    for (interface, link) in present(case) {
+    for (interface, link) in with_xdp(case) {
         let name = &interface.name;
         let has_vlans = case.facts.links.values().any(|one| one.kind == "vlan" && one.parent == Some(link.ifindex));
         match is_on(case, name, "rx-vlan-hw-parse") {

@@ -7,9 +7,9 @@ use super::{
         facts::{Device, Link, State},
     },
     Answer, Case, Check, Concerns,
-    interfaces::present,
+    interfaces::with_xdp,
 };
-use crate::{desired::AttachMode, netlink::device::XdpFeatures};
+use crate::{dataplane::inspect::XDP_HOOK, desired::AttachMode, netlink::device::XdpFeatures};
 
 pub(super) const CHECKS: [Check; 3] = [
     Check {
@@ -42,7 +42,7 @@ fn is_ours(device: Option<&Device>, link: &Link) -> bool {
 }
 
 fn xdp_foreign(case: &Case<'_>, answer: &mut Answer<'_>) {
-    for (interface, link) in present(case) {
+    for (interface, link) in with_xdp(case) {
         let (name, device) = (&interface.name, case.facts.devices.get(&interface.name));
         let Some(xdp) = link.xdp.filter(|_| !is_ours(device, link)) else { continue };
         if let State::Hidden(reason) = &case.facts.instance.state {
@@ -75,9 +75,10 @@ fn ip_word(mode: &str) -> &'static str {
 
 fn xdp_detached(case: &Case<'_>, answer: &mut Answer<'_>) {
     let Some(pinned) = case.pinned(answer) else { return };
-    for (interface, link) in present(case) {
+    for (interface, link) in with_xdp(case) {
         let name = &interface.name;
-        let is_known = pinned.status.attachments.iter().any(|attachment| attachment.interface == *name);
+        let mut attachments = pinned.status.attachments.iter();
+        let is_known = attachments.any(|attachment| attachment.interface == *name && attachment.hook == XDP_HOOK);
         if link.xdp.is_none() && is_known {
             answer.error(
                 Place::interface(name),
@@ -89,7 +90,7 @@ fn xdp_detached(case: &Case<'_>, answer: &mut Answer<'_>) {
 }
 
 fn xdp_generic(case: &Case<'_>, answer: &mut Answer<'_>) {
-    for (interface, link) in present(case) {
+    for (interface, link) in with_xdp(case) {
         let name = &interface.name;
         let device = case.facts.devices.get(name);
         // A driver that does not tell may have it.

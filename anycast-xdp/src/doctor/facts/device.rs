@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, io};
 
+use anyhow::Result;
 use aya::programs::{
     links::{FdLink, PinnedLink},
     loaded_links, loaded_programs,
@@ -10,6 +11,7 @@ use aya::programs::{
 use super::{Known, Link};
 use crate::{
     dataplane::{
+        egress::{self, EgressProgram},
         ethtool::{self, RxQueues},
         pins::Pins,
     },
@@ -33,6 +35,19 @@ pub struct Device {
     pub program_name: Option<String>,
     /// Ids of the links that hold that program, here or elsewhere; empty: it was attached without a link.
     pub link_ids: Vec<u32>,
+    /// The programs at its egress, in the order in which they run.
+    pub egress: Known<Vec<AtEgress>>,
+}
+
+/// A program at the egress.
+#[derive(Clone, Debug)]
+pub struct AtEgress {
+    /// It, and how it is attached.
+    pub program: EgressProgram,
+    /// It is the instance's.
+    pub is_own: bool,
+    /// Ids of the links that hold it, here or elsewhere.
+    pub link_ids: Vec<u32>,
 }
 
 pub(super) fn read<'a>(
@@ -54,6 +69,7 @@ fn device(name: &str, link: &Link, pins: &Pins, devices: &mut Known<Option<Devic
         own_program_id: own_program_id(pins, name),
         program_name: link.xdp.and_then(|xdp| program_name(xdp.program_id)),
         link_ids: link.xdp.map(|xdp| link_ids(xdp.program_id)).unwrap_or_default(),
+        egress: at_egress(pins, name).map_err(|error| format!("{error:#}")),
     }
 }
 
@@ -72,6 +88,17 @@ fn xdp_features(devices: &mut Known<Option<Devices>>, ifindex: u32) -> Known<Xdp
 fn own_program_id(pins: &Pins, interface: &str) -> Option<u32> {
     let link = FdLink::from(PinnedLink::from_pin(pins.link(interface)).ok()?);
     link.info().ok().map(|info| info.program_id())
+}
+
+fn at_egress(pins: &Pins, interface: &str) -> Result<Vec<AtEgress>> {
+    let programs = egress::programs(interface)?;
+    let own = egress::own(pins, interface, &programs).cloned();
+    let row = |program: EgressProgram| AtEgress {
+        is_own: own.as_ref() == Some(&program),
+        link_ids: link_ids(program.program_id),
+        program,
+    };
+    Ok(programs.into_iter().map(row).collect())
 }
 
 fn program_name(id: u32) -> Option<String> {

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result};
 use ipnet::IpNet;
 
 pub use self::{
-    device::Device,
+    device::{AtEgress, Device},
     instance::{Instance, Pinned, Rise, State},
     links::{Address, Link},
     sysctls::Sysctls,

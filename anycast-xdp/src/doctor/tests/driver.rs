@@ -1,12 +1,14 @@
 //! Programs on the interfaces, and what drivers can.
 
+use netlink_packet_route::tc::TcHandle;
+
 use super::{
     super::Severity::{Error, Info, Warning},
     Row,
-    world::{BB0, World},
+    world::{BB0, World, at_egress},
 };
 use crate::{
-    dataplane::{ethtool::RxQueues, interfaces::XdpState},
+    dataplane::{egress::Filter, ethtool::RxQueues, interfaces::XdpState},
     desired::AttachMode,
     netlink::device::XdpFeatures,
 };
@@ -43,6 +45,30 @@ pub(super) const ROWS: &[Row] = &[
         world: World::pop,
         breaks: |world| world.link("in0").xdp = None,
         says: (Error, "xdp_detached", "interface in0", "systemctl restart anycast-xdp"),
+    },
+    Row {
+        what: "another program at the egress",
+        world: World::gateway,
+        breaks: |world| world.device("bb0").egress.as_mut().unwrap().push(at_egress(99, false)),
+        says: (Info, "egress_foreign", "interface bb0", "bpftool net detach tcx_egress id 99 dev bb0"),
+    },
+    Row {
+        what: "another filter at the egress, which a link does not hold",
+        world: World::gateway,
+        breaks: |world| {
+            let mut other = at_egress(99, false);
+            let handle = TcHandle { major: 0, minor: 1 };
+            let name = other.program.name.clone();
+            other.program.filter = Some(Filter { ifindex: BB0, priority: 49152, handle, name, program_id: 99 });
+            world.device("bb0").egress.as_mut().unwrap().push(other);
+        },
+        says: (Info, "egress_foreign", "interface bb0", "tc filter del dev bb0 egress pref 49152 handle 0x1 bpf"),
+    },
+    Row {
+        what: "our program taken away from the egress",
+        world: World::gateway,
+        breaks: |world| world.device("bb0").egress = Ok(vec![at_egress(99, false)]),
+        says: (Error, "egress_detached", "interface bb0", "systemctl restart anycast-xdp"),
     },
     Row {
         what: "generic mode that is asked for",

@@ -8,12 +8,12 @@ use std::{
 
 use super::super::{
     Report, examine,
-    facts::{Address, CLIENTS, Device, Facts, Instance, Link, Pinned, State, Sysctls, System},
+    facts::{Address, AtEgress, CLIENTS, Device, Facts, Instance, Link, Pinned, State, Sysctls, System},
 };
 use crate::{
     config,
-    dataplane::{ethtool::RxQueues, interfaces::XdpState},
-    desired::{self, Config},
+    dataplane::{egress::EgressProgram, ethtool::RxQueues, inspect::XDP_HOOK, interfaces::XdpState},
+    desired::{self, Config, Interface},
     netlink::{
         self, Hop, NeighbourKey, Route, View,
         device::XdpFeatures,
@@ -31,6 +31,7 @@ pub(super) const IN0: u32 = 2;
 pub(super) const BB0: u32 = 3;
 /// Of the instance's own programs, and of the neighbour.
 const PROGRAM_ID: u32 = 41;
+const EGRESS_ID: u32 = 42;
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
 
 /// A configuration and the facts of its host.
@@ -178,7 +179,15 @@ fn device() -> Device {
         own_program_id: Some(PROGRAM_ID),
         program_name: Some("pop".to_owned()),
         link_ids: Vec::new(),
+        egress: Ok(vec![at_egress(EGRESS_ID, true)]),
     }
+}
+
+/// A tcx program, ours or another.
+pub(super) fn at_egress(program_id: u32, is_own: bool) -> AtEgress {
+    let name = if is_own { "gateway_return" } else { "shaper" };
+    let program = EgressProgram { program_id, name: name.to_owned(), filter: None };
+    AtEgress { program, is_own, link_ids: Vec::new() }
 }
 
 /// Both backends behind one router.
@@ -211,14 +220,20 @@ fn ways() -> Snapshot {
 
 /// What runs is what the configuration says.
 fn instance(config: &Config, role: &str) -> Instance {
-    let attachments = config.local.interfaces.iter().map(|interface| Attachment {
+    let attachment = |interface: &Interface, hook, program: &str, program_id, asked, mode: &str| Attachment {
         interface: interface.name.clone(),
         ifindex: 1,
-        program: role.to_owned(),
-        program_id: PROGRAM_ID,
-        asked: "auto".to_owned(),
-        mode: "native".to_owned(),
+        hook,
+        program: program.to_owned(),
+        program_id,
+        asked,
+        mode: mode.to_owned(),
         frags: false,
+    };
+    let attachments = config.local.interfaces.iter().flat_map(|interface| {
+        let xdp = attachment(interface, XDP_HOOK, role, PROGRAM_ID, Some("auto".to_owned()), "native");
+        let egress = attachment(interface, "tcx egress", "gateway_return", EGRESS_ID, None, "attached");
+        [Some(xdp), (role == "gateway").then_some(egress)].into_iter().flatten()
     });
     let next_hop = NextHopStatus { interface: "bb0".to_owned(), mac: "02:00:00:00:00:09".to_owned(), sixteenths: 16 };
     let backends = config.services.pools.iter().flat_map(|pool| {

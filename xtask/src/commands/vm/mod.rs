@@ -32,7 +32,7 @@ const SERIES: [&str; 4] = ["6.1", "6.12", "6.18", "7.2"];
 
 /// Test programs, by package, that say whether a kernel takes our programs and carries what they send.
 const PROGRAMS: [(&str, &[&str]); 2] =
-    [("anycast-xdp", &["verifier"]), (TESTS, &["packets", "kernel_decap", "kernel_links"])];
+    [("anycast-xdp", &["verifier"]), (TESTS, &["packets", "egress", "kernel_decap", "kernel_links"])];
 
 /// Boots other kernels in virtual machines and runs there what depends on the kernel: the verifier, packets, the
 /// kernel's own tunnel devices, VLAN devices and bonds. Kernels are Debian's, from the mirror that this host uses.
