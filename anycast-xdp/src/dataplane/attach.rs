@@ -39,6 +39,7 @@ pub const fn xdp_program(role: &Role, interface: &Interface) -> Option<&'static 
     match role {
         Role::Gateway(_) if interface.backbone => Some("gateway"),
         Role::Gateway(_) => None,
+        Role::Pop(_) if interface.access && interface.backbone => Some("one_arm"),
         Role::Pop(_) if interface.access => Some("pop"),
         Role::Pop(_) => Some("backbone"),
     }

@@ -153,7 +153,7 @@ impl SecondCopy {
     fn uncounted(&self) -> Outcome {
         match self.program.trim_end_matches("_frags") {
             "gateway" => Outcome::Decapsulated,
-            "pop" => Outcome::Forwarded,
+            "pop" | "one_arm" => Outcome::Forwarded,
             _ => Outcome::NotVip,
         }
     }
@@ -205,6 +205,8 @@ impl SecondCopy {
 pub fn explaining(program: &str) -> Option<&'static str> {
     match program {
         "pop" => Some("explain_pop"),
+        "one_arm" => Some("explain_one_arm"),
+        "one_arm_frags" => Some("explain_one_arm_frags"),
         "gateway" => Some("explain_gateway"),
         "pop_frags" => Some("explain_pop_frags"),
         "gateway_frags" => Some("explain_gateway_frags"),
@@ -221,7 +223,7 @@ fn flow_key_of(program: &str, attached: &ProgramInfo) -> Result<FlowKey> {
         }
     }
     ensure!(
-        !program.starts_with("pop"),
+        !program.starts_with("pop") && !program.starts_with("one_arm"),
         "the attached program keeps its flow key elsewhere than those of this build: start the daemon again with this build"
     );
     Ok(FlowKey { words: [0; anycast_common::flow::KEY_WORDS] })

@@ -18,6 +18,7 @@ pub mod doctor;
 pub mod link;
 pub mod namespace;
 pub mod process;
+pub mod returns;
 pub mod scratch;
 pub mod server;
 mod signals;

@@ -15,6 +15,7 @@ use super::super::{
 pub struct PopConfig {
     instance: String,
     text: String,
+    vip_lines: &'static str,
 }
 
 impl PopConfig {
@@ -48,7 +49,13 @@ source_ipv6 = \"{}\"
             lab.access_interfaces().iter().for_each(|name| interface(&mut text, name, "\"access\""));
             lab.backbone_interfaces().iter().for_each(|name| interface(&mut text, name, "\"backbone\""));
         }
-        Self { instance, text }
+        Self { instance, text, vip_lines: "" }
+    }
+
+    /// Every VIP that is added from now on has these lines, too.
+    pub fn every_vip(mut self, lines: &'static str) -> Self {
+        self.vip_lines = lines;
+        self
     }
 
     /// Adds an interface that the lab's topology does not have.
@@ -114,6 +121,7 @@ source_ipv6 = \"{}\"
     /// Adds a VIP that takes everything.
     pub fn vip(mut self, name: &str, address: IpAddr, pool: &str) -> Self {
         let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\npool = \"{pool}\"\n");
+        self.text.push_str(self.vip_lines);
         self
     }
 
@@ -165,6 +173,7 @@ source_ipv6 = \"{}\"
 pub struct GatewayConfig {
     instance: String,
     text: String,
+    vip_lines: &'static str,
 }
 
 impl GatewayConfig {
@@ -194,7 +203,19 @@ allowed_sources = {:?}
             allowed,
         );
         lab.home_interfaces().iter().for_each(|name| interface(&mut text, name, "\"backbone\""));
-        Self { instance, text }
+        Self { instance, text, vip_lines: "" }
+    }
+
+    /// Every VIP that is added from now on has these lines, too.
+    pub fn every_vip(mut self, lines: &'static str) -> Self {
+        self.vip_lines = lines;
+        self
+    }
+
+    /// Adds lines to `[gateway]`.
+    pub fn gateway_lines(mut self, lines: &str) -> Self {
+        self.text = self.text.replacen("[gateway]\n", &format!("[gateway]\n{lines}"), 1);
+        self
     }
 
     /// Believes these sources in the place of the PoPs' own addresses, and asks for one of these keys of GRE.
@@ -210,6 +231,7 @@ allowed_sources = {:?}
     /// Adds a VIP.
     pub fn vip(mut self, name: &str, address: IpAddr) -> Self {
         let _ = write!(self.text, "\n[[vip]]\nname = \"{name}\"\naddress = \"{address}\"\n");
+        self.text.push_str(self.vip_lines);
         self
     }
 

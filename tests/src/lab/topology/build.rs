@@ -60,19 +60,23 @@ fn site(topology: &Topology, number: u8) -> Result<Site> {
 fn home_link(topology: &Topology, router: &Namespace, number: u8, home: &Namespace) -> Result<Link> {
     let net = Net::Home { router: number };
     let interface = format!("lb{number}");
-    LinkSpec::new(End::new(router, "rt_home", net.interface(1)), End::new(home, &interface, net.interface(2)))
-        .mtu(topology.backbone_mtu_bytes())
-        .xdp_at_second()
-        .create()
+    let link =
+        LinkSpec::new(End::new(router, "rt_home", net.interface(1)), End::new(home, &interface, net.interface(2)));
+    answering(link.mtu(topology.backbone_mtu_bytes()).xdp_at_second().create()?, home, &interface)
 }
 
 fn other_home_link(topology: &Topology, router: &Namespace, number: u8, home: &Namespace) -> Result<Link> {
     let net = Net::OtherHome { home: number };
     let far = format!("rt_home{number}");
-    LinkSpec::new(End::new(router, &far, net.interface(1)), End::new(home, "lb0", net.interface(2)))
-        .mtu(topology.backbone_mtu_bytes())
-        .xdp_at_second()
-        .create()
+    let link = LinkSpec::new(End::new(router, &far, net.interface(1)), End::new(home, "lb0", net.interface(2)));
+    answering(link.mtu(topology.backbone_mtu_bytes()).xdp_at_second().create()?, home, "lb0")
+}
+
+/// A link by which a home host answers. Answers may go in tunnels through a PoP's XDP, and so need real checksums, which a
+/// NIC would fill in.
+fn answering(link: Link, home: &Namespace, interface: &str) -> Result<Link> {
+    home.run(&format!("ethtool -K {interface} tx off"))?;
+    Ok(link)
 }
 
 /// Router ↔ PoP, unless the PoP has one arm, and router ↔ transit.

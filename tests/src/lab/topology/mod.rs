@@ -14,6 +14,8 @@ use std::{net::IpAddr, sync::Arc};
 
 use anyhow::Result;
 
+use ipnet::IpNet;
+
 pub use plan::{FAMILIES, Family, VIP_PREFIXES, VIP_V4, VIP_V6};
 
 use self::plan::Net;
@@ -189,6 +191,15 @@ impl Site {
             return Net::Access { site: self.number, nic: 0 }.address(family, 2);
         }
         Net::Backbone { site: self.number, router: 0 }.address(family, 2)
+    }
+
+    /// The network of the client, and the option of `ip` for its family.
+    pub fn client_net(&self, family: Family) -> (&'static str, IpNet) {
+        let [v4, v6] = Net::Client { site: self.number }.interface(0);
+        match family {
+            Family::V4 => ("-4", v4.trunc()),
+            Family::V6 => ("-6", v6.trunc()),
+        }
     }
 
     /// The client's own address.
