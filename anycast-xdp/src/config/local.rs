@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use anycast_common::header::GUE_PORT;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
@@ -35,6 +36,14 @@ pub(super) struct TunnelDraft {
     pub(super) source_ipv4: Option<Located<Ipv4Net>>,
     pub(super) source_ipv6: Option<Located<Ipv6Net>>,
     allow_small_mtu: bool,
+    gue_port: Option<u16>,
+}
+
+impl TunnelDraft {
+    /// The port, or that of a file without the section.
+    pub(super) fn gue_port(&self) -> u16 {
+        self.gue_port.unwrap_or(GUE_PORT)
+    }
 }
 
 /// `[gateway]`
@@ -44,6 +53,7 @@ pub(super) struct GatewayDraft {
     pub(super) allowed_sources: Vec<Located<IpNet>>,
     gre_keys: Vec<u32>,
     gue_port: Option<u16>,
+    return_mtu_bytes: Option<u16>,
 }
 
 /// `[[interface]]`
@@ -121,6 +131,7 @@ fn read_tunnel(tunnel: &Table<'_>, findings: &mut Findings<'_>) -> TunnelDraft {
         source_ipv4: tunnel.read(&fields::tunnel::SOURCE_IPV4, findings),
         source_ipv6: tunnel.read(&fields::tunnel::SOURCE_IPV6, findings),
         allow_small_mtu: tunnel.read(&fields::tunnel::ALLOW_SMALL_MTU, findings).is_some_and(|allow| allow.value),
+        gue_port: number(tunnel.read(&fields::tunnel::GUE_PORT, findings)),
     }
 }
 
@@ -132,13 +143,17 @@ fn read_gateway(gateway: &Table<'_>, findings: &mut Findings<'_>) -> GatewayDraf
         let what = format!("{} keys are more than {GRE_KEYS_MAX}", keys.value.len());
         findings.refuse(&keys.place, Problem::new(what, "keep the key in use, and the next one while it is changed"));
     }
-    let port = gateway.read(&fields::gateway::GUE_PORT, findings);
     GatewayDraft {
         tunnel_addresses: addresses.map(|list| list.value).unwrap_or_default(),
         allowed_sources: sources.map(|list| list.value).unwrap_or_default(),
         gre_keys: keys.map(|keys| keys.value.iter().map(|key| key.value.0).collect()).unwrap_or_default(),
-        gue_port: port.and_then(|port| u16::try_from(port.value.0).ok()),
+        gue_port: number(gateway.read(&fields::gateway::GUE_PORT, findings)),
+        return_mtu_bytes: number(gateway.read(&fields::gateway::RETURN_MTU_BYTES, findings)),
     }
+}
+
+fn number<const MIN: u32, const MAX: u32>(read: Option<Located<Integer<MIN, MAX>>>) -> Option<u16> {
+    read.and_then(|number| u16::try_from(number.value.0).ok())
 }
 
 fn read_interface(interface: &Table<'_>, findings: &mut Findings<'_>) -> InterfaceDraft {
@@ -169,7 +184,7 @@ fn read_limits(root: &Table<'_>, findings: &mut Findings<'_>) -> Option<Limits> 
         listener_sets: limit(&limits, &f::LISTENER_SETS, &mut all_read, findings),
         vip_drops: limit(&limits, &f::VIP_DROPS, &mut all_read, findings),
         transitions: limit(&limits, &f::TRANSITIONS, &mut all_read, findings),
-        return_clients: Limits::default().return_clients,
+        return_clients: limit(&limits, &f::RETURN_CLIENTS, &mut all_read, findings),
     };
     all_read.then_some(limits)
 }
@@ -191,20 +206,20 @@ impl LocalDraft {
     pub(super) fn finish(self) -> Option<Local> {
         let role = match self.role? {
             RoleName::Pop => Role::Pop(PopRole {
+                gue_port: self.tunnel.gue_port(),
                 tunnel_source_ipv4: self.tunnel.source_ipv4.map(|source| source.value),
                 tunnel_source_ipv6: self.tunnel.source_ipv6.map(|source| source.value),
                 hash_seed: self.hash_seed?,
                 allow_small_mtu: self.tunnel.allow_small_mtu,
                 icmp: self.icmp.finish()?,
                 transition_secs: self.transition_secs?,
-                gue_port: anycast_common::header::GUE_PORT,
             }),
             RoleName::Gateway => Role::Gateway(GatewayRole {
                 tunnel_addresses: self.gateway.tunnel_addresses.into_iter().map(|address| address.value).collect(),
                 allowed_sources: self.gateway.allowed_sources.into_iter().map(|source| source.value).collect(),
                 gre_keys: self.gateway.gre_keys,
                 gue_port: self.gateway.gue_port?,
-                return_mtu_bytes: None,
+                return_mtu_bytes: self.gateway.return_mtu_bytes,
             }),
         };
         Some(Local {
@@ -223,7 +238,7 @@ impl InterfaceDraft {
         Some(Interface {
             access: self.may_be(InterfaceRole::Access),
             backbone: self.may_be(InterfaceRole::Backbone),
-            egress: false,
+            egress: self.may_be(InterfaceRole::Egress),
             name: self.name?.value.0,
             attach: self.attach?,
         })

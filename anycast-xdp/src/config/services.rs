@@ -13,9 +13,9 @@ use super::{
     place::{Located, Place},
     schema::fields,
     table::Table,
-    types::{EncapName, Integer, Name, RoleName},
+    types::{EncapName, Integer, Name, ReturnWay, RoleName, WithoutPop},
 };
-use crate::desired::{Backend, HashOn, IcmpEcho, Listener, Pool, Services, State, Vip};
+use crate::desired::{Backend, HashOn, IcmpEcho, Listener, Pool, Returns, Services, State, Vip};
 
 /// The services of a file as they were read; what was refused or is missing is `None`.
 #[derive(Default)]
@@ -37,7 +37,8 @@ pub(super) struct PoolDraft {
 pub(super) struct BackendDraft {
     pub(super) address: Option<Located<IpAddr>>,
     weight: Option<Integer<1, 65_535>>,
-    pub(super) encap: Option<Encap>,
+    /// Its place is that of the parameter, where it has one.
+    pub(super) encap: Option<Located<Encap>>,
     pub(super) mtu_bytes: Option<Located<Integer<576, 65_535>>>,
     state: Option<State>,
 }
@@ -51,6 +52,7 @@ pub(super) struct VipDraft {
     pub(super) hash: HashOn,
     pub(super) pool: Option<Located<Name>>,
     icmp_echo: Option<IcmpEcho>,
+    returns: Option<Returns>,
     pub(super) fallback_pools: Vec<Located<Name>>,
 }
 
@@ -87,11 +89,11 @@ fn read_backend(backend: &Table<'_>, findings: &mut Findings<'_>) -> BackendDraf
 }
 
 /// The encap with its parameter; one that belongs to another encap is refused.
-fn read_encap(backend: &Table<'_>, findings: &mut Findings<'_>) -> Option<Encap> {
+fn read_encap(backend: &Table<'_>, findings: &mut Findings<'_>) -> Option<Located<Encap>> {
     let name = backend.read(&fields::backend::ENCAP, findings);
     let key = backend.read(&fields::backend::GRE_KEY, findings);
     let port = backend.read(&fields::backend::GUE_PORT, findings);
-    let name = name?.value;
+    let Located { value: name, place } = name?;
     let mut only_with = |place: Option<&Place>, owner: EncapName, words: &str| {
         if let Some(place) = place.filter(|_| name != owner) {
             let help = format!("remove it, or write `encap = \"{words}\"`");
@@ -101,10 +103,14 @@ fn read_encap(backend: &Table<'_>, findings: &mut Findings<'_>) -> Option<Encap>
     only_with(key.as_ref().map(|key| &key.place), EncapName::Gre, "gre");
     only_with(port.as_ref().map(|port| &port.place), EncapName::Gue, "gue");
     Some(match name {
-        EncapName::Ipip => Encap::Ipip,
-        EncapName::Gre => Encap::Gre { key: key.map(|key| key.value.0) },
+        EncapName::Ipip => Located { value: Encap::Ipip, place },
+        EncapName::Gre => {
+            let (key, place) = key.map_or((None, place), |key| (Some(key.value.0), key.place));
+            Located { value: Encap::Gre { key }, place }
+        }
         EncapName::Gue => {
-            Encap::Gue { port: port.and_then(|port| u16::try_from(port.value.0).ok()).unwrap_or(GUE_PORT) }
+            let (port, place) = port.map_or((None, place), |port| (u16::try_from(port.value.0).ok(), port.place));
+            Located { value: Encap::Gue { port: port.unwrap_or(GUE_PORT) }, place }
         }
     })
 }
@@ -155,9 +161,34 @@ fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>
         findings.refuse(&place, Problem::new(what, "remove `icmp_echo`, and write it on the PoPs"));
     }
     let icmp_echo = icmp_echo.map(|echo| echo.value);
+    let returns = read_returns(vip, role, findings);
     let hash = hash.map_or(HashOn::default_of(!listeners.is_empty()), |hash| hash.value);
     let fallback_pools = fallback_pools.map(|pools| pools.value).unwrap_or_default();
-    VipDraft { place: vip.place.clone(), name, address, listeners, hash, pool, fallback_pools, icmp_echo }
+    VipDraft { place: vip.place.clone(), name, address, listeners, hash, pool, fallback_pools, icmp_echo, returns }
+}
+
+/// The way that answers take; what to do without a PoP is a gateway's to say, and only of answers that go by PoPs.
+fn read_returns(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> Option<Returns> {
+    let way = vip.read(&fields::vip::RETURN, findings);
+    let without = vip.read(&fields::vip::RETURN_WITHOUT_POP, findings);
+    let way = way?.value;
+    if let Some(without) = without.as_ref().filter(|_| vip.has(&fields::vip::RETURN_WITHOUT_POP)) {
+        if role == Some(RoleName::Pop) {
+            let what = "a PoP has no answers but those that come by it";
+            findings.refuse(
+                &without.place,
+                Problem::new(what, "remove `return_without_pop`, and write it on the gateways"),
+            );
+        } else if way == ReturnWay::Direct {
+            let what = "the answers of this VIP go directly, PoP or not";
+            findings.refuse(&without.place, Problem::new(what, "remove it, or write `return = \"pop\"`"));
+        }
+    }
+    Some(match (way, without?.value) {
+        (ReturnWay::Direct, _) => Returns::Direct,
+        (ReturnWay::Pop, WithoutPop::Direct) => Returns::Pop,
+        (ReturnWay::Pop, WithoutPop::Drop) => Returns::PopOrDrop,
+    })
 }
 
 /// A listener as it is meant on a VIP of this family: ICMP over IPv6 is another protocol.
@@ -172,6 +203,11 @@ fn in_family(listener: Listener, vip: IpAddr) -> Result<Listener, Problem> {
 }
 
 impl ServicesDraft {
+    /// The VIPs whose answers go through PoPs.
+    pub(super) fn returning(&self) -> impl Iterator<Item = &VipDraft> {
+        self.vips.iter().filter(|vip| vip.returns.is_some_and(|returns| returns != Returns::Direct))
+    }
+
     /// The desired form; `None` only if something was refused.
     pub(super) fn finish(self) -> Option<Services> {
         Some(Services {
@@ -182,6 +218,11 @@ impl ServicesDraft {
 }
 
 impl VipDraft {
+    /// Names of the pools that it is bound to, in order.
+    pub(super) fn pool_names(&self) -> impl Iterator<Item = &str> {
+        self.pool.iter().chain(&self.fallback_pools).map(|pool| pool.value.0.as_str())
+    }
+
     fn finish(self) -> Option<Vip> {
         Some(Vip {
             name: self.name?.value.0,
@@ -190,7 +231,7 @@ impl VipDraft {
             hash: self.hash,
             pool: self.pool.map(|pool| pool.value.0),
             icmp_echo: self.icmp_echo?,
-            returns: crate::desired::Returns::default(),
+            returns: self.returns?,
             fallback_pools: self.fallback_pools.into_iter().map(|pool| pool.value.0).collect(),
         })
     }
@@ -212,7 +253,7 @@ impl BackendDraft {
         Some(Backend {
             address: self.address?.value,
             weight: u16::try_from(self.weight?.0).ok()?,
-            encap: self.encap?,
+            encap: self.encap?.value,
             state: self.state?,
             mtu_bytes: self.mtu_bytes.and_then(|mtu_bytes| u16::try_from(mtu_bytes.value.0).ok()),
         })

@@ -1,18 +1,26 @@
 //! Everything fits into the kernel's tables, whatever they held before: see `dataplane::tables::capacity`.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+};
 
 use anycast_common::{listeners::Interner, maglev::table_size};
+use ipnet::IpNet;
 
 use crate::{
     config::{
         findings::{Findings, Problem},
         local::LocalDraft,
-        place::Place,
-        services::ServicesDraft,
+        place::{Located, Place},
+        services::{PoolDraft, ServicesDraft, VipDraft},
+        types::RoleName,
     },
     desired::{Limits, SOURCES_MAX, TUNNEL_ADDRESSES_MAX, compile_for},
 };
+
+/// Pairs of a binding and a gateway that a backend more in `[limits]` makes room for, in one configuration.
+const RETURNERS_OF_A_BACKEND: u64 = 2;
 
 pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut Findings<'_>) {
     let gateway = &local.gateway;
@@ -22,12 +30,15 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
         return;
     };
     let backends = services.pools.iter().flat_map(|pool| pool.backends.iter().map(|_| &pool.place));
+    let peers = pop_hosts(local, services);
+    let what = if peers.is_empty() { "backends" } else { "allowed sources, which count as backends" };
     let lists = lists_with_fallbacks(services);
     let pools = if lists.is_empty() { "pools" } else { "pools and distinct lists of pools with fall-backs" };
+    let lists = lists.iter().map(|vip| &vip.place);
     let needs = [
         Need::of("VIPs", "vips", limits.vips, services.vips.iter().map(|vip| &vip.place)),
         Need::of(pools, "pools", limits.pools, services.pools.iter().map(|pool| &pool.place).chain(lists)),
-        Need::of("backends", "backends", limits.backends, backends),
+        Need::of(what, "backends", limits.backends, backends.chain(peers.iter().map(|source| &source.place))),
     ];
     for need in needs {
         if let Some(place) = need.first_beyond {
@@ -36,19 +47,65 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
             findings.refuse(place, Problem::new(what, help));
         }
     }
-    slots(limits, services, findings);
+    slots(limits, services, peers.first().copied(), findings);
+    returners(limits, services, findings);
     listeners(limits, services, findings);
 }
 
 /// The first VIP of each distinct list.
-fn lists_with_fallbacks(services: &ServicesDraft) -> Vec<&Place> {
+fn lists_with_fallbacks(services: &ServicesDraft) -> Vec<&VipDraft> {
     let mut seen = BTreeSet::new();
     let lists = services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
-    let first = lists.filter(|vip| {
-        let names = vip.pool.iter().chain(&vip.fallback_pools).map(|pool| pool.value.0.as_str());
-        seen.insert(names.collect::<Vec<_>>())
-    });
-    first.map(|vip| &vip.place).collect()
+    lists.filter(|vip| seen.insert(vip.pool_names().collect::<Vec<_>>())).collect()
+}
+
+/// Where answers of a gateway go: its allowed sources, which are then backends of one more pool.
+fn pop_hosts<'a>(local: &'a LocalDraft, services: &ServicesDraft) -> Vec<&'a Located<IpNet>> {
+    if local.role == Some(RoleName::Gateway) && services.returning().next().is_some() {
+        local.gateway.allowed_sources.iter().collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Refuses the pool or the list of pools whose gateways are the first beyond the table of those that may answer. The table
+/// has room for old ones beside new ones.
+fn returners(limits: &Limits, services: &ServicesDraft, findings: &mut Findings<'_>) {
+    let backends: usize = services.pools.iter().map(|pool| pool.backends.len()).sum();
+    // More backends than the limit were refused as such.
+    if services.returning().next().is_none() || backends > limits.backends as usize {
+        return;
+    }
+    let addresses = |pool: &'_ PoolDraft| -> BTreeSet<IpAddr> {
+        pool.backends.iter().filter_map(|backend| Some(backend.address.as_ref()?.value)).collect()
+    };
+    let by_name: HashMap<_, _> = services
+        .pools
+        .iter()
+        .filter_map(|pool| Some((pool.name.as_ref()?.value.0.as_str(), addresses(pool))))
+        .collect();
+    let of_list = |vip: &VipDraft| {
+        let all: BTreeSet<_> = vip.pool_names().filter_map(|name| by_name.get(name)).flatten().collect();
+        all.len()
+    };
+    let pools = services.pools.iter().map(|pool| (addresses(pool).len(), &pool.place));
+    let lists = lists_with_fallbacks(services).into_iter().map(|vip| (of_list(vip), &vip.place));
+    let room = u64::from(limits.backends) * RETURNERS_OF_A_BACKEND;
+    let (mut needed, mut first_beyond) = (0, None);
+    for (count, place) in pools.chain(lists) {
+        needed += count as u64;
+        if needed > room {
+            first_beyond.get_or_insert(place);
+        }
+    }
+    if let Some(place) = first_beyond {
+        let what = format!(
+            "the pools, and the distinct lists of pools with fall-backs, have {needed} backends together, limits.backends = {} has room for {room}",
+            limits.backends
+        );
+        let help = format!("raise `backends` in [limits] to at least {}", needed.div_ceil(RETURNERS_OF_A_BACKEND));
+        findings.refuse(place, Problem::new(what, help));
+    }
 }
 
 /// How much of a table the file needs.
@@ -76,10 +133,10 @@ fn fixed<'a>(noun: &str, most: u32, places: impl Iterator<Item = &'a Place>, fin
     }
 }
 
-/// Refuses the pool whose Maglev table is the first beyond the limit.
-fn slots(limits: &Limits, services: &ServicesDraft, findings: &mut Findings<'_>) {
-    let mut needed = 0;
-    let mut first_beyond = None;
+/// Refuses the pool whose Maglev table is the first beyond the limit. The PoP hosts of a gateway are a pool, too.
+fn slots(limits: &Limits, services: &ServicesDraft, peer: Option<&Located<IpNet>>, findings: &mut Findings<'_>) {
+    let mut needed = if peer.is_some() { u64::from(table_size(1)).next_multiple_of(2) } else { 0 };
+    let mut first_beyond = peer.filter(|_| needed > u64::from(limits.slots)).map(|source| &source.place);
     for pool in &services.pools {
         // A table begins at an even slot, because slots are stored in pairs.
         needed += u64::from(table_size(pool.backends.len())).next_multiple_of(2);
@@ -88,7 +145,8 @@ fn slots(limits: &Limits, services: &ServicesDraft, findings: &mut Findings<'_>)
         }
     }
     if let Some(place) = first_beyond {
-        let what = format!("the pools need {needed} Maglev slots, limits.slots is {}", limits.slots);
+        let whose = if peer.is_some() { "the allowed sources, which count as a pool, need" } else { "the pools need" };
+        let what = format!("{whose} {needed} Maglev slots, limits.slots is {}", limits.slots);
         findings.refuse(place, Problem::new(what, format!("raise `slots` in [limits] to at least {needed}")));
     }
 }

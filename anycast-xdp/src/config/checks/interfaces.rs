@@ -3,6 +3,7 @@
 use crate::config::{
     findings::{Findings, Problem},
     local::LocalDraft,
+    place::Located,
     types::{InterfaceRole, RoleName},
 };
 
@@ -24,10 +25,18 @@ pub(super) fn check(local: &LocalDraft, findings: &mut Findings<'_>) {
         }
     }
     if role == RoleName::Gateway {
-        let roles = local.interfaces.iter().flat_map(|interface| interface.roles.iter().flatten());
-        for role in roles.filter(|role| role.value == InterfaceRole::Access) {
+        for role in all_roles(local).filter(|role| role.value == InterfaceRole::Access) {
             let what = "a gateway has no access interfaces: clients enter at a PoP";
             findings.refuse(&role.place, Problem::new(what, "write \"backbone\", or remove the [[interface]]"));
         }
+    } else {
+        for role in all_roles(local).filter(|role| role.value == InterfaceRole::Egress) {
+            let what = "a PoP has no egress interfaces: answers leave by its access interfaces";
+            findings.refuse(&role.place, Problem::new(what, "write \"access\", or remove the [[interface]]"));
+        }
     }
+}
+
+fn all_roles(local: &LocalDraft) -> impl Iterator<Item = &Located<InterfaceRole>> {
+    local.interfaces.iter().flat_map(|interface| interface.roles.iter().flatten())
 }

@@ -6,6 +6,7 @@ mod duplicates;
 mod interfaces;
 mod mtus;
 mod pools;
+mod returns;
 
 use super::{findings::Findings, local::LocalDraft, services::ServicesDraft};
 
@@ -15,5 +16,6 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     pools::check(local, services, findings);
     mtus::check(services, findings);
     addresses::check(local, services, findings);
+    returns::check(local, services, findings);
     capacity::check(local, services, findings);
 }

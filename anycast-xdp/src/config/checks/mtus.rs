@@ -22,10 +22,10 @@ pub(super) fn check(services: &ServicesDraft, findings: &mut Findings<'_>) {
 }
 
 fn minimum(backend: &BackendDraft, serves_ipv6: bool, findings: &mut Findings<'_>) {
-    let (Some(address), Some(encap), Some(mtu_bytes)) = (&backend.address, backend.encap, &backend.mtu_bytes) else {
+    let (Some(address), Some(encap), Some(mtu_bytes)) = (&backend.address, &backend.encap, &backend.mtu_bytes) else {
         return;
     };
-    let overhead_bytes = encap.overhead_bytes(address.value) as u32;
+    let overhead_bytes = encap.value.overhead_bytes(address.value) as u32;
     let (needed, why) = if serves_ipv6 {
         let why = format!("IPv6 VIPs need {IPV6_MTU_MIN_BYTES} bytes behind {overhead_bytes} of outer header");
         (u32::from(IPV6_MTU_MIN_BYTES) + overhead_bytes, why)

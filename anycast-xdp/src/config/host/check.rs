@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{HostFacts, mtu};
+use super::{HostFacts, mtu, returns};
 use crate::desired::{Config, GatewayRole, PopRole, Role};
 
 /// How bad it is.
@@ -53,8 +53,12 @@ pub fn check(config: &Config, host: &HostFacts) -> Vec<Remark> {
             remarks.extend(sources(pop, host));
             remarks.extend(vips_are_foreign(config, host));
             remarks.extend(mtu::check(config, pop, host));
+            remarks.extend(returns::pop(config, host));
         }
-        Role::Gateway(gateway) => remarks.extend(gateway_addresses(config, gateway, host)),
+        Role::Gateway(gateway) => {
+            remarks.extend(gateway_addresses(config, gateway, host));
+            remarks.extend(returns::gateway(config, host));
+        }
     }
     remarks
 }

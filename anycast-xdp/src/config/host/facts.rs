@@ -10,13 +10,21 @@ use futures_util::TryStreamExt as _;
 use ipnet::IpNet;
 use netlink_packet_route::{
     address::{AddressAttribute, AddressMessage, AddressScope},
-    link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
+    link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage},
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteType},
 };
 use rtnetlink::RouteMessageBuilder;
 
+use super::sysctl;
+use crate::netlink::snapshot;
+
 /// `RT_TABLE_LOCAL`, where the kernel keeps the host's own addresses (include/uapi/linux/rtnetlink.h).
 const LOCAL_TABLE: u32 = 255;
+
+/// Addresses for documentation (RFC 5737, RFC 9637), which nobody routes but by the default route: where do answers to
+/// clients leave?
+pub const CLIENTS: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), IpAddr::V6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 1))];
 
 /// What a configuration is checked against.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +35,24 @@ pub struct HostFacts {
     pub addresses: BTreeSet<IpAddr>,
     /// Prefixes whose packets are for this host (routes of the kernel's type `local`), those of `addresses` among them.
     pub local_prefixes: BTreeSet<IpNet>,
+    /// Links that the stack sends packets by to each of [`CLIENTS`]; a family without a route to them has none.
+    pub client_links: BTreeMap<IpAddr, BTreeSet<ClientLink>>,
+}
+
+/// A link that packets leave by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientLink {
+    /// Its name.
+    pub name: String,
+    /// Name of the link that it is a VLAN of.
+    pub vlan_of: Option<String>,
+}
+
+impl ClientLink {
+    /// Names of the links whose egress its packets pass.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        [&self.name].into_iter().chain(&self.vlan_of)
+    }
 }
 
 /// Facts of one link.
@@ -38,6 +64,10 @@ pub struct LinkFacts {
     pub ethernet: bool,
     /// Administratively up.
     pub up: bool,
+    /// IPv4 packets that come in here are forwarded; none: not known.
+    pub forwards_ipv4: Option<bool>,
+    /// The same for IPv6.
+    pub forwards_ipv6: Option<bool>,
 }
 
 impl HostFacts {
@@ -60,7 +90,16 @@ impl HostFacts {
         }
         connection.abort();
         let addresses = addresses.iter().filter_map(address).collect();
-        Ok(Self { links: links.iter().filter_map(link).collect(), addresses, local_prefixes })
+        let routes = snapshot::stack_routes(CLIENTS.into_iter()).context("cannot look up the routes to clients")?;
+        let links_of = |ifindexes: BTreeSet<u32>| ifindexes.into_iter().filter_map(|index| client_link(&links, index));
+        let client_links =
+            routes.into_iter().filter_map(|(client, route)| Some((client, links_of(route?.ifindexes).collect())));
+        Ok(Self {
+            links: links.iter().filter_map(link).collect(),
+            addresses,
+            local_prefixes,
+            client_links: client_links.collect(),
+        })
     }
 }
 
@@ -76,21 +115,42 @@ pub async fn global_addresses(ifindex: u32) -> anyhow::Result<Vec<IpAddr>> {
 }
 
 fn link(message: &LinkMessage) -> Option<(String, LinkFacts)> {
-    let mut name = None;
-    let mut mtu_bytes = 0;
-    for attribute in &message.attributes {
-        if let LinkAttribute::IfName(found) = attribute {
-            name = Some(found.clone());
-        } else if let LinkAttribute::Mtu(found) = attribute {
-            mtu_bytes = *found;
-        }
-    }
+    let name = name_of(message)?;
+    let mtu_bytes = message
+        .attributes
+        .iter()
+        .find_map(|attribute| if let LinkAttribute::Mtu(found) = attribute { Some(*found) } else { None });
+    let forwards = |is_ipv4| sysctl::value(&sysctl::forwarding(&name, is_ipv4)).ok().map(|value| value != 0);
     let facts = LinkFacts {
-        mtu_bytes,
+        mtu_bytes: mtu_bytes.unwrap_or(0),
         ethernet: message.header.link_layer_type == LinkLayerType::Ether,
         up: message.header.flags.contains(LinkFlags::Up),
+        forwards_ipv4: forwards(true),
+        forwards_ipv6: forwards(false),
     };
-    Some((name?, facts))
+    Some((name, facts))
+}
+
+fn name_of(message: &LinkMessage) -> Option<String> {
+    let names = message.attributes.iter();
+    names
+        .filter_map(|attribute| if let LinkAttribute::IfName(name) = attribute { Some(name.clone()) } else { None })
+        .next()
+}
+
+fn client_link(links: &[LinkMessage], ifindex: u32) -> Option<ClientLink> {
+    let find = |ifindex: u32| links.iter().find(|link| link.header.index == ifindex);
+    let link = find(ifindex)?;
+    let (mut is_vlan, mut parent) = (false, None);
+    for attribute in &link.attributes {
+        if let LinkAttribute::LinkInfo(infos) = attribute {
+            is_vlan = infos.contains(&LinkInfo::Kind(InfoKind::Vlan));
+        } else if let LinkAttribute::Link(found) = attribute {
+            parent = find(*found).and_then(name_of);
+        }
+    }
+    // Links of other kinds name their peers in the same attribute.
+    Some(ClientLink { name: name_of(link)?, vlan_of: parent.filter(|_| is_vlan) })
 }
 
 /// The destination of a local route; the kernel's answer may hold other routes as well.

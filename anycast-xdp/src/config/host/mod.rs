@@ -3,10 +3,12 @@
 mod check;
 mod facts;
 pub(crate) mod mtu;
+mod returns;
+pub(crate) mod sysctl;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
     check::{Remark, Severity, check},
-    facts::{HostFacts, LinkFacts, global_addresses},
+    facts::{CLIENTS, ClientLink, HostFacts, LinkFacts, global_addresses},
 };

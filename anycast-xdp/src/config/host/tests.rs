@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use super::{HostFacts, LinkFacts, Remark, Severity, check};
-use crate::{config::parse, desired::Config};
+use super::{CLIENTS, ClientLink, HostFacts, LinkFacts, Remark, Severity, check};
+use crate::{
+    config::parse,
+    desired::{Config, Returns},
+};
 
 const POP: &str = include_str!("../../../../docs/examples/pop.toml");
 const GATEWAY: &str = include_str!("../../../../docs/examples/gateway.toml");
@@ -14,7 +17,13 @@ fn config(text: &str) -> Config {
 
 /// A host that the examples fit: access at 1500, backbone at `backbone_mtu_bytes`.
 fn host(backbone_mtu_bytes: u32, addresses: &[&str]) -> HostFacts {
-    let link = |mtu_bytes| LinkFacts { mtu_bytes, ethernet: true, up: true };
+    let link = |mtu_bytes| LinkFacts {
+        mtu_bytes,
+        ethernet: true,
+        up: true,
+        forwards_ipv4: Some(true),
+        forwards_ipv6: Some(true),
+    };
     HostFacts {
         links: [("in0".to_owned(), link(1500)), ("bb0".to_owned(), link(backbone_mtu_bytes))].into(),
         addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
@@ -143,6 +152,54 @@ fn gateway_without_its_addresses_is_warned() {
             (Severity::Warning, "vip[2].address"),
         ]
     );
+}
+
+/// The example with answers that go through PoPs.
+fn returning(text: &str) -> Config {
+    let mut config = config(text);
+    config.services.vips.iter_mut().for_each(|vip| vip.returns = Returns::Pop);
+    config
+}
+
+#[test]
+fn pop_that_does_not_forward_is_refused_for_the_families_whose_answers_it_forwards() {
+    let mut host = pop_host(1600);
+    let link = host.links.get_mut("bb0").unwrap();
+    (link.forwards_ipv4, link.forwards_ipv6) = (Some(false), Some(false));
+    assert_eq!(check(&config(POP), &host), []);
+    let mut config = returning(POP);
+    let remarks = check(&config, &host);
+    assert_eq!(found(&remarks), [(Severity::Error, "vip[0].return"), (Severity::Error, "vip[2].return")]);
+    assert_eq!(remarks[0].help, "sysctl -w net.ipv4.conf.bb0.forwarding=1, and the same in /etc/sysctl.d");
+    assert_eq!(remarks[1].help, "sysctl -w net.ipv6.conf.bb0.forwarding=1, and the same in /etc/sysctl.d");
+    config.services.vips[0].returns = Returns::Direct;
+    config.services.vips[2].returns = Returns::Direct;
+    assert_eq!(found(&check(&config, &host)), [(Severity::Error, "vip[1].return")]);
+}
+
+#[test]
+fn pop_that_forwards_or_does_not_tell_and_an_access_interface_that_does_not_forward_are_accepted() {
+    let mut host = pop_host(1600);
+    host.links.get_mut("in0").unwrap().forwards_ipv4 = Some(false);
+    assert_eq!(check(&returning(POP), &host), []);
+    host.links.get_mut("bb0").unwrap().forwards_ipv6 = None;
+    assert_eq!(check(&returning(POP), &host), []);
+}
+
+#[test]
+fn gateway_whose_answers_leave_unseen_is_warned() {
+    let mut host = host(1500, &["10.4.0.2", "fd00:4::2", "192.0.2.10", "192.0.2.80", "2001:db8::80"]);
+    let link =
+        |name: &str, vlan_of: Option<&str>| ClientLink { name: name.to_owned(), vlan_of: vlan_of.map(str::to_owned) };
+    host.client_links = [
+        (CLIENTS[0], [link("bb0", None), link("eth9", None)].into()),
+        (CLIENTS[1], [link("bb0.7", Some("bb0"))].into()),
+    ]
+    .into();
+    let remarks = check(&returning(GATEWAY), &host);
+    assert_eq!(found(&remarks), [(Severity::Warning, "vip[0].return")]);
+    assert_eq!(remarks[0].help, "add an [[interface]] with name = \"eth9\" and roles = [\"egress\"]");
+    assert_eq!(check(&config(GATEWAY), &host), []);
 }
 
 #[test]

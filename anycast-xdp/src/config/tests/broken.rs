@@ -30,6 +30,18 @@ fn pop_and(more: &str) -> String {
     format!("{SMALL_POP}{more}")
 }
 
+/// The small gateway with answers that go through PoPs.
+fn returning_gateway() -> String {
+    format!("{SMALL_GATEWAY}return = \"pop\"\n")
+}
+
+/// The small PoP with answers through it, a pool `spare` that has the same backend, and more on the VIP and the backends.
+fn returning_pop(vip: &str, of_home: &str, of_spare: &str) -> String {
+    let spare = "[[pool]]\nname = \"spare\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.4.0.2\"\n";
+    pop("address = \"10.4.0.2\"", &format!("address = \"10.4.0.2\"\n{of_home}"))
+        + &format!("return = \"pop\"\n{vip}\n{spare}{of_spare}\n")
+}
+
 fn listeners(list: &str) -> String {
     pop_and(&format!("listeners = {list}\n"))
 }
@@ -108,6 +120,22 @@ broken! {
     answers_from_a_vip_are_refused: pop_and("[icmp]\nsource_ipv4 = \"192.0.2.80\"\nsource_ipv6 = \"fe80::1\"\n");
     answers_out_of_range_are_refused: pop_and("icmp_echo = \"anwser\"\n[icmp]\necho_rate_pps = -1\nerror_rate_pps = 1000001\nrate = 5\n");
     gateway_that_answers_is_refused: gateway("[[vip]]", "[icmp]\necho_rate_pps = 5\n[[vip]]\nicmp_echo = \"answer\"");
+
+    // Answers through PoPs
+    ways_back_are_words: pop_and("return = \"region\"\n[[vip]]\nname = \"other\"\naddress = \"192.0.2.81\"\npool = \"home\"\nreturn = true\n");
+    what_to_do_without_a_pop_is_not_a_pops_to_say: pop_and("return = \"pop\"\nreturn_without_pop = \"drop\"\n");
+    what_to_do_without_a_pop_asks_for_answers_through_pops: format!("{SMALL_GATEWAY}return_without_pop = \"drop\"\n[[vip]]\nname = \"other\"\naddress = \"192.0.2.81\"\nreturn = \"pop\"\nreturn_without_pop = \"pop\"\n");
+    returns_out_of_range_are_refused: gateway("[\"10.3.0.0/16\"]", "[\"10.3.0.0/16\"]\nreturn_mtu_bytes = 575\n[limits]\nreturn_clients = 0");
+    gue_port_of_a_pop_out_of_range_is_refused: pop("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"10.3.0.2\"\ngue_port = 0");
+    egress_interface_of_a_pop_is_refused: pop("[\"access\", \"backbone\"]", "[\"access\", \"backbone\", \"egress\"]");
+    gateway_with_egress_only_is_refused: gateway("[\"backbone\"]", "[\"egress\"]");
+    sources_that_are_no_hosts_are_refused: returning_gateway().replace("[\"10.3.0.0/16\"]", "[\"10.2.0.0/15\", \"10.5.0.0/16\", \"fd00:3::/111\", \"fd00:3:1::/112\", \"fd00:3:2::2/128\"]").replace("[\"10.4.0.2\"]", "[\"10.4.0.2\", \"fd00:4::2\"]");
+    sources_without_an_address_to_answer_from_are_refused_once_a_family: returning_gateway().replace("[\"10.3.0.0/16\"]", "[\"10.3.0.2/32\", \"fd00:3::2/128\", \"fd00:3::3/128\"]");
+    gateway_vip_that_ends_a_tunnel_is_refused_whatever_way_answers_take: returning_gateway().replace("192.0.2.80", "10.4.0.2");
+    gue_to_other_ports_than_answers_come_to_is_refused: returning_pop("fallback_pools = [\"spare\"]", "encap = \"gue\"\n[[pool.backend]]\naddress = \"10.4.0.3\"\nencap = \"gue\"\ngue_port = 6081", "encap = \"gue\"\ngue_port = 7000").replace("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"10.3.0.2\"\ngue_port = 6081");
+    gateway_in_two_tunnels_is_refused: returning_pop("fallback_pools = [\"spare\"]", "encap = \"gre\"\ngre_key = 7\n[[pool.backend]]\naddress = \"10.4.0.3\"", "encap = \"gre\"\n[[pool.backend]]\naddress = \"10.4.0.3\"");
+    sources_count_as_backends_of_a_pool: returning_gateway().replace("[\"10.3.0.0/16\"]", "[\"10.3.0.1/32\", \"10.3.0.2/32\", \"10.3.0.3/32\"]") + "[limits]\nbackends = 2\nslots = 2039\n";
+    lists_with_more_backends_than_may_answer_are_refused: pop_and("return = \"pop\"\nfallback_pools = [\"spare\"]\n[limits]\nbackends = 2\n[[pool]]\nname = \"spare\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n[[vip]]\nname = \"other\"\naddress = \"192.0.2.81\"\npool = \"spare\"\nfallback_pools = [\"home\"]\n");
 
     // Capacity
     more_than_the_limits_is_refused: changed(POP, "vips = 4096", "vips = 2").replace("backends = 4096", "backends = 1").replace("listener_sets = 256", "listener_sets = 1");

@@ -2,10 +2,10 @@
 
 use std::{net::IpAddr, path::Path};
 
-use anycast_common::maglev::table_size;
+use anycast_common::{header::GUE_PORT, maglev::table_size};
 
 use super::{GATEWAY, POP, SMALL_GATEWAY, SMALL_POP, changed, parse};
-use crate::desired::{AttachMode, Config, HashOn, Interface, Limits, Role, State, TRANSITION_SECS};
+use crate::desired::{AttachMode, Config, HashOn, Interface, Limits, Returns, Role, State, TRANSITION_SECS};
 
 fn accepted(text: &str) -> Config {
     parse(text, Path::new("test.toml")).unwrap_or_else(|errors| panic!("{errors}"))
@@ -35,6 +35,63 @@ fn what_is_left_out_has_the_defaults_of_the_code() {
     let Role::Pop(pop) = config.local.role else { panic!("not a pop") };
     assert!(!pop.allow_small_mtu);
     assert_eq!(pop.transition_secs, TRANSITION_SECS);
+    assert_eq!(pop.gue_port, GUE_PORT);
+    assert_eq!(config.services.vips[0].returns, Returns::Direct);
+}
+
+#[test]
+fn way_back_of_answers_is_read_on_both_sides() {
+    let with = |text: &str, more: &str| accepted(&format!("{text}{more}\n")).services.vips[0].returns;
+    assert_eq!(with(SMALL_POP, "return = \"pop\""), Returns::Pop);
+    assert_eq!(with(SMALL_POP, "return = \"direct\""), Returns::Direct);
+    assert_eq!(with(SMALL_GATEWAY, "return = \"pop\""), Returns::Pop);
+    assert_eq!(with(SMALL_GATEWAY, "return = \"pop\"\nreturn_without_pop = \"direct\""), Returns::Pop);
+    assert_eq!(with(SMALL_GATEWAY, "return = \"pop\"\nreturn_without_pop = \"drop\""), Returns::PopOrDrop);
+    let text = changed(SMALL_POP, "source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"10.3.0.2\"\ngue_port = 7000");
+    let Role::Pop(pop) = accepted(&text).local.role else { panic!("not a pop") };
+    assert_eq!(pop.gue_port, 7000);
+    let text = changed(SMALL_GATEWAY, "[\"10.3.0.0/16\"]", "[\"10.3.0.0/16\"]\nreturn_mtu_bytes = 1400");
+    let Role::Gateway(gateway) = accepted(&text).local.role else { panic!("not a gateway") };
+    assert_eq!(gateway.return_mtu_bytes, Some(1400));
+    let Role::Gateway(gateway) = accepted(SMALL_GATEWAY).local.role else { panic!("not a gateway") };
+    assert_eq!(gateway.return_mtu_bytes, None);
+    let config = accepted(&format!("{SMALL_GATEWAY}[limits]\nreturn_clients = 16777216\n"));
+    assert_eq!(config.local.limits.return_clients, 1 << 24);
+}
+
+#[test]
+fn egress_is_a_role_of_its_own_or_one_more() {
+    let text = changed(
+        SMALL_GATEWAY,
+        "[[interface]]\n",
+        "[[interface]]\nname = \"eth1\"\nroles = [\"egress\"]\n[[interface]]\n",
+    );
+    let text = changed(&text, "[\"backbone\"]", "[\"backbone\", \"egress\"]");
+    let roles = accepted(&text).local.interfaces.into_iter().map(|one| (one.access, one.backbone, one.egress));
+    assert_eq!(roles.collect::<Vec<_>>(), [(false, false, true), (false, true, true)]);
+}
+
+#[test]
+fn one_gateway_in_several_pools_is_accepted_where_its_tunnel_is_the_same_or_answers_go_directly() {
+    let spare = "[[pool]]\nname = \"spare\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.4.0.2\"\n";
+    let vip = "fallback_pools = [\"spare\"]\n";
+    accepted(&format!("{SMALL_POP}{vip}return = \"pop\"\n{spare}"));
+    accepted(&format!("{SMALL_POP}{vip}{spare}encap = \"gre\"\n"));
+    // Not together in one VIP.
+    accepted(&format!("{SMALL_POP}return = \"pop\"\n{spare}encap = \"gre\"\n"));
+}
+
+#[test]
+fn lists_may_have_more_backends_where_answers_go_directly() {
+    let lists = "fallback_pools = [\"spare\"]\n[limits]\nbackends = 2\n[[pool]]\nname = \"spare\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n[[vip]]\nname = \"other\"\naddress = \"192.0.2.81\"\npool = \"spare\"\nfallback_pools = [\"home\"]\n";
+    accepted(&format!("{SMALL_POP}{lists}"));
+    // Two pools and one list of both are as many as two backends have room for.
+    accepted(&format!("{SMALL_POP}return = \"pop\"\n{}", lists.split("[[vip]]").next().unwrap()));
+}
+
+#[test]
+fn wide_sources_and_sources_of_another_family_are_accepted_where_answers_go_directly() {
+    accepted(&changed(SMALL_GATEWAY, "[\"10.3.0.0/16\"]", "[\"10.0.0.0/8\", \"fd00:3::/64\"]"));
 }
 
 #[test]

@@ -35,6 +35,21 @@ pub(crate) enum EncapName {
 pub(crate) enum InterfaceRole {
     Access,
     Backbone,
+    Egress,
+}
+
+/// `return`: the way that a VIP's answers take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReturnWay {
+    Direct,
+    Pop,
+}
+
+/// `return_without_pop`: what becomes of answers where no PoP is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WithoutPop {
+    Direct,
+    Drop,
 }
 
 impl Choice for RoleName {
@@ -46,7 +61,16 @@ impl Choice for EncapName {
 }
 
 impl Choice for InterfaceRole {
-    const WORDS: &'static [(&'static str, Self)] = &[("access", Self::Access), ("backbone", Self::Backbone)];
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("access", Self::Access), ("backbone", Self::Backbone), ("egress", Self::Egress)];
+}
+
+impl Choice for ReturnWay {
+    const WORDS: &'static [(&'static str, Self)] = &[("direct", Self::Direct), ("pop", Self::Pop)];
+}
+
+impl Choice for WithoutPop {
+    const WORDS: &'static [(&'static str, Self)] = &[("direct", Self::Direct), ("drop", Self::Drop)];
 }
 
 impl Choice for AttachMode {

@@ -8,7 +8,7 @@ mod numbers;
 use toml::de::DeValue;
 
 pub(super) use self::{
-    choices::{EncapName, InterfaceRole, RoleName},
+    choices::{EncapName, InterfaceRole, ReturnWay, RoleName, WithoutPop},
     names::{InterfaceName, Name, check_name},
     numbers::{Integer, Seed},
 };

@@ -8,7 +8,7 @@ mod system;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
+    net::{IpAddr, UdpSocket},
 };
 
 use anyhow::{Context as _, Result};
@@ -21,19 +21,15 @@ pub use self::{
     sysctls::Sysctls,
     system::System,
 };
+pub use crate::config::host::CLIENTS;
 use crate::{
-    config::host::{HostFacts, LinkFacts},
-    desired::{Config, Role},
+    config::host::{ClientLink, HostFacts, LinkFacts, sysctl},
+    desired::{Config, Returns, Role},
     netlink::snapshot::{self, Snapshot, StackRoute},
 };
 
 /// A fact, or why it is not known.
 pub type Known<T> = Result<T, String>;
-
-/// Addresses for documentation (RFC 5737, RFC 9637), which nobody routes but by the default route: where do answers to
-/// clients leave?
-pub const CLIENTS: [IpAddr; 2] =
-    [IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), IpAddr::V6(Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 1))];
 
 /// What the checks look at.
 #[derive(Clone, Debug)]
@@ -53,7 +49,7 @@ pub struct Facts {
     pub sysctls: Sysctls,
     /// The ways to the backends.
     pub ways: Known<Snapshot>,
-    /// Where the stack sends packets to the VIPs and to [`CLIENTS`] (gateways only).
+    /// Where the stack sends packets to the VIPs and to [`CLIENTS`] (gateways, and PoPs that answers go through).
     pub stack_routes: Known<BTreeMap<IpAddr, Option<StackRoute>>>,
     /// What is pinned and running.
     pub instance: Instance,
@@ -99,6 +95,11 @@ impl Facts {
         self.links.iter().find(|(_, link)| link.ifindex == ifindex)
     }
 
+    /// The link that a link is a VLAN of.
+    pub fn vlan_parent(&self, link: &Link) -> Option<(&String, &Link)> {
+        self.link_by_index(link.parent.filter(|_| link.kind == "vlan")?)
+    }
+
     /// Whether this host has an address.
     pub fn has_address(&self, address: IpAddr) -> bool {
         self.addresses.iter().any(|own| own.address == address)
@@ -106,11 +107,29 @@ impl Facts {
 
     /// What the checks of `check` and `run` look at.
     pub fn as_host(&self) -> HostFacts {
-        let link = |link: &Link| LinkFacts { mtu_bytes: link.mtu_bytes, ethernet: link.ethernet, up: link.up };
+        let link = |name: &String, link: &Link| {
+            let forwards = |is_ipv4| self.sysctls.get(&sysctl::forwarding(name, is_ipv4)).ok().map(|value| value != 0);
+            LinkFacts {
+                mtu_bytes: link.mtu_bytes,
+                ethernet: link.ethernet,
+                up: link.up,
+                forwards_ipv4: forwards(true),
+                forwards_ipv6: forwards(false),
+            }
+        };
+        let client_link = |ifindex: &u32| {
+            let (name, link) = self.link_by_index(*ifindex)?;
+            Some(ClientLink { name: name.clone(), vlan_of: self.vlan_parent(link).map(|(name, _)| name.clone()) })
+        };
+        let client_links = CLIENTS.into_iter().filter_map(|client| {
+            let route = self.stack_routes.as_ref().ok()?.get(&client)?.as_ref()?;
+            Some((client, route.ifindexes.iter().filter_map(client_link).collect()))
+        });
         HostFacts {
-            links: self.links.iter().map(|(name, facts)| (name.clone(), link(facts))).collect(),
+            links: self.links.iter().map(|(name, facts)| (name.clone(), link(name, facts))).collect(),
             addresses: self.addresses.iter().map(|own| own.address).collect(),
             local_prefixes: self.local_sources.clone(),
+            client_links: client_links.collect(),
         }
     }
 }
@@ -129,11 +148,10 @@ fn backends(config: &Config) -> BTreeSet<IpAddr> {
 }
 
 fn stack_routes(config: &Config) -> Known<BTreeMap<IpAddr, Option<StackRoute>>> {
-    match config.local.role {
-        Role::Pop(_) => Ok(BTreeMap::new()),
-        Role::Gateway(_) => {
-            let vips = config.services.vips.iter().map(|vip| vip.address);
-            snapshot::stack_routes(vips.chain(CLIENTS)).map_err(|error| format!("netlink: {error}"))
-        }
+    let vips = &config.services.vips;
+    if matches!(config.local.role, Role::Pop(_)) && vips.iter().all(|vip| vip.returns == Returns::Direct) {
+        return Ok(BTreeMap::new());
     }
+    let vips = vips.iter().map(|vip| vip.address);
+    snapshot::stack_routes(vips.chain(CLIENTS)).map_err(|error| format!("netlink: {error}"))
 }

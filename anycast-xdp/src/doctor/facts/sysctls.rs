@@ -1,12 +1,18 @@
 //! Values under `/proc/sys/net`, which shows the network namespace of whoever reads it.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use super::Known;
+use crate::config::host::sysctl;
 
 /// What is read of every interface, and of `all`.
-const OF_INTERFACE: [&str; 4] =
-    ["ipv4/conf/{}/rp_filter", "ipv4/conf/{}/forwarding", "ipv4/conf/{}/arp_ignore", "ipv4/conf/{}/arp_announce"];
+const OF_INTERFACE: [&str; 5] = [
+    "ipv4/conf/{}/rp_filter",
+    "ipv4/conf/{}/forwarding",
+    "ipv4/conf/{}/arp_ignore",
+    "ipv4/conf/{}/arp_announce",
+    "ipv6/conf/{}/forwarding",
+];
 
 /// Values by their path below `/proc/sys/net`.
 #[derive(Clone, Debug, Default)]
@@ -15,9 +21,8 @@ pub struct Sysctls(pub BTreeMap<String, Known<u32>>);
 impl Sysctls {
     pub(super) fn read<'a>(interfaces: impl Iterator<Item = &'a String>) -> Self {
         let names = interfaces.map(String::as_str).chain(["all"]);
-        let of_interfaces = names.flat_map(|name| OF_INTERFACE.map(|pattern| pattern.replace("{}", name)));
-        let paths = of_interfaces.chain(["ipv6/conf/all/forwarding".to_owned()]);
-        Self(paths.map(|path| (path.clone(), value(&path))).collect())
+        let paths = names.flat_map(|name| OF_INTERFACE.map(|pattern| pattern.replace("{}", name)));
+        Self(paths.map(|path| (path.clone(), sysctl::value(&path))).collect())
     }
 
     /// One value.
@@ -32,19 +37,9 @@ impl Sysctls {
     }
 }
 
-fn value(path: &str) -> Known<u32> {
-    let path = format!("/proc/sys/net/{path}");
-    let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-    text.trim().parse().map_err(|_| format!("{path} is `{}`", text.trim()))
-}
-
-/// The command that sets a value. Names of interfaces may have dots, which `sysctl` reads as slashes.
+/// The command that sets a value of IPv4.
 pub(in crate::doctor) fn set(interface: &str, key: &str, value: u32) -> String {
-    if interface.contains('.') {
-        format!("sysctl -w net/ipv4/conf/{interface}/{key}={value}")
-    } else {
-        format!("sysctl -w net.ipv4.conf.{interface}.{key}={value}")
-    }
+    sysctl::command(&format!("ipv4/conf/{interface}/{key}"), value)
 }
 
 #[cfg(test)]
@@ -58,11 +53,5 @@ mod tests {
         assert_eq!(sysctls.effective("a", "rp_filter"), Ok(2));
         assert_eq!(sysctls.effective("b", "rp_filter"), Ok(1));
         assert!(sysctls.effective("c", "rp_filter").is_err());
-    }
-
-    #[test]
-    fn command_for_a_name_with_a_dot_is_written_with_slashes() {
-        assert_eq!(set("lb0", "rp_filter", 2), "sysctl -w net.ipv4.conf.lb0.rp_filter=2");
-        assert_eq!(set("eth0.7", "rp_filter", 2), "sysctl -w net/ipv4/conf/eth0.7/rp_filter=2");
     }
 }

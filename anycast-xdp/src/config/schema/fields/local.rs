@@ -47,7 +47,10 @@ pub(crate) mod hash {
 pub(crate) mod tunnel {
     use ipnet::{Ipv4Net, Ipv6Net};
 
-    use crate::config::schema::{Field, Roles, Section};
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::Integer,
+    };
 
     pub(crate) const SOURCE_IPV4: Field<Ipv4Net> = Field::optional(
         "source_ipv4",
@@ -64,13 +67,18 @@ pub(crate) mod tunnel {
         "false",
         "Accept a backbone MTU below the access MTU plus the outer header. Senders of packets that no longer fit are told the MTU that does (see `[icmp]`); IPv4 packets without DF are dropped and counted as `too_big`.",
     );
+    pub(crate) const GUE_PORT: Field<Integer<1, 65_535>> = Field::default(
+        "gue_port",
+        "6080",
+        "UDP port at which gateways' answers in GUE arrive: that of the backends. Only VIPs with `return = \"pop\"` have such answers.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "tunnel",
         header: "[tunnel]",
         roles: Roles::Pop,
         required: false,
-        description: "The tunnels from this PoP to its backends.",
-        fields: &[SOURCE_IPV4.spec, SOURCE_IPV6.spec, ALLOW_SMALL_MTU.spec],
+        description: "The tunnels between this PoP and its backends.",
+        fields: &[SOURCE_IPV4.spec, SOURCE_IPV6.spec, ALLOW_SMALL_MTU.spec, GUE_PORT.spec],
         sections: &[],
     };
 }
@@ -116,7 +124,7 @@ pub(crate) mod gateway {
     .list();
     pub(crate) const ALLOWED_SOURCES: Field<IpNet> = Field::required(
         "allowed_sources",
-        "Prefixes of the PoPs' tunnel sources. Tunnel packets from anywhere else are dropped.",
+        "Prefixes of the PoPs' tunnel sources. Tunnel packets from anywhere else are dropped. With a VIP that has `return = \"pop\"` each is the source or the prefix of sources of one PoP host, at most 65536 addresses, and counts as a backend of `[limits]`.",
     )
     .list();
     pub(crate) const GRE_KEYS: Field<Integer<0, { u32::MAX }>> = Field::optional(
@@ -125,15 +133,23 @@ pub(crate) mod gateway {
         "Keys that GRE packets must carry one of, at most 16. GRE without a key, or with another, is dropped.",
     )
     .list();
-    pub(crate) const GUE_PORT: Field<Integer<1, 65_535>> =
-        Field::default("gue_port", "6080", "UDP port that GUE arrives at, on the tunnel addresses.");
+    pub(crate) const GUE_PORT: Field<Integer<1, 65_535>> = Field::default(
+        "gue_port",
+        "6080",
+        "UDP port that GUE arrives at, on the tunnel addresses, and that answers in GUE are sent to.",
+    );
+    pub(crate) const RETURN_MTU_BYTES: Field<Integer<576, 65_535>> = Field::optional(
+        "return_mtu_bytes",
+        "that of the routes, and what routers tell",
+        "Longest outer packet that the ways between here and PoPs carry, in both directions, where routes and routers do not know: TCP MSS is clamped to it.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "gateway",
         header: "[gateway]",
         roles: Roles::Gateway,
         required: true,
         description: "What the gateway decapsulates.",
-        fields: &[TUNNEL_ADDRESSES.spec, ALLOWED_SOURCES.spec, GRE_KEYS.spec, GUE_PORT.spec],
+        fields: &[TUNNEL_ADDRESSES.spec, ALLOWED_SOURCES.spec, GRE_KEYS.spec, GUE_PORT.spec, RETURN_MTU_BYTES.spec],
         sections: &[],
     };
 }
@@ -151,7 +167,7 @@ pub(crate) mod interface {
     pub(crate) const NAME: Field<InterfaceName> = Field::required("name", "Kernel name of the interface.");
     pub(crate) const ROLES: Field<InterfaceRole> = Field::required(
         "roles",
-        "`access`: VIP traffic enters here (PoP only); `backbone`: tunnels leave (PoP) or arrive (gateway) here. One interface may have both.",
+        "`access`: VIP traffic enters here (PoP only); `backbone`: tunnels leave (PoP) or arrive (gateway) here; `egress`: what the stack sends leaves here (gateway only), and answers of VIPs are looked for at the egress of `backbone` and `egress` interfaces. One interface may have several. One that is only `egress` gets no XDP program, and `attach` means nothing there.",
     )
     .list();
     pub(crate) const ATTACH: Field<AttachMode> = Field::default(
@@ -203,6 +219,11 @@ pub(crate) mod limits {
         "65536",
         "TCP flows remembered that began while their slot was in transition. Beyond it the flows that were silent for the longest are forgotten.",
     );
+    pub(crate) const RETURN_CLIENTS: Field<Integer<1, 16_777_216>> = Field::default(
+        "return_clients",
+        "262144",
+        "Clients whose PoP a gateway remembers, for VIPs with `return = \"pop\"`; a client of two VIPs counts twice. Beyond it those that were silent for the longest are forgotten.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "limits",
         header: "[limits]",
@@ -220,6 +241,7 @@ pub(crate) mod limits {
             LISTENER_SETS.spec,
             VIP_DROPS.spec,
             TRANSITIONS.spec,
+            RETURN_CLIENTS.spec,
         ],
         sections: &[],
     };

@@ -82,7 +82,7 @@ pub(crate) mod vip {
     use crate::{
         config::{
             schema::{Field, Roles, Section},
-            types::Name,
+            types::{Name, ReturnWay, WithoutPop},
         },
         desired::{HashOn, IcmpEcho, Listener},
     };
@@ -117,13 +117,33 @@ pub(crate) mod vip {
         "`5-tuple` with listeners, `addresses` without",
         "What decides the backend of a packet: `5-tuple` is addresses, ports and protocol, `addresses` is client and VIP, `source` is the client alone, so that it has one backend on all VIPs of a pool. `5-tuple` without listeners takes every protocol all the same, of packets whose TCP, UDP, SCTP or ICMP header is whole.",
     );
+    pub(crate) const RETURN: Field<ReturnWay> = Field::default(
+        "return",
+        "\"direct\"",
+        "The way that its answers take: `direct` is from the home region straight to the client, `pop` is in a tunnel to the PoP that the client's last packet came by, and to the client from there. Write the same on the PoPs and on the gateways; [returns.md](../returns.md) tells what each asks for.",
+    );
+    pub(crate) const RETURN_WITHOUT_POP: Field<WithoutPop> = Field::default(
+        "return_without_pop",
+        "\"direct\"",
+        "What becomes of answers to a client of which no PoP is known: `direct` sends them straight to it, `drop` drops them, counted as `no_pop`. Gateway only, and only with `return = \"pop\"`.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "vip",
         header: "[[vip]]",
         roles: Roles::Both,
         required: false,
         description: "An anycast service address. On a gateway: one that this host serves.",
-        fields: &[NAME.spec, ADDRESS.spec, LISTENERS.spec, HASH.spec, POOL.spec, FALLBACK_POOLS.spec, ICMP_ECHO.spec],
+        fields: &[
+            NAME.spec,
+            ADDRESS.spec,
+            LISTENERS.spec,
+            HASH.spec,
+            POOL.spec,
+            FALLBACK_POOLS.spec,
+            ICMP_ECHO.spec,
+            RETURN.spec,
+            RETURN_WITHOUT_POP.spec,
+        ],
         sections: &[],
     };
 }
