@@ -35,17 +35,24 @@ pub struct Transfer {
 pub struct Curl<'a> {
     namespace: &'a Namespace,
     limit: Duration,
+    rate: Option<&'static str>,
 }
 
 impl<'a> Curl<'a> {
     /// Runs in this namespace, for at most 20 seconds.
     pub fn new(namespace: &'a Namespace) -> Self {
-        Self { namespace, limit: Duration::from_secs(20) }
+        Self { namespace, limit: Duration::from_secs(20), rate: None }
     }
 
     /// Gives up after this time.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Transfers no more bytes a second than this, as curl writes it: `2M`.
+    pub fn rate(mut self, bytes_per_sec: &'static str) -> Self {
+        self.rate = Some(bytes_per_sec);
         self
     }
 
@@ -65,6 +72,9 @@ impl<'a> Curl<'a> {
         let limit_secs = self.limit.as_secs_f64().to_string();
         command.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", &limit_secs]);
         command.args(["--output", "/dev/null", "--write-out", "%{json}"]);
+        if let Some(rate) = self.rate {
+            command.args(["--limit-rate", rate]);
+        }
         command.args(options).arg(format!("http://{}{path}", in_url(address)));
         let json = run_within(&mut command, self.limit + Duration::from_secs(5))?;
         serde_json::from_str(&json).with_context(|| format!("what curl measured: {json}"))
