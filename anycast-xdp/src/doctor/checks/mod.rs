@@ -8,6 +8,7 @@ mod instance;
 mod interfaces;
 mod mtu;
 mod offloads;
+mod returns;
 mod system;
 mod ways;
 mod xdp;
@@ -64,7 +65,7 @@ pub struct Answer<'a> {
 pub type Family = (&'static str, &'static [Check]);
 
 /// All checks, in the order in which they are made.
-pub const FAMILIES: [Family; 11] = [
+pub const FAMILIES: [Family; 12] = [
     ("The machine", &system::CHECKS),
     ("Interfaces", &interfaces::CHECKS),
     ("XDP on the interfaces", &xdp::CHECKS),
@@ -75,6 +76,7 @@ pub const FAMILIES: [Family; 11] = [
     ("Ways to the backends", &ways::CHECKS),
     ("What the stack must have", &gateway::CHECKS),
     ("How a gateway's stack answers", &answers::CHECKS),
+    ("Answers through the PoP", &returns::CHECKS),
     ("What runs", &instance::CHECKS),
 ];
 
