@@ -171,14 +171,14 @@ fn return_rp_filter(case: &Case<'_>, answer: &mut Answer<'_>) {
         };
         // With one arm the VIPs are routed where answers come from.
         let is_routed_here =
-            |route: &Option<&StackRoute>| route.is_some_and(|route| route.ifindexes.contains(&link.ifindex));
+            |route: Option<&StackRoute>| route.is_some_and(|route| route.ifindexes.contains(&link.ifindex));
         if let Some((_, vip)) = routes.iter().zip(&vips).find(|(route, _)| route.is_none()) {
             answer.error(
                 Place::interface(name),
                 format!("the reverse-path filter of `{name}` drops what comes from a VIP without a route (`{}`, or a blackhole): answers whose next hop is not resolved yet, and nobody asks for it", vip.name),
                 format!("{} and {}, and the same in /etc/sysctl.d", set("all", "rp_filter", 0), set(name, "rp_filter", 0)),
             );
-        } else if filter == STRICT && !routes.iter().all(is_routed_here) {
+        } else if filter == STRICT && !routes.iter().copied().all(is_routed_here) {
             answer.error(
                 Place::interface(name),
                 format!("the reverse-path filter of `{name}` is strict, and VIPs are not routed there: it drops answers whose next hop is not resolved yet, and nobody asks for it"),
