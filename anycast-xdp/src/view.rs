@@ -11,7 +11,7 @@ pub use self::explained::{
     Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
     ExplainedVip,
 };
-use crate::desired::{HashOn, Icmp, IcmpEcho, State};
+use crate::desired::{HashOn, Icmp, IcmpEcho, Returns, State};
 
 /// Serializes as `{"packets": n, "bytes": n}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -162,6 +162,9 @@ pub struct VipRow {
     pub pool: Option<String>,
     /// What becomes of echo requests; none on gateways.
     pub icmp_echo: Option<IcmpEcho>,
+    /// The way that its answers take; `pop_or_drop` on gateways only.
+    #[serde(rename = "return")]
+    pub returns: Returns,
     /// Its fall-backs, in order.
     pub fallback_pools: Vec<String>,
 }

@@ -50,6 +50,8 @@ fn examples_are_valid_and_summed_up_on_stdout() {
     for (file, summary) in [
         ("examples/pop.toml", "valid: pop beijing/beijing-1, 3 VIPs, 2 pools, 3 backends\n"),
         ("examples/gateway.toml", "valid: gateway guangzhou/gateway-1, 3 VIPs\n"),
+        ("examples/pop-return.toml", "valid: pop beijing/beijing-1, 2 VIPs, 1 pool, 1 backend\n"),
+        ("examples/gateway-return.toml", "valid: gateway guangzhou/gateway-1, 2 VIPs\n"),
     ] {
         let output = run(&["check", "--offline", docs(file).to_str().unwrap()]);
         assert_eq!(code(&output), 0, "{}", stderr(&output));

@@ -11,7 +11,7 @@ pub use self::{
 };
 use std::fs;
 
-use anycast_common::map::{ECHO_ANSWER, ECHO_DROP, VipPolicy};
+use anycast_common::map::{ECHO_ANSWER, ECHO_DROP, RETURN_POP, RETURN_POP_OR_DROP, VipPolicy};
 use anyhow::{Context as _, Result, anyhow};
 
 use super::{
@@ -20,7 +20,10 @@ use super::{
     pins::Pins,
     tables::Kernel,
 };
-use crate::{desired::IcmpEcho, view::VipRow};
+use crate::{
+    desired::{IcmpEcho, Returns},
+    view::VipRow,
+};
 
 /// The pinned state of an instance.
 pub struct Inspector {
@@ -67,16 +70,29 @@ impl Inspector {
             hash: vip.hash,
             pool: vip.pool.clone(),
             icmp_echo: (self.inventory.role == "pop").then(|| self.icmp_echo(vip.index)),
+            returns: self.returns(vip.index),
             fallback_pools: vip.fallback_pools.clone(),
         };
         self.inventory.vips.iter().map(row).collect()
     }
 
     fn icmp_echo(&self, vip_index: u32) -> IcmpEcho {
-        match VipPolicy::from_cell(self.kernel.read().vips.get(vip_index).policy).echo {
+        match self.policy(vip_index).echo {
             ECHO_ANSWER => IcmpEcho::Answer,
             ECHO_DROP => IcmpEcho::Drop,
             _ => IcmpEcho::Forward,
         }
+    }
+
+    fn returns(&self, vip_index: u32) -> Returns {
+        match self.policy(vip_index).returns {
+            RETURN_POP => Returns::Pop,
+            RETURN_POP_OR_DROP => Returns::PopOrDrop,
+            _ => Returns::Direct,
+        }
+    }
+
+    fn policy(&self, vip_index: u32) -> VipPolicy {
+        VipPolicy::from_cell(self.kernel.read().vips.get(vip_index).policy)
     }
 }

@@ -1,6 +1,6 @@
 //! VIPs, pools and backends.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use anycast_common::listeners::{Compiled, ListenerError, compile};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,16 @@ pub enum Returns {
     Pop,
     /// The same; where none is known they are dropped. Differs from [`Returns::Pop`] on gateways only.
     PopOrDrop,
+}
+
+impl fmt::Display for Returns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "direct",
+            Self::Pop => "pop",
+            Self::PopOrDrop => "pop or drop",
+        })
+    }
 }
 
 /// What becomes of echo requests to a VIP.

@@ -37,7 +37,7 @@ pub struct Report {
 pub struct InterfaceRow {
     /// Kernel name.
     pub name: String,
-    /// `access`, `backbone`, or both.
+    /// `access`, `backbone` and `egress`, as far as it has them.
     pub roles: Vec<&'static str>,
     /// Driver; none: not known.
     pub driver: Option<String>,
@@ -95,7 +95,7 @@ fn interfaces(config: &Config, facts: &Facts) -> Vec<InterfaceRow> {
     let rows = config.local.interfaces.iter().map(|interface| {
         let link = facts.links.get(&interface.name);
         let device = facts.devices.get(&interface.name);
-        let roles = [(interface.access, "access"), (interface.backbone, "backbone")];
+        let roles = [(interface.access, "access"), (interface.backbone, "backbone"), (interface.egress, "egress")];
         InterfaceRow {
             name: interface.name.clone(),
             roles: roles.into_iter().filter_map(|(has, role)| has.then_some(role)).collect(),

@@ -8,7 +8,7 @@ mod explained;
 
 use super::{Rates, checklists, doctor, rates, stats, status, vips};
 use crate::{
-    desired::{HashOn, Icmp, IcmpEcho, State},
+    desired::{HashOn, Icmp, IcmpEcho, Returns, State},
     doctor::{
         Finding, Place, Report, Severity, Skipped,
         checklist::{Checklist, Step},
@@ -151,6 +151,7 @@ fn example_vips() -> Vec<VipRow> {
         hash: pool.map(|_| HashOn::default_of(!listeners.is_empty())),
         pool: pool.map(str::to_owned),
         icmp_echo: pool.map(|_| IcmpEcho::Forward),
+        returns: if pool.is_none() { Returns::PopOrDrop } else { Returns::Direct },
         fallback_pools: pool.iter().filter(|_| listeners.is_empty()).map(|_| "spare".to_owned()).collect(),
     };
     vec![

@@ -11,6 +11,7 @@ pub fn vips(vips: &[VipRow], width: Option<u16>) -> String {
         Column::Text("POOLS"),
         Column::Text("HASH"),
         Column::Text("ECHO"),
+        Column::Text("RETURN"),
         Column::Text("LISTENERS"),
     ];
     let rows = vips.iter().map(|vip| {
@@ -19,7 +20,7 @@ pub fn vips(vips: &[VipRow], width: Option<u16>) -> String {
         let pools = if pools.is_empty() { "-".to_owned() } else { pools.join(", ") };
         let hash = vip.hash.map_or("-".to_owned(), |hash| hash.to_string());
         let echo = vip.icmp_echo.map_or_else(|| "-".to_owned(), |echo| echo.to_string());
-        vec![vip.name.clone(), vip.address.to_string(), pools, hash, echo, listeners]
+        vec![vip.name.clone(), vip.address.to_string(), pools, hash, echo, vip.returns.to_string(), listeners]
     });
     plain(&columns, rows.collect(), width)
 }

@@ -132,10 +132,8 @@ fn link(message: &LinkMessage) -> Option<(String, LinkFacts)> {
 }
 
 fn name_of(message: &LinkMessage) -> Option<String> {
-    let names = message.attributes.iter();
-    names
-        .filter_map(|attribute| if let LinkAttribute::IfName(name) = attribute { Some(name.clone()) } else { None })
-        .next()
+    let mut attributes = message.attributes.iter();
+    attributes.find_map(|attribute| if let LinkAttribute::IfName(name) = attribute { Some(name.clone()) } else { None })
 }
 
 fn client_link(links: &[LinkMessage], ifindex: u32) -> Option<ClientLink> {

@@ -4,6 +4,8 @@ use std::{net::IpAddr, path::Path};
 
 use anycast_common::{header::GUE_PORT, maglev::table_size};
 
+use ipnet::IpNet;
+
 use super::{GATEWAY, POP, SMALL_GATEWAY, SMALL_POP, changed, parse};
 use crate::desired::{AttachMode, Config, HashOn, Interface, Limits, Returns, Role, State, TRANSITION_SECS};
 
@@ -19,6 +21,28 @@ fn example_of_a_pop_becomes_this_desired_state() {
 #[test]
 fn example_of_a_gateway_becomes_this_desired_state() {
     insta::assert_debug_snapshot!(accepted(GATEWAY));
+}
+
+#[test]
+fn examples_with_answers_through_pops_fit_together_and_are_those_of_the_manual() {
+    const POP: &str = include_str!("../../../../docs/examples/pop-return.toml");
+    const GATEWAY: &str = include_str!("../../../../docs/examples/gateway-return.toml");
+    const MANUAL: &str = include_str!("../../../../docs/returns.md");
+    let (pop, gateway) = (accepted(POP), accepted(GATEWAY));
+    let (Role::Pop(at_pop), Role::Gateway(at_gateway)) = (&pop.local.role, &gateway.local.role) else {
+        panic!("not a pop and a gateway")
+    };
+    let source = at_pop.tunnel_source_ipv4.map(IpNet::V4).unwrap();
+    assert!(at_gateway.allowed_sources.contains(&source));
+    assert_eq!(at_pop.gue_port, at_gateway.gue_port);
+    assert_eq!(at_gateway.tunnel_addresses, [pop.services.pools[0].backends[0].address]);
+    let ways = |config: &Config| config.services.vips.iter().map(|vip| (vip.address, vip.returns)).collect::<Vec<_>>();
+    let vip = |address: &str, returns| (address.parse::<IpAddr>().unwrap(), returns);
+    assert_eq!(ways(&pop), [vip("192.0.2.10", Returns::Pop), vip("192.0.2.80", Returns::Direct)]);
+    assert_eq!(ways(&gateway), [vip("192.0.2.10", Returns::PopOrDrop), vip("192.0.2.80", Returns::Direct)]);
+    for example in [POP, GATEWAY] {
+        assert!(MANUAL.contains(&format!("```toml\n{example}```\n")), "docs/returns.md differs from:\n{example}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::{
     gateway::{knows_stack_routes, stack_route},
     interfaces::present,
 };
-use crate::desired::{Encap, Role, Vip};
+use crate::desired::{Encap, Returns, Role, Vip};
 
 pub(super) const CHECKS: [Check; 4] = [
     Check {
@@ -88,7 +88,11 @@ fn advmss_missing(case: &Case<'_>, answer: &mut Answer<'_>) {
     if inner_mtu_bytes >= CLIENT_MTU_BYTES {
         return;
     }
-    for (client, _, option) in families(case) {
+    for (client, vips, option) in families(case) {
+        // Those that go through PoPs are clamped on their way.
+        if vips.iter().all(|vip| vip.returns != Returns::Direct) {
+            continue;
+        }
         let route = match stack_route(case, client) {
             Ok(Some(route)) => route,
             Ok(None) => continue,

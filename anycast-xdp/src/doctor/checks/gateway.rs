@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// `rp_filter`: only packets whose source is routed by the interface that they come in by.
-const STRICT: u32 = 1;
+pub(super) const STRICT: u32 = 1;
 /// Packets whose source is routed at all.
-const LOOSE: u32 = 2;
+pub(super) const LOOSE: u32 = 2;
 
 pub(super) const CHECKS: [Check; 4] = [
     Check {

@@ -70,7 +70,7 @@ pub(super) const CHECKS: [Check; 7] = [
 ];
 
 /// Reasons that are not the packets' own fault, and what mends each.
-const MENDABLE: [(Outcome, &str); 9] = [
+const MENDABLE: [(Outcome, &str); 13] = [
     (
         Outcome::SourceNotAllowed,
         "add the PoP's tunnel source to `allowed_sources` in [gateway], and restart the daemon",
@@ -85,6 +85,16 @@ const MENDABLE: [(Outcome, &str); 9] = [
     (Outcome::NoEgress, "start the daemon again: systemctl restart anycast-xdp"),
     (Outcome::NoPool, "start the daemon again: systemctl restart anycast-xdp"),
     (Outcome::EmptyPool, "start the daemon again: systemctl restart anycast-xdp"),
+    (
+        Outcome::NoPop,
+        "write return_without_pop = \"direct\" in the [[vip]], or see that its clients come by PoPs of `allowed_sources`; raise `return_clients` in [limits] if there are more",
+    ),
+    (
+        Outcome::NotReturner,
+        "if it is a gateway of yours: make it a backend of the VIP's pools, in the encap and with the key or port that it answers in",
+    ),
+    (Outcome::ReturnNotVip, "write return = \"pop\" in the [[vip]] here, or return = \"direct\" on the gateways"),
+    (Outcome::NoReturnRoute, "see return_forwarding_off and return_route_off_access"),
     (Outcome::Headroom, "write attach = \"generic\" for the interface, or use a NIC whose driver leaves headroom"),
 ];
 
@@ -157,8 +167,11 @@ fn differences(config: &Config, pinned: &Pinned) -> Vec<String> {
     };
     let services = &config.services;
     let vip = |vip: &VipRow| {
-        let VipRow { name, address, hash, pool, fallback_pools, icmp_echo, listeners } = vip;
-        format!("{name} ({address}) {hash:?} {pool:?} {fallback_pools:?} {icmp_echo:?} {}", listeners.join(" "))
+        let VipRow { name, address, hash, pool, fallback_pools, icmp_echo, returns, listeners } = vip;
+        format!(
+            "{name} ({address}) {hash:?} {pool:?} {fallback_pools:?} {icmp_echo:?} {returns:?} {}",
+            listeners.join(" ")
+        )
     };
     let of_file = services.vips.iter().map(|one| VipRow {
         name: one.name.clone(),
@@ -168,6 +181,7 @@ fn differences(config: &Config, pinned: &Pinned) -> Vec<String> {
         pool: one.pool.clone(),
         fallback_pools: one.fallback_pools.clone(),
         icmp_echo: (role == "pop").then_some(one.icmp_echo),
+        returns: one.returns,
     });
     let backend = |pool: &str, address, weight, encap: &str, state: desired::State| {
         format!("{pool} {address} {weight} {encap} {state}")

@@ -9,6 +9,7 @@ mod instance;
 mod interfaces;
 mod mtu;
 mod offloads;
+mod returns;
 mod system;
 mod ways;
 mod xdp;
@@ -77,6 +78,7 @@ pub const FAMILIES: [Family; 12] = [
     ("Ways to the backends", &ways::CHECKS),
     ("What the stack must have", &gateway::CHECKS),
     ("How a gateway's stack answers", &answers::CHECKS),
+    ("Answers through the PoP", &returns::CHECKS),
     ("What runs", &instance::CHECKS),
 ];
 

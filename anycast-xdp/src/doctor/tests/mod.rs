@@ -3,6 +3,7 @@
 mod driver;
 mod gateway;
 mod instance;
+mod returns;
 mod system;
 mod unknown;
 mod ways;
@@ -27,7 +28,13 @@ struct Row {
 
 /// All rows of all families.
 fn rows() -> impl Iterator<Item = &'static Row> {
-    system::ROWS.iter().chain(driver::ROWS).chain(ways::ROWS).chain(gateway::ROWS).chain(instance::ROWS)
+    system::ROWS
+        .iter()
+        .chain(driver::ROWS)
+        .chain(ways::ROWS)
+        .chain(gateway::ROWS)
+        .chain(instance::ROWS)
+        .chain(returns::ROWS)
 }
 
 #[test]

@@ -142,6 +142,7 @@ fn facts(interfaces: &[&str]) -> Facts {
         let value = if matches!(key, "arp_announce") { 2 } else { u32::from(key == "forwarding") };
         ["all", "in0", "bb0"].map(|name| (format!("ipv4/conf/{name}/{key}"), Ok(value)))
     });
+    let of_ipv6 = ["all", "in0", "bb0"].map(|name| (format!("ipv6/conf/{name}/forwarding"), Ok(1)));
     Facts {
         system: System {
             kernel: "6.12.43-amd64".to_owned(),
@@ -157,7 +158,7 @@ fn facts(interfaces: &[&str]) -> Facts {
         addresses: Vec::new(),
         local_sources: BTreeSet::new(),
         devices: interfaces.iter().map(|name| ((*name).to_owned(), device())).collect(),
-        sysctls: Sysctls(values.chain([("ipv6/conf/all/forwarding".to_owned(), Ok(1))]).collect()),
+        sysctls: Sysctls(values.chain(of_ipv6).collect()),
         ways: Ok(Snapshot::default()),
         stack_routes: Ok(BTreeMap::new()),
         instance: Instance {
@@ -258,6 +259,7 @@ fn instance(config: &Config, role: &str) -> Instance {
         pool: vip.pool.clone(),
         fallback_pools: vip.fallback_pools.clone(),
         icmp_echo: (role == "pop").then_some(vip.icmp_echo),
+        returns: vip.returns,
     });
     let pinned = Pinned {
         status: Status {
