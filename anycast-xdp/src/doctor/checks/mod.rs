@@ -66,7 +66,7 @@ pub struct Answer<'a> {
 pub type Family = (&'static str, &'static [Check]);
 
 /// All checks, in the order in which they are made.
-pub const FAMILIES: [Family; 12] = [
+pub const FAMILIES: [Family; 13] = [
     ("The machine", &system::CHECKS),
     ("Interfaces", &interfaces::CHECKS),
     ("XDP on the interfaces", &xdp::CHECKS),

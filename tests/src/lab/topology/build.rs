@@ -172,7 +172,10 @@ fn router_routes(topology: &Topology, router: &Namespace, number: u8) -> Result<
 }
 
 fn home_routes(topology: &Topology, home: &Namespace) -> Result<()> {
-    for family in FAMILIES {
+    for (i, family) in FAMILIES.into_iter().enumerate() {
+        // PoPs are behind the backbone, which has room for tunnels.
+        let routers = (0..topology.routers).map(|router| Net::Home { router }.address(family, 1));
+        home.ip(&route(&area(3)[i].to_string(), routers))?;
         let routers = (0..topology.routers).map(|router| Net::Home { router }.address(family, 1));
         // Clients are behind links of their own MTU, the home host's own is wider. Routers tell a sender of IPv6 what is
         // too big, but what they tell the VIP goes to a PoP (or, here, nowhere): the sender has to know.
@@ -183,7 +186,8 @@ fn home_routes(topology: &Topology, home: &Namespace) -> Result<()> {
 }
 
 fn other_home_routes(number: u8, home: &Namespace) -> Result<()> {
-    for family in FAMILIES {
+    for (i, family) in FAMILIES.into_iter().enumerate() {
+        home.ip(&route(&area(3)[i].to_string(), [Net::OtherHome { home: number }.address(family, 1)]))?;
         home.ip(&route("default mtu 1500", [Net::OtherHome { home: number }.address(family, 1)]))?;
     }
     home.add_loopback_address(VIP_V4)?;
