@@ -175,7 +175,9 @@ fn home_routes(topology: &Topology, home: &Namespace) -> Result<()> {
     for (i, family) in FAMILIES.into_iter().enumerate() {
         // PoPs are behind the backbone, which has room for tunnels.
         let routers = (0..topology.routers).map(|router| Net::Home { router }.address(family, 1));
-        home.ip(&route(&area(3)[i].to_string(), routers))?;
+        for of_pops in [2, 3] {
+            home.ip(&route(&area(of_pops)[i].to_string(), routers.clone()))?;
+        }
         let routers = (0..topology.routers).map(|router| Net::Home { router }.address(family, 1));
         // Clients are behind links of their own MTU, the home host's own is wider. Routers tell a sender of IPv6 what is
         // too big, but what they tell the VIP goes to a PoP (or, here, nowhere): the sender has to know.
