@@ -98,7 +98,7 @@ impl Source {
     }
 
     /// [`crate::map::BackendEntry::source_mask`].
-    const fn mask(self) -> [u8; 2] {
+    pub const fn mask(self) -> [u8; 2] {
         let [_, _, high, low] = ((1_u32 << self.varying_bits) - 1).to_be_bytes();
         [high, low]
     }

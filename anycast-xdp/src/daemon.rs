@@ -27,8 +27,8 @@ use crate::{
         pins::Pins,
         ways::Ways,
     },
-    desired::{Config, Icmp, Interface, Role},
-    netlink::{Follower, View},
+    desired::{Config, Icmp, Interface, Returns, Role},
+    netlink::{Access, Follower, View},
     path_mtu::PathMtu,
 };
 
@@ -154,6 +154,7 @@ impl Running {
             bindings: Bindings::default(),
             backends: plan.during_backends.clone(),
         };
+        running.follower.set_access(access_of(config)).await?;
         running.ways.mtus.configured = configured_mtus(&plan.during);
         running.resolve(&plan).await?;
         running.update_ways(loaded).await?;
@@ -238,6 +239,17 @@ async fn own_answers(icmp: &Icmp, interfaces: &[Interface]) -> Result<Icmp> {
         tracing::info!("no IPv6 address of its own: traceroute over IPv6 does not show this host");
     }
     Ok(icmp)
+}
+
+/// The interfaces that answers leave by, if they come back to this PoP.
+fn access_of(config: &Config) -> Access {
+    let returns = config.services.vips.iter().any(|vip| vip.returns != Returns::Direct);
+    if !returns || !matches!(config.local.role, Role::Pop(_)) {
+        return Access::default();
+    }
+    let (access, others): (Vec<_>, Vec<_>) = config.local.interfaces.iter().partition(|interface| interface.access);
+    let names = |interfaces: Vec<&Interface>| interfaces.iter().map(|interface| interface.name.clone()).collect();
+    Access { interfaces: names(access), others: names(others) }
 }
 
 /// The configured MTU of every backend that has one, by index.

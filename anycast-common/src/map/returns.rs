@@ -3,7 +3,7 @@
 use super::{MapValue, TunnelKey};
 
 /// Key of `RETURN_PATHS`: a client of a VIP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]
 pub struct ReturnKey {
     /// The client's address, v4-mapped.
@@ -124,7 +124,8 @@ map_value!(ReturnerKey, size 24, align 4, fields [u32, TunnelKey]);
 pub struct ReturnTunnel {
     /// One of `ENCAP_*`.
     pub encap: u8,
-    /// Key of `ENCAP_GRE_KEYED`, else 0.
+    /// Key of `ENCAP_GRE_KEYED`, else 0: its four bytes as they lie on the wire, read as a native integer, so that a
+    /// program compares what it loads from a packet: `u32::from_ne_bytes(key.to_be_bytes())`.
     pub gre_key: u32,
 }
 

@@ -7,8 +7,10 @@
 //! A process may die between any two of these steps. The next one believes the tables: what packets can find
 //! ([`reach`]) stays until it is replaced, everything else is cleared. The inventory only adds names.
 
+mod gateway;
 mod listeners;
 mod number;
+mod peers;
 pub(super) mod plan;
 pub(super) mod reach;
 pub(super) mod slots;

@@ -34,6 +34,7 @@ use super::{
         slots::{Cell, Tables, table},
     },
     inventory::{Inventory, PoolRecord},
+    returners,
     tables::{Arrays, Dataplane},
 };
 use crate::desired::{Config, Limits, PopRole, Role, State};
@@ -46,6 +47,8 @@ pub struct Bindings {
     limits: Limits,
     transition: Duration,
     inventory: Inventory,
+    /// See [`returners::superseded`].
+    superseded: BTreeSet<u32>,
 }
 
 #[derive(Debug)]
@@ -83,7 +86,7 @@ impl Bindings {
         now: Instant,
     ) -> Result<Self> {
         let Role::Pop(role) = &config.local.role else {
-            return Ok(Self::default());
+            return Ok(Self { inventory: next.clone(), ..Self::default() });
         };
         let mut bindings = Self::new(dataplane.arrays(), config, role, next, origins)?;
         let dead = bindings.dead();
@@ -130,6 +133,11 @@ impl Bindings {
             limits: config.local.limits,
             transition: Duration::from_secs(role.transition_secs.into()),
             inventory: next.clone(),
+            superseded: if returners::is_asked_for(config) {
+                returners::superseded(arrays, next)
+            } else {
+                BTreeSet::new()
+            },
         })
     }
 
@@ -160,6 +168,7 @@ impl Bindings {
         let is_gone = self.sweep(dataplane)?;
         if is_gone {
             Reach::of(dataplane)?.clear_the_rest(dataplane.arrays(), &self.inventory);
+            returners::remove_others(dataplane, &self.inventory)?;
         }
         Ok(is_gone)
     }
@@ -211,7 +220,7 @@ impl Bindings {
             let down = pool.record.backends.iter().filter(move |backend| all_down || backend.state == State::Down);
             down.map(|backend| backend.index).collect::<Vec<_>>()
         };
-        self.pools.iter().flat_map(of_pool).collect()
+        self.pools.iter().flat_map(of_pool).chain(self.superseded.iter().copied()).collect()
     }
 
     /// Which pools of a list can take new flows.

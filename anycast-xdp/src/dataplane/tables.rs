@@ -17,11 +17,10 @@ pub use self::{
     kernel::{Kernel, typed},
     memory::Memory,
 };
-use super::array::Array;
-use crate::desired::GatewayRole;
+use super::{array::Array, keyed::KeyedMaps};
 use anycast_common::map::{
-    BackendEntry, GroupEntry, HostEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, TransitionKey,
-    VipEntry, v4_mapped,
+    BackendEntry, GroupEntry, HostEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, ReturnKey, ReturnPath,
+    TransitionKey, VipEntry, v4_mapped,
 };
 use anyhow::Result;
 use aya::Pod;
@@ -63,12 +62,18 @@ pub struct Arrays {
     pub gateway: Array<u64>,
     /// `HOST`.
     pub host: Array<HostEntry>,
+    /// `TUNNEL_ADDRESSES`: v4-mapped.
+    pub tunnel_addresses: Array<[u8; 16]>,
+    /// `GRE_KEY_LIST`: each key in wire order in its first four bytes.
+    pub gre_key_list: Array<u64>,
 }
 
 /// What `apply` and `ways` change.
 pub trait Dataplane {
     /// The arrays.
     fn arrays(&mut self) -> &mut Arrays;
+    /// The maps with keys.
+    fn keyed(&mut self) -> &mut KeyedMaps;
     /// Every VIP key and its index.
     fn vip_keys(&self) -> Result<BTreeMap<IpAddr, u32>>;
     /// Makes packets for `address` find the entry at `index`.
@@ -81,10 +86,10 @@ pub trait Dataplane {
     fn reset_backend_counter(&mut self, index: u32) -> Result<()>;
     /// Forgets the flows that began in a transition for which this says so: of a key, and of the backend that it began on.
     fn forget_flows(&mut self, is_stale: &dyn Fn(&TransitionKey, u32) -> bool) -> Result<()>;
+    /// Forgets the ways of clients for which this says so. `true`: there were some.
+    fn forget_paths(&mut self, is_stale: &dyn Fn(&ReturnKey, ReturnPath) -> bool) -> Result<bool>;
     /// Lets link `index` redirect to a device.
     fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()>;
-    /// Replaces what the gateway takes: tunnel addresses, allow-list, GRE keys, port of GUE.
-    fn set_gateway(&mut self, gateway: &GatewayRole) -> Result<()>;
     /// Returns when every program that ran before has ended: what nothing refers to may be written anew.
     fn wait_for_readers(&mut self) -> Result<()>;
 }

@@ -37,6 +37,8 @@ pub struct Ways {
     pub mtus: Mtus,
     links: BTreeMap<LinkKey, u32>,
     link_indexes: Indexes,
+    /// Indexes of links that lead to clients.
+    public_links: BTreeSet<u32>,
     next_hops: BTreeMap<NeighbourKey, u32>,
     next_hop_indexes: Indexes,
     groups: Groups,
@@ -61,6 +63,7 @@ impl Ways {
             mtus: Mtus::default(),
             links: BTreeMap::new(),
             link_indexes: Indexes::new(arrays.links.len(), arrays.links.used()),
+            public_links: BTreeSet::new(),
             next_hops: BTreeMap::new(),
             next_hop_indexes: Indexes::new(arrays.next_hops.len(), arrays.next_hops.used()),
             groups: Groups::new(arrays),
@@ -107,8 +110,23 @@ impl Ways {
                 stores.cells += 1;
             }
         }
+        self.update_public_links(dataplane, view, &mut stores)?;
         self.clear_unused(dataplane, view, &hops)?;
         Ok(stores)
+    }
+
+    /// Makes sure of the links that lead to clients, and of the keys that lead to those.
+    fn update_public_links<D: Dataplane>(&mut self, dataplane: &mut D, view: &View, stores: &mut Stores) -> Result<()> {
+        let mut wanted = BTreeMap::new();
+        for ifindex in &view.access {
+            let Some(link) = view.links.get(ifindex) else { continue };
+            match self.link(dataplane, link, stores) {
+                Ok(index) => drop(wanted.insert(*ifindex, index)),
+                Err(error) => tracing::error!(interface = link.name, "answers do not leave here: {error:#}"),
+            }
+        }
+        self.public_links = wanted.values().copied().collect();
+        dataplane.keyed().public_links.replace(&wanted)
     }
 
     /// Makes sure of the cell of every hop whose neighbour is known, and says which those are.

@@ -11,9 +11,10 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::{
-    NeighbourKey, View,
+    Access, NeighbourKey, View,
     event::{self, Event},
     kernel::Kernel,
+    link,
     neighbour::needs_management,
     socket::{AskError, Events, Heard},
     stale::Stale,
@@ -35,6 +36,7 @@ pub struct Follower {
     events: Events,
     kernel: Kernel,
     destinations: BTreeSet<IpAddr>,
+    access: Access,
     /// What must be asked; empty unless an earlier attempt failed.
     stale: Stale,
     state: State,
@@ -63,6 +65,7 @@ impl Follower {
             events: Events::open().context("cannot subscribe to the kernel's routing events")?,
             kernel: Kernel::open().context("cannot open a netlink socket")?,
             destinations,
+            access: Access::default(),
             stale: Stale::all(),
             state: State::default(),
             view: View::default(),
@@ -99,6 +102,17 @@ impl Follower {
     pub async fn set_destinations(&mut self, destinations: BTreeSet<IpAddr>) -> Result<()> {
         self.stale.destinations.extend(destinations.difference(&self.destinations));
         self.destinations = destinations;
+        self.refresh().map(|_| ())
+    }
+
+    /// Follows these interfaces, too, whatever routes name; the view has them on return.
+    #[expect(clippy::unused_async, reason = "part of an interface whose other steps wait")]
+    pub async fn set_access(&mut self, access: Access) -> Result<()> {
+        if self.access == access {
+            return Ok(());
+        }
+        self.access = access;
+        self.stale.everything = true;
         self.refresh().map(|_| ())
     }
 
@@ -150,6 +164,7 @@ impl Follower {
         if stale.everything {
             self.state.links.clear();
             self.kernel.settle().context("cannot ask the kernel for a link")?;
+            self.ask_access()?;
         }
         self.ask_routes(stale)?;
         self.ask_links()?;
@@ -165,6 +180,18 @@ impl Follower {
                 None => self.state.fib.remove(&destination),
             };
         }
+        Ok(())
+    }
+
+    /// Looks for the interfaces that lead to clients, among all.
+    fn ask_access(&mut self) -> Result<()> {
+        if self.access == Access::default() {
+            self.state.access.clear();
+            return Ok(());
+        }
+        let links = self.kernel.links().context("cannot ask the kernel for its links")?;
+        self.state.links = links.into_iter().map(|(ifindex, facts)| (ifindex, Some(facts))).collect();
+        self.state.access = link::access_of(&self.access, &self.state.links);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The questions to the kernel and the orders to it, one function each.
 
-use std::{io, net::IpAddr};
+use std::{collections::BTreeMap, io, net::IpAddr};
 
 use libc::{
     NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, RTM_GETLINK, RTM_GETNEIGH, RTM_GETROUTE, RTM_NEWLINK, RTM_NEWNEIGH,
@@ -71,6 +71,21 @@ impl Kernel {
     /// One link.
     pub fn link(&mut self, ifindex: u32) -> io::Result<Option<LinkFacts>> {
         self.one(RTM_GETLINK, RTM_NEWLINK, &link::question(ifindex), link::reply)
+    }
+
+    /// All links.
+    pub fn links(&mut self) -> io::Result<BTreeMap<u32, LinkFacts>> {
+        let mut found = BTreeMap::new();
+        let asked = self.0.ask(RTM_GETLINK, NLM_F_DUMP as u16, &link::question(0), |kind, payload| {
+            if kind != RTM_NEWLINK {
+                return;
+            }
+            match link::index(payload).and_then(|index| Ok((index, link::reply(payload)?))) {
+                Ok((index, facts)) => drop(found.insert(index, facts)),
+                Err(error) => warn!(%error, "cannot read what the kernel says of a link"),
+            }
+        });
+        answered(asked).map(|_| found)
     }
 
     /// One neighbour.

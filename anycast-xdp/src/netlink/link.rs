@@ -2,7 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "kernels add attributes; those of no interest are passed over")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use netlink_packet_core::{DecodeError, Emitable as _, NlasIterator, ParseableParametrized as _};
 use netlink_packet_route::{
@@ -12,6 +12,8 @@ use netlink_packet_route::{
         VlanProtocol,
     },
 };
+
+use super::Access;
 
 use super::Link;
 
@@ -56,6 +58,11 @@ pub(super) fn question(ifindex: u32) -> LinkMessage {
     message
 }
 
+/// Which link a reply is about.
+pub(super) fn index(payload: &[u8]) -> Result<u32, DecodeError> {
+    Ok(LinkHeader::parse(payload)?.index)
+}
+
 /// Reads the reply. Only the attributes of interest are decoded: what new kernels add to the others, and it is the
 /// message that grows most, does no harm.
 pub(super) fn reply(payload: &[u8]) -> Result<LinkFacts, DecodeError> {
@@ -91,6 +98,21 @@ pub(super) fn reply(payload: &[u8]) -> Result<LinkFacts, DecodeError> {
             (Some(_), _) => Kind::Other,
         },
     })
+}
+
+/// Those that lead to clients.
+pub(super) fn access_of(access: &Access, links: &Links) -> BTreeSet<u32> {
+    let is_one = |facts: &LinkFacts| access.interfaces.contains(&facts.name);
+    let known = links.iter().filter_map(|(index, facts)| Some((*index, facts.as_ref()?)));
+    let leads = known.filter(|(_, facts)| match facts.kind {
+        _ if is_one(facts) => true,
+        Kind::Vlan { parent_ifindex, .. } => {
+            !access.others.contains(&facts.name)
+                && links.get(&parent_ifindex).and_then(Option::as_ref).is_some_and(is_one)
+        }
+        Kind::Plain | Kind::Other => false,
+    });
+    leads.map(|(index, _)| index).collect()
 }
 
 /// Protocol and id, if the link is a VLAN device.
@@ -215,6 +237,26 @@ mod tests {
     fn veth_whose_peer_is_in_another_namespace_is_plain() {
         let peer = [LinkAttribute::Link(5), LinkAttribute::LinkNetNsId(0)];
         assert_eq!(read(&message("veth0", UP, peer.into())).kind, Kind::Plain);
+    }
+
+    #[test]
+    fn access_is_by_name_and_by_vlan_devices_without_another_purpose() {
+        let vlan = |name| read(&message(name, UP, vec![LinkAttribute::Link(5), vlan(VlanProtocol::Ieee8021Q)]));
+        let links = Links::from([
+            (5, Some(read(&message("in0", UP, vec![])))),
+            (6, Some(read(&message("bb0", UP, vec![])))),
+            (7, Some(vlan("in0.42"))),
+            (8, Some(vlan("in0.43"))),
+            (9, None),
+        ]);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let access = |interfaces: &[&str], others: &[&str]| {
+            access_of(&Access { interfaces: names(interfaces), others: names(others) }, &links)
+        };
+        assert_eq!(access(&["in0"], &["in0.43", "bb0"]), BTreeSet::from([5, 7]));
+        assert_eq!(access(&["in0.42"], &["in0"]), BTreeSet::from([7]));
+        assert_eq!(access(&["gone"], &[]), BTreeSet::new());
+        assert_eq!(access(&[], &[]), BTreeSet::new());
     }
 
     #[test]

@@ -33,7 +33,11 @@ mod socket;
 mod stale;
 mod state;
 
-use std::{collections::BTreeMap, io, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -47,8 +51,19 @@ pub struct View {
     pub routes: BTreeMap<IpAddr, Route>,
     /// Neighbours on those routes whose MAC is known and believed: reachable, stale, being probed, or set by hand.
     pub neighbours: BTreeMap<NeighbourKey, [u8; 6]>,
-    /// The links that the hops name, by ifindex as the route names it.
+    /// The links that the hops name, by ifindex as the route names it, and those of `access`.
     pub links: BTreeMap<u32, Link>,
+    /// The links that lead to clients, by ifindex as a route names it.
+    pub access: BTreeSet<u32>,
+}
+
+/// The interfaces that lead to clients: these, and VLAN devices on them that have no other purpose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Their names.
+    pub interfaces: BTreeSet<String>,
+    /// Names of interfaces with another purpose.
+    pub others: BTreeSet<String>,
 }
 
 /// The way to one destination.

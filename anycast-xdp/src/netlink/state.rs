@@ -18,6 +18,8 @@ pub(super) struct State {
     /// By destination.
     pub fib: BTreeMap<IpAddr, FibEntry>,
     pub links: Links,
+    /// Links that lead to clients.
+    pub access: BTreeSet<u32>,
     /// Those on the routes.
     pub neighbours: BTreeMap<NeighbourKey, Followed>,
 }
@@ -59,7 +61,11 @@ impl State {
             Kind::Vlan { parent_ifindex, .. } => Some(parent_ifindex),
             Kind::Plain | Kind::Other => None,
         });
-        named.chain(parents).filter(|ifindex| !self.links.contains_key(ifindex)).collect()
+        named
+            .chain(parents)
+            .chain(self.access.iter().copied())
+            .filter(|ifindex| !self.links.contains_key(ifindex))
+            .collect()
     }
 
     /// The neighbours that the usable hops of all routes name.
@@ -71,11 +77,14 @@ impl State {
     pub fn view(&self) -> View {
         let routes = self.routes();
         let used: BTreeSet<u32> = routes.values().flat_map(|route| &route.hops).map(|hop| hop.ifindex).collect();
+        let access = self.access.iter().copied().filter(|ifindex| egress(*ifindex, &self.links).is_some()).collect();
+        let used = used.union(&access).copied().collect::<BTreeSet<_>>();
         let neighbours = self.neighbours.iter();
         View {
             neighbours: neighbours.filter_map(|(key, n)| Some((*key, n.entry?.usable_mac()?))).collect(),
             links: used.into_iter().filter_map(|ifindex| Some((ifindex, egress(ifindex, &self.links)?))).collect(),
             routes,
+            access,
         }
     }
 
@@ -130,7 +139,7 @@ mod tests {
                 (4, Some(facts(9000, true))),
                 (5, Some(facts(1400, false))),
             ]),
-            neighbours: BTreeMap::new(),
+            ..State::default()
         }
     }
 
@@ -194,6 +203,16 @@ mod tests {
         assert_eq!(state.unknown_links(), BTreeSet::from([8]));
         state.links.insert(8, None);
         assert_eq!(state.unknown_links(), BTreeSet::new());
+    }
+
+    #[test]
+    fn access_link_is_in_the_view_although_no_route_names_it() {
+        let mut state = State { access: BTreeSet::from([3, 4, 9]), ..state(vec![member(3, "10.0.0.1", 1)], None) };
+        assert_eq!(state.unknown_links(), BTreeSet::from([9]));
+        state.links.insert(9, None);
+        let view = state.view();
+        assert_eq!(view.access, BTreeSet::from([3, 4]));
+        assert_eq!(view.links.into_keys().collect::<Vec<_>>(), [3, 4]);
     }
 
     #[test]

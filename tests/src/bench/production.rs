@@ -178,5 +178,5 @@ fn view(egress: &Interface, backends: &[(IpAddr, u32)]) -> View {
         mtu_bytes: 1500,
         up: true,
     };
-    View { routes: routes.collect(), neighbours, links: BTreeMap::from([(egress.ifindex, link)]) }
+    View { routes: routes.collect(), neighbours, links: BTreeMap::from([(egress.ifindex, link)]), ..View::default() }
 }

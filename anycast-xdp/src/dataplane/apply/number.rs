@@ -18,6 +18,7 @@ use super::{
         ranges::Indexes,
         tables::Arrays,
     },
+    peers,
     reach::Reach,
     slots::{leads_to, table},
 };
@@ -46,8 +47,18 @@ pub struct Pools {
 /// No room for old and new.
 pub fn pools(config: &Config, current: &Inventory, reach: &Reach, arrays: &Arrays) -> Result<Pools> {
     let mut known = Known::of(current, arrays);
-    let drafts = config.services.pools.iter().map(|pool| known.pool(pool, config));
-    let mut drafts = drafts.collect::<Result<Vec<_>>>()?;
+    let mut drafts = match &config.local.role {
+        Role::Pop(role) => {
+            let entries = |backend: &Backend| Ok(vec![toward(role, backend)?]);
+            let pools = config.services.pools.iter();
+            pools.map(|pool| known.pool(pool, |at| entries(&pool.backends[at]))).collect::<Result<Vec<_>>>()?
+        }
+        Role::Gateway(role) => {
+            let pops = peers::pool(config).into_iter();
+            pops.map(|(pool, prefixes)| known.pool(&pool, |at| peers::entries(role, prefixes[at])))
+                .collect::<Result<Vec<_>>>()?
+        }
+    };
     let mut bindings: Vec<_> = lists_with_fallbacks(config).into_iter().map(|list| known.binding(list)).collect();
     let own = drafts.iter().map(|draft| draft.record.index).chain(bindings.iter().map(|binding| binding.index));
     let mut origins: BTreeMap<_, _> = own.filter(|index| *index != 0).map(|index| (index, index)).collect();
@@ -95,7 +106,9 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn pool(&mut self, pool: &Pool, config: &Config) -> Result<Draft> {
+    /// `entries` gives what the entry of the backend at a position may be, and its near end. The first is that of a new
+    /// one.
+    fn pool(&mut self, pool: &Pool, entries: impl Fn(usize) -> Result<Vec<(IpNet, BackendEntry)>>) -> Result<Draft> {
         let known = self.pools.get(pool.name.as_str()).cloned().unwrap_or_default();
         let index = known.iter().map(|known| known.index).find(|index| self.given_pools.insert(*index));
         let mut record = PoolRecord {
@@ -107,16 +120,20 @@ impl<'a> Known<'a> {
             size: 0,
             backends: Vec::new(),
         };
-        let mut entries = Vec::new();
-        for backend in &pool.backends {
-            let source = tunnel_source(config, backend.address);
-            let source = source.with_context(|| format!("no tunnel source for {}", backend.address))?;
-            let entry = entry(source, backend)?;
+        let mut drafted = Vec::new();
+        for (at, backend) in pool.backends.iter().enumerate() {
+            let entries = entries(at)?;
             let named = known.iter().flat_map(|known| &known.backends);
-            let mut same = named.filter(|known| known.address == backend.address).map(|known| known.index);
-            let index = same.find(|index| self.is_set(*index, &entry) && !self.given_backends.contains(index));
-            self.given_backends.extend(index);
-            let index = index.unwrap_or(0);
+            let same = named.filter(|known| known.address == backend.address).map(|known| known.index);
+            let mut same = same.filter(|index| !self.given_backends.contains(index));
+            let found = same.find_map(|index| {
+                let (source, entry) = entries.iter().find(|(_, entry)| self.is_set(index, entry))?;
+                Some((index, *source, *entry))
+            });
+            let new = || entries.first().map(|(source, entry)| (0, *source, *entry));
+            let (index, source, entry) =
+                found.or_else(new).with_context(|| format!("no tunnel source for {}", backend.address))?;
+            self.given_backends.extend(Some(index).filter(|index| *index != 0));
             record.backends.push(BackendRecord {
                 index,
                 address: backend.address,
@@ -126,9 +143,9 @@ impl<'a> Known<'a> {
                 mtu_bytes: backend.mtu_bytes,
                 state: backend.state,
             });
-            entries.push(entry);
+            drafted.push(entry);
         }
-        Ok(Draft { record, entries })
+        Ok(Draft { record, entries: drafted })
     }
 
     fn binding(&mut self, pools: Vec<String>) -> BindingRecord {
@@ -156,7 +173,8 @@ fn take_free(
     let kept = pools.iter().map(|pool| pool.record.index).chain(bindings.iter().map(|binding| binding.index));
     let mut pool_indexes = Indexes::new(arrays.pools.len(), reach.pools.iter().copied().chain(kept));
     let kept = pools.iter().flat_map(|pool| &pool.record.backends).map(|backend| backend.index);
-    let mut backend_indexes = Indexes::new(arrays.backends.len(), reach.backends.iter().copied().chain(kept));
+    let len = arrays.backends.len().min(peers::PEER_INDEXES);
+    let mut backend_indexes = Indexes::new(len, reach.backends.iter().copied().chain(kept));
     let mut new_backends = Vec::new();
     for Draft { record, entries } in pools {
         if record.index == 0 {
@@ -274,7 +292,7 @@ fn give_back_stale(indexes: &mut Indexes, config: &Config, reach: &Reach) {
 }
 
 /// The entry of a backend without its way.
-fn entry(source: IpNet, backend: &Backend) -> Result<BackendEntry> {
+pub fn entry(source: IpNet, backend: &Backend) -> Result<BackendEntry> {
     let source = Source { first: source.network(), varying_bits: source.max_prefix_len() - source.prefix_len() };
     let template = outer::template(source, backend.address, backend.encap)?;
     Ok(BackendEntry {
@@ -287,13 +305,13 @@ fn entry(source: IpNet, backend: &Backend) -> Result<BackendEntry> {
     })
 }
 
-/// The outer source toward a backend: the one of its family. Validation made sure that there is one.
-fn tunnel_source(config: &Config, backend: IpAddr) -> Option<IpNet> {
-    let Role::Pop(PopRole { tunnel_source_ipv4, tunnel_source_ipv6, .. }) = &config.local.role else {
-        return None;
+/// The outer source toward a backend, which is the one of its family, and its entry.
+fn toward(role: &PopRole, backend: &Backend) -> Result<(IpNet, BackendEntry)> {
+    let source = match backend.address {
+        IpAddr::V4(_) => role.tunnel_source_ipv4.map(IpNet::V4),
+        IpAddr::V6(_) => role.tunnel_source_ipv6.map(IpNet::V6),
     };
-    match backend {
-        IpAddr::V4(_) => tunnel_source_ipv4.map(IpNet::V4),
-        IpAddr::V6(_) => tunnel_source_ipv6.map(IpNet::V6),
-    }
+    // Validation made sure that there is one.
+    let source = source.with_context(|| format!("no tunnel source for {}", backend.address))?;
+    Ok((source, entry(source, backend)?))
 }

@@ -23,7 +23,7 @@ pub struct Reach {
     pub vips: BTreeMap<IpAddr, u32>,
     /// Pools that they are bound to.
     pub pools: BTreeSet<u32>,
-    /// Backends in the tables of those, old ones included.
+    /// Backends in the tables of those, old ones included; PoP hosts that sources lead to.
     pub backends: BTreeSet<u32>,
     /// What those VIPs take.
     pub listener_sets: BTreeSet<u32>,
@@ -41,8 +41,9 @@ impl Reach {
     /// The keys cannot be read.
     pub fn of<D: Dataplane>(dataplane: &mut D) -> Result<Self> {
         let keys = dataplane.vip_keys()?;
+        let sources = dataplane.keyed().sources.entries()?;
         let arrays = dataplane.arrays();
-        let mut reach = Self::default();
+        let mut reach = Self { backends: sources.into_values().collect(), ..Self::default() };
         for (address, index) in keys {
             let entry = if index < arrays.vips.len() { arrays.vips.get(index) } else { VipEntry::default() };
             if entry.address == mapped(address) {

@@ -13,14 +13,15 @@ use super::{
     super::{
         array::Array,
         bindings::Bindings,
+        returners,
         tables::{Dataplane, mapped},
     },
+    gateway::{self, Taken},
     listeners,
     plan::Plan,
     reach::Reach,
     slots::Cell,
 };
-use crate::desired::Role;
 
 impl Plan<'_> {
     /// Clears what an earlier process left half done, and writes the new backends, which nothing refers to yet. After
@@ -32,6 +33,7 @@ impl Plan<'_> {
     pub fn install_backends<D: Dataplane>(&self, dataplane: &mut D) -> Result<()> {
         // An earlier process may have switched something over just before it died.
         dataplane.wait_for_readers()?;
+        gateway::forget_the_rest(dataplane, &self.reach, &self.next)?;
         self.reach.clear_the_rest(dataplane.arrays(), &self.next);
         let fresh: BTreeSet<_> = self.new_backends.iter().map(|(index, _)| *index).collect();
         dataplane.forget_flows(&|_, backend_index| fresh.contains(&backend_index))?;
@@ -55,6 +57,9 @@ impl Plan<'_> {
     ///
     /// A refused system call. What was switched before it stays switched, and is consistent.
     pub fn switch<D: Dataplane>(&mut self, dataplane: &mut D) -> Result<Bindings> {
+        let taken = Taken::of(self.config, &self.next);
+        returners::add(dataplane, self.config, &self.next, &self.reach, &self.origins)?;
+        taken.add(dataplane, &self.reach, &self.next)?;
         let bindings = Bindings::start(dataplane, self.config, &self.next, &self.origins, Instant::now())?;
         for pool in &mut self.next.pools {
             let descriptor = Cell::New(pool.index).get(dataplane.arrays());
@@ -62,12 +67,13 @@ impl Plan<'_> {
         }
         self.remove_vips(dataplane)?;
         self.switch_vips(dataplane)?;
-        if let Role::Gateway(gateway) = &self.config.local.role {
-            dataplane.set_gateway(gateway)?;
-        }
+        taken.remove_others(dataplane)?;
         dataplane.wait_for_readers()?;
         bindings.sweep(dataplane)?;
-        Reach::of(dataplane)?.clear_the_rest(dataplane.arrays(), &self.next);
+        let reach = Reach::of(dataplane)?;
+        gateway::forget_the_rest(dataplane, &reach, &self.next)?;
+        reach.clear_the_rest(dataplane.arrays(), &self.next);
+        returners::remove_others(dataplane, &self.next)?;
         Ok(bindings)
     }
 
@@ -90,6 +96,9 @@ impl Plan<'_> {
         let lists = lists.map(|list| (list.pools.iter().map(String::as_str).collect(), list.index));
         let pools: BTreeMap<Vec<&str>, u32> = pools.chain(lists).collect();
         dataplane.reset_vip_counters(&self.new_vips)?;
+        if !self.new_vips.is_empty() {
+            dataplane.forget_paths(&|key, _| self.new_vips.contains(&key.vip_index))?;
+        }
         for ((vip, wanted), policy) in self.next.vips.iter().zip(&self.config.services.vips).zip(policies) {
             let pool_index = pools.get(&wanted.pools().collect::<Vec<_>>()).copied().unwrap_or(0);
             let pool = PoolRef { pool_index }.to_cell();

@@ -1,11 +1,15 @@
 //! What happened to the tables in memory, store by store, so that tests can look at every state between two of them.
 
 use std::{
+    collections::BTreeMap,
     net::IpAddr,
     sync::{Arc, Mutex},
 };
 
+use anycast_common::map::{ReturnKey, ReturnerKey, TunnelKey};
+
 use super::{Arrays, Memory};
+use crate::dataplane::keyed::SourceKey;
 
 /// One of the array maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +27,18 @@ pub enum Table {
     PortPages,
     Gateway,
     Host,
+    TunnelAddresses,
+    GreKeyList,
+}
+
+/// A change of one of the maps with keys; `None`: the entry is removed.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyChange {
+    Tunnel(TunnelKey, Option<u32>),
+    Source(SourceKey, Option<u32>),
+    GreKey([u8; 4], Option<u32>),
+    Returner(ReturnerKey, Option<u64>),
+    PublicLink(u32, Option<u32>),
 }
 
 /// One change.
@@ -38,6 +54,10 @@ pub enum Event {
     Remove(IpAddr),
     /// `set_device`
     Device(u32, u32),
+    /// An entry of a map with keys was inserted or removed.
+    Key(KeyChange),
+    /// `forget_paths`: what is left.
+    Paths(BTreeMap<ReturnKey, u64>),
     /// `wait_for_readers`
     Grace,
 }
@@ -52,11 +72,25 @@ macro_rules! each_array {
         each_array!(@ arrays, $array, $table, $body,
             vips Vips, pools Pools, old_pools OldPools, slots Slots, backends Backends, groups Groups,
             next_hops NextHops, links Links, listener_sets ListenerSets, port_tables PortTables, port_pages PortPages,
-            gateway Gateway, host Host);
+            gateway Gateway, host Host, tunnel_addresses TunnelAddresses, gre_key_list GreKeyList);
     }};
     (@ $arrays:ident, $array:ident, $table:ident, $body:expr, $($field:ident $name:ident),+) => {
         $({
             let ($array, $table) = (&mut $arrays.$field, Table::$name);
+            $body;
+        })+
+    };
+}
+
+/// Evaluates an expression for every map with keys, with what makes a change of it.
+macro_rules! each_keyed {
+    ($memory:expr, |$map:ident, $change:ident| $body:expr) => {{
+        each_keyed!(@ $memory, $map, $change, $body, tunnels Tunnel, sources Source, gre_keys GreKey,
+            returners Returner, public_links PublicLink);
+    }};
+    (@ $memory:expr, $map:ident, $change:ident, $body:expr, $($field:ident $name:ident),+) => {
+        $({
+            let ($map, $change) = (&mut $memory.keyed.$field, KeyChange::$name);
             $body;
         })+
     };
@@ -67,6 +101,7 @@ impl Memory {
     pub fn begin_journal(&mut self) -> Journal {
         let journal = Journal::default();
         each_array!(&mut self.arrays, |array, table| array.set_journal(Some((table, Arc::clone(&journal)))));
+        each_keyed!(self, |map, change| map.set_journal(Some((change, Arc::clone(&journal)))));
         self.journal = Some(Arc::clone(&journal));
         journal
     }
@@ -74,6 +109,7 @@ impl Memory {
     /// Ends it.
     pub fn end_journal(&mut self) {
         each_array!(&mut self.arrays, |array, _table| array.set_journal(None));
+        each_keyed!(self, |map, _change| map.set_journal(None));
         self.journal = None;
     }
 
@@ -96,6 +132,16 @@ impl Memory {
         copy.vips = self.vips.clone();
         copy.devices = self.devices.clone();
         copy.flows = self.flows.clone();
+        copy.paths = self.paths.clone();
+        let journal = Journal::default();
+        each_keyed!(self, |map, change| {
+            let entries = map.entries().expect("memory");
+            let changes = entries.into_iter().map(|(key, value)| Event::Key(change(key, Some(value))));
+            journal.lock().expect("no panic").extend(changes);
+        });
+        for event in journal.lock().expect("no panic").iter() {
+            copy.replay(event, |_| ());
+        }
         copy
     }
 
@@ -118,7 +164,19 @@ impl Memory {
             Event::Device(index, ifindex) => {
                 self.devices.insert(*index, *ifindex);
             }
+            Event::Key(change) => self.change(*change),
+            Event::Paths(left) => self.paths.clone_from(left),
             Event::Grace => {}
+        }
+    }
+
+    fn change(&mut self, change: KeyChange) {
+        match change {
+            KeyChange::Tunnel(key, value) => self.keyed.tunnels.patch(key, value),
+            KeyChange::Source(key, value) => self.keyed.sources.patch(key, value),
+            KeyChange::GreKey(key, value) => self.keyed.gre_keys.patch(key, value),
+            KeyChange::Returner(key, value) => self.keyed.returners.patch(key, value),
+            KeyChange::PublicLink(key, value) => self.keyed.public_links.patch(key, value),
         }
     }
 

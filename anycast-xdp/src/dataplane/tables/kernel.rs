@@ -5,30 +5,14 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::{MapValue, SOURCE_FAMILY_BITS, TransitionKey, TunnelKey, TunnelPolicy, tunnel_key};
+use anycast_common::map::{MapValue, ReturnKey, ReturnPath, ReturnValue, TransitionKey};
 use anyhow::{Context as _, Result};
-use aya::{
-    Pod,
-    maps::{HashMap, LpmTrie, Map, MapData, MapError, lpm_trie::Key, xdp::DevMap},
-};
-use ipnet::IpNet;
+use aya::maps::{HashMap, Map, MapData, MapError, xdp::DevMap};
 
 use super::{
-    super::{array::Array, grace},
-    Arrays, Counters, Dataplane, Raw, mapped,
+    super::{array::Array, grace, keyed::KeyedMaps},
+    Arrays, Counters, Dataplane, Raw,
 };
-use crate::desired::GatewayRole;
-
-/// The key of a tunnel address.
-fn key(address: IpAddr) -> TunnelKey {
-    tunnel_key(if address.is_ipv4() { 4 } else { 6 }, mapped(address))
-}
-
-/// The key of a prefix in the allow-list.
-fn source_key(prefix: IpNet) -> Key<TunnelKey> {
-    let mapped_bits = if prefix.addr().is_ipv4() { 96 } else { 0 };
-    Key::new(SOURCE_FAMILY_BITS + mapped_bits + prefix.prefix_len() as u32, key(prefix.network()))
-}
 
 /// The kernel's tables.
 pub struct Kernel {
@@ -39,9 +23,9 @@ pub struct Kernel {
     transitions_max: u32,
     /// One for each variant of the programs, with the same entries.
     devices: [DevMap<MapData>; 2],
-    tunnels: HashMap<MapData, TunnelKey, u32>,
-    sources: LpmTrie<MapData, TunnelKey, u32>,
-    gre_keys: HashMap<MapData, [u8; 4], u32>,
+    keyed: KeyedMaps,
+    return_paths: HashMap<MapData, Raw<ReturnKey>, Raw<ReturnValue>>,
+    return_paths_max: u32,
     /// Counters, read by the inspector.
     pub counters: Counters,
 }
@@ -62,15 +46,6 @@ pub fn typed<T: TryFrom<Map, Error = MapError>>(open: &impl Fn(&str) -> Result<M
     Map::from_map_data(open(name)?).and_then(T::try_from).with_context(|| format!("map {name}"))
 }
 
-/// Makes a map that is a set hold these keys: new ones first.
-fn replace_keys<K: Pod + Ord>(map: &mut HashMap<MapData, K, u32>, wanted: &BTreeSet<K>) -> Result<(), MapError> {
-    for key in wanted {
-        map.insert(key, 1, 0)?;
-    }
-    let stale: Vec<_> = map.keys().filter_map(Result::ok).filter(|key| !wanted.contains(key)).collect();
-    stale.iter().try_for_each(|key| map.remove(key))
-}
-
 impl Kernel {
     /// Opens every map with `open`, which is given its name.
     ///
@@ -80,6 +55,8 @@ impl Kernel {
     pub fn open(open: impl Fn(&str) -> Result<MapData>) -> Result<Self> {
         let transitions = open("TRANSITIONS")?;
         let transitions_max = transitions.info()?.max_entries();
+        let return_paths = open("RETURN_PATHS")?;
+        let return_paths_max = return_paths.info()?.max_entries();
         Ok(Self {
             arrays: Arrays {
                 vips: array(&open, "VIPS")?,
@@ -95,15 +72,17 @@ impl Kernel {
                 port_pages: array(&open, "PORT_PAGES")?,
                 gateway: array(&open, "GATEWAY")?,
                 host: array(&open, "HOST")?,
+                tunnel_addresses: array(&open, "TUNNEL_ADDRESSES")?,
+                gre_key_list: array(&open, "GRE_KEY_LIST")?,
             },
             vip4: typed(&open, "VIP4")?,
             vip6: typed(&open, "VIP6")?,
             transitions: Map::from_map_data(transitions).and_then(TryFrom::try_from).context("map TRANSITIONS")?,
             transitions_max,
             devices: [typed(&open, "DEVICES")?, typed(&open, "DEVICES_FRAGS")?],
-            tunnels: typed(&open, "TUNNELS")?,
-            sources: typed(&open, "SOURCES")?,
-            gre_keys: typed(&open, "GRE_KEYS")?,
+            keyed: KeyedMaps::open(&open)?,
+            return_paths: Map::from_map_data(return_paths).and_then(TryFrom::try_from).context("map RETURN_PATHS")?,
+            return_paths_max,
             counters: Counters::open(&open)?,
         })
     }
@@ -141,6 +120,10 @@ impl Kernel {
 impl Dataplane for Kernel {
     fn arrays(&mut self) -> &mut Arrays {
         &mut self.arrays
+    }
+
+    fn keyed(&mut self) -> &mut KeyedMaps {
+        &mut self.keyed
     }
 
     fn vip_keys(&self) -> Result<BTreeMap<IpAddr, u32>> {
@@ -191,41 +174,30 @@ impl Dataplane for Kernel {
         Ok(())
     }
 
+    fn forget_paths(&mut self, is_stale: &dyn Fn(&ReturnKey, ReturnPath) -> bool) -> Result<bool> {
+        // As in `forget_flows`.
+        let entries = self.return_paths.iter().take(self.return_paths_max as usize * 2);
+        let stale = entries.filter_map(|entry| match entry {
+            Ok((key, value)) => is_stale(&key.0, ReturnPath::from_cell(value.0.path)).then_some(Ok(key)),
+            Err(MapError::KeyNotFound) => None,
+            Err(error) => Some(Err(error)),
+        });
+        let stale = stale.collect::<Result<Vec<_>, _>>().context("cannot read RETURN_PATHS")?;
+        for key in &stale {
+            match self.return_paths.remove(key) {
+                // The kernel forgot it first.
+                Err(MapError::KeyNotFound) => {}
+                removed => removed.context("cannot forget the way of a client")?,
+            }
+        }
+        Ok(!stale.is_empty())
+    }
+
     fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {
         self.devices
             .iter_mut()
             .try_for_each(|devices| devices.set(index, ifindex, None, 0))
             .with_context(|| format!("interface {ifindex} cannot take redirected frames"))
-    }
-
-    fn set_gateway(&mut self, gateway: &GatewayRole) -> Result<()> {
-        let tunnels: BTreeSet<_> = gateway.tunnel_addresses.iter().copied().map(key).collect();
-        replace_keys(&mut self.tunnels, &tunnels).context("cannot change the tunnel addresses")?;
-        let keys: BTreeSet<_> = gateway.gre_keys.iter().map(|key| key.to_be_bytes()).collect();
-        replace_keys(&mut self.gre_keys, &keys).context("cannot change the GRE keys")?;
-        let policy = TunnelPolicy {
-            gue_port: gateway.gue_port,
-            is_gre_keyed: !keys.is_empty(),
-            return_mtu_bytes: gateway.return_mtu_bytes.unwrap_or(0),
-        };
-        self.arrays.gateway.store_cell(1, 0, policy.to_cell());
-
-        let sources = &gateway.allowed_sources;
-        let wanted: BTreeSet<_> =
-            sources.iter().map(|prefix| (source_key(*prefix).prefix_len(), source_key(*prefix).data())).collect();
-        for source in sources {
-            self.sources.insert(&source_key(*source), 1, 0).context("cannot insert an allowed source")?;
-        }
-        let stale: Vec<_> = self
-            .sources
-            .keys()
-            .filter_map(Result::ok)
-            .filter(|key| !wanted.contains(&(key.prefix_len(), key.data())))
-            .collect();
-        for key in stale {
-            self.sources.remove(&key)?;
-        }
-        Ok(())
     }
 
     fn wait_for_readers(&mut self) -> Result<()> {

@@ -6,25 +6,31 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::{MapValue, TransitionKey};
+use anycast_common::map::{MapValue, ReturnKey, ReturnPath, TransitionKey};
 use anyhow::Result;
 
 use super::{Arrays, Dataplane, capacity::capacities};
 use crate::{
-    dataplane::array::Array,
-    desired::{GatewayRole, Limits},
+    dataplane::{array::Array, keyed::KeyedMaps},
+    desired::{Limits, TUNNEL_ADDRESSES_MAX},
 };
+
+/// Entries of `GRE_KEY_LIST`: a path has five bits for one.
+const GRE_KEY_LIST_LEN: u32 = 32;
 
 /// Tables without a kernel, of the same capacities.
 #[derive(Debug)]
 pub struct Memory {
     pub(super) arrays: Arrays,
+    pub(super) keyed: KeyedMaps,
     /// What `insert_vip` and `remove_vip` leave.
     pub vips: BTreeMap<IpAddr, u32>,
     /// What `set_device` leaves.
     pub devices: BTreeMap<u32, u32>,
     /// Flows that began in a transition, and the backends that they began on.
     pub flows: BTreeMap<TransitionKey, u32>,
+    /// Clients of VIPs, and the ways that they came: cells.
+    pub paths: BTreeMap<ReturnKey, u64>,
     /// VIP indexes whose counters were zeroed.
     pub reset_vips: BTreeSet<u32>,
     /// Backend indexes whose counters were zeroed.
@@ -58,10 +64,14 @@ impl Memory {
                 port_pages: array(&capacities, "PORT_PAGES")?,
                 gateway: array(&capacities, "GATEWAY")?,
                 host: Array::in_memory(1)?,
+                tunnel_addresses: Array::in_memory(TUNNEL_ADDRESSES_MAX + 1)?,
+                gre_key_list: Array::in_memory(GRE_KEY_LIST_LEN)?,
             },
+            keyed: KeyedMaps::in_memory(),
             vips: BTreeMap::new(),
             devices: BTreeMap::new(),
             flows: BTreeMap::new(),
+            paths: BTreeMap::new(),
             reset_vips: BTreeSet::new(),
             reset_backends: BTreeSet::new(),
             grace_periods: 0,
@@ -78,6 +88,10 @@ fn array<T: MapValue>(capacities: &BTreeMap<&str, u32>, name: &str) -> io::Resul
 impl Dataplane for Memory {
     fn arrays(&mut self) -> &mut Arrays {
         &mut self.arrays
+    }
+
+    fn keyed(&mut self) -> &mut KeyedMaps {
+        &mut self.keyed
     }
 
     fn vip_keys(&self) -> Result<BTreeMap<IpAddr, u32>> {
@@ -113,14 +127,18 @@ impl Dataplane for Memory {
         Ok(())
     }
 
+    fn forget_paths(&mut self, is_stale: &dyn Fn(&ReturnKey, ReturnPath) -> bool) -> Result<bool> {
+        let before = self.paths.len();
+        self.paths.retain(|key, path| !is_stale(key, ReturnPath::from_cell(*path)));
+        #[cfg(test)]
+        self.record(super::journal::Event::Paths(self.paths.clone()));
+        Ok(self.paths.len() < before)
+    }
+
     fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {
         self.devices.insert(index, ifindex);
         #[cfg(test)]
         self.record(super::journal::Event::Device(index, ifindex));
-        Ok(())
-    }
-
-    fn set_gateway(&mut self, _gateway: &GatewayRole) -> Result<()> {
         Ok(())
     }
 

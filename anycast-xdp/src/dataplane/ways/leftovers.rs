@@ -62,7 +62,9 @@ impl Ways {
     /// Clears what daemons that died in the middle of an update left: entries that no backend leads to.
     pub(super) fn clear_leftovers<D: Dataplane>(&mut self, dataplane: &mut D) -> Result<()> {
         let arrays = dataplane.arrays();
-        let leftovers = Entries::reachable(arrays).others(self);
+        let mut reachable = Entries::reachable(arrays);
+        reachable.links.extend(dataplane.keyed().public_links.entries()?.into_values());
+        let leftovers = reachable.others(self);
         self.clear(dataplane, &leftovers)
     }
 
@@ -79,7 +81,7 @@ impl Ways {
         let own = Entries {
             groups: self.groups.own(),
             next_hops: self.next_hops.values().copied().collect(),
-            links: links_of(arrays, self.next_hops.values().copied()),
+            links: &links_of(arrays, self.next_hops.values().copied()) | &self.public_links,
         };
         self.links.retain(|_, index| own.links.contains(index));
         let unused = own.others(self);

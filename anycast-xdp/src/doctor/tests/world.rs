@@ -204,6 +204,7 @@ fn ways() -> Snapshot {
             .into(),
             neighbours: keys.map(|key| (key, MAC)).into(),
             links: [(BB0, link)].into(),
+            ..View::default()
         },
         neighbours: keys.map(|key| (key, neighbour)).into(),
     }

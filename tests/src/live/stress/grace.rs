@@ -6,10 +6,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use anycast_common::map::TransitionKey;
-use anycast_xdp::{
-    dataplane::tables::{Arrays, Dataplane, Kernel},
-    desired::GatewayRole,
+use anycast_common::map::{ReturnKey, ReturnPath, TransitionKey};
+use anycast_xdp::dataplane::{
+    keyed::KeyedMaps,
+    tables::{Arrays, Dataplane, Kernel},
 };
 use anyhow::Result;
 
@@ -59,6 +59,10 @@ macro_rules! delegate {
             self.$kernel.arrays()
         }
 
+        fn keyed(&mut self) -> &mut KeyedMaps {
+            self.$kernel.keyed()
+        }
+
         fn vip_keys(&self) -> Result<BTreeMap<IpAddr, u32>> {
             self.$kernel.vip_keys()
         }
@@ -83,12 +87,12 @@ macro_rules! delegate {
             self.$kernel.forget_flows(is_stale)
         }
 
-        fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {
-            self.$kernel.set_device(index, ifindex)
+        fn forget_paths(&mut self, is_stale: &dyn Fn(&ReturnKey, ReturnPath) -> bool) -> Result<bool> {
+            self.$kernel.forget_paths(is_stale)
         }
 
-        fn set_gateway(&mut self, gateway: &GatewayRole) -> Result<()> {
-            self.$kernel.set_gateway(gateway)
+        fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()> {
+            self.$kernel.set_device(index, ifindex)
         }
     };
 }

@@ -9,14 +9,15 @@ use super::{
     services::{TIGHT, any_config},
     states::start_and_watch,
 };
-use crate::dataplane::inventory::Inventory;
+use crate::dataplane::inventory::{BackendRecord, Inventory};
 
 /// What has counters: its identity and its index.
 fn indexes(inventory: &Inventory) -> BTreeMap<String, u32> {
     let vips = inventory.vips.iter().map(|vip| (format!("vip {}", vip.address), vip.index));
     let backends = inventory.pools.iter().flat_map(|pool| {
         pool.backends.iter().map(|backend| {
-            (format!("backend {} {} from {:?}", pool.name, backend.address, backend.source), backend.index)
+            let BackendRecord { address, source, encap, .. } = backend;
+            (format!("backend {} {address} from {source:?} in {encap}", pool.name), backend.index)
         })
     });
     vips.chain(backends).collect()
@@ -63,8 +64,8 @@ proptest! {
                 Event::Write { table, .. } => matches!(table, Table::Groups | Table::NextHops | Table::Links),
                 // The route cell of a backend.
                 Event::Store { table, offset, .. } => (*table, *offset) == (Table::Backends, 0),
-                Event::Device(..) | Event::Grace => true,
-                Event::Insert(..) | Event::Remove(_) => false,
+                Event::Device(..) | Event::Grace | Event::Paths(_) => true,
+                Event::Insert(..) | Event::Remove(_) | Event::Key(_) => false,
             };
             prop_assert!(is_way, "{:?}", event);
         }

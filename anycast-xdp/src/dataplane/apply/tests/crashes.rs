@@ -29,7 +29,7 @@ fn stopped(limits: &Limits, first: &Config, second: &Config, at: Index, after_wo
 }
 
 /// What a start leaves that stopped somewhere.
-fn stop(mut run: Run, inventory: &Inventory, limits: &Limits, at: Index, after_words: usize) -> Instance {
+pub fn stop(mut run: Run, inventory: &Inventory, limits: &Limits, at: Index, after_words: usize) -> Instance {
     let at = at.index(run.events.len() + 1);
     let mut memory = run.before.copy(limits);
     let mut lingering = reachable(&mut memory);
@@ -38,7 +38,9 @@ fn stop(mut run: Run, inventory: &Inventory, limits: &Limits, at: Index, after_w
         match event {
             Event::Write { .. } | Event::Device(..) => {}
             Event::Grace => lingering = reachable(&mut memory),
-            Event::Store { .. } | Event::Insert(..) | Event::Remove(_) => lingering.extend(reachable(&mut memory)),
+            Event::Store { .. } | Event::Insert(..) | Event::Remove(_) | Event::Key(_) | Event::Paths(_) => {
+                lingering.extend(reachable(&mut memory));
+            }
         }
     }
     // Of an entry that is written as a whole, only the first words.

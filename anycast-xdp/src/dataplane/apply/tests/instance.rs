@@ -128,5 +128,6 @@ fn view(backends: &[(IpAddr, u32)]) -> View {
         routes: routes.collect(),
         neighbours: (0..3).map(|gateway| (hop(gateway).neighbour(), mac(gateway))).collect(),
         links: BTreeMap::from([(7, link)]),
+        access: BTreeSet::new(),
     }
 }

@@ -70,7 +70,13 @@ pub fn fate(memory: &mut Memory, packet: Packet) -> Fate {
     if !is_taken(memory.arrays(), entry.policy, packet) {
         return Fate::NoListener;
     }
-    way(memory, entry, entry.policy, packet)
+    let fate = way(memory, entry, entry.policy, packet);
+    if let Fate::Sent(gateway) = fate
+        && !super::returners::may_answer(memory, &entry, gateway)
+    {
+        return Fate::Lost("no way back");
+    }
+    fate
 }
 
 /// Does the VIP of this policy take it?
@@ -186,8 +192,8 @@ fn within(pool: &Pool, hash: u64) -> Fate {
 /// Every entry that a program may read: none of these may be written as a whole.
 pub fn reachable(memory: &mut Memory) -> BTreeSet<(Table, u32)> {
     let vips: Vec<_> = memory.vips.iter().map(|(address, index)| (*address, *index)).collect();
+    let mut found = super::gateways::reachable(memory);
     let arrays = memory.arrays();
-    let mut found = BTreeSet::new();
     for (address, index) in vips {
         let entry = arrays.vips.get(index);
         if entry.address != mapped(address) {
@@ -225,7 +231,7 @@ fn follow_table(arrays: &Arrays, table: PoolDescriptor, found: &mut BTreeSet<(Ta
     }
 }
 
-fn follow_way(arrays: &Arrays, backend_index: u32, found: &mut BTreeSet<(Table, u32)>) {
+pub fn follow_way(arrays: &Arrays, backend_index: u32, found: &mut BTreeSet<(Table, u32)>) {
     let group_index = BackendRoute::from_cell(arrays.backends.get(backend_index).route).group_index;
     if group_index == 0 {
         return;

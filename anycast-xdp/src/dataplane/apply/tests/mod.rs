@@ -3,8 +3,10 @@
 mod changes;
 mod crashes;
 mod gaps;
+mod gateways;
 mod instance;
 mod lookup;
+mod returners;
 mod room;
 mod services;
 mod states;

@@ -71,7 +71,12 @@ pub fn any_config(limits: Limits) -> impl Strategy<Value = Config> {
     let pools = names.prop_flat_map(|names| names.into_iter().map(any_pool).collect::<Vec<_>>());
     // The other source now and then: all backends change.
     let source = prop_oneof![4 => Just(1), 1 => Just(2)];
-    (source, pools).prop_flat_map(move |(source, pools)| {
+    // And another encap: those that have one change by it.
+    let gre_key = prop_oneof![4 => Just(7), 1 => Just(8)];
+    (source, gre_key, pools).prop_flat_map(move |(source, gre_key, mut pools)| {
+        for backend in pools.iter_mut().flat_map(|pool| &mut pool.backends) {
+            backend.encap = encap(backend.address, gre_key);
+        }
         let names: Vec<_> = pools.iter().map(|pool| pool.name.clone()).collect();
         let addresses = proptest::sample::subsequence(vip_addresses(), 0..=3);
         let vips = addresses.prop_flat_map(move |addresses| {
@@ -79,6 +84,15 @@ pub fn any_config(limits: Limits) -> impl Strategy<Value = Config> {
         });
         vips.prop_map(move |vips| config(limits, source, Services { vips, pools: pools.clone() }))
     })
+}
+
+/// A host has one encap, whatever pools it is in.
+fn encap(backend: IpAddr, gre_key: u32) -> Encap {
+    match backend {
+        IpAddr::V4(address) if address.octets()[2] % 2 == 0 => Encap::Gre { key: Some(gre_key) },
+        IpAddr::V4(_) => Encap::Ipip,
+        IpAddr::V6(_) => Encap::Gue { port: 6080 },
+    }
 }
 
 fn any_pool(name: &'static str) -> impl Strategy<Value = Pool> {
@@ -123,12 +137,13 @@ fn any_vip(address: IpAddr, pools: Vec<String>) -> impl Strategy<Value = Vip> {
     let hash = proptest::sample::select(vec![HashOn::Flow, HashOn::Source, HashOn::Addresses]);
     let count = 1..=pools.len().min(2);
     let pools = proptest::sample::subsequence(pools, count).prop_shuffle();
-    (proptest::sample::select(lists), hash, pools).prop_map(move |(listeners, hash, mut pools)| Vip {
+    let returns = proptest::sample::select(vec![Returns::Direct, Returns::Pop, Returns::PopOrDrop]);
+    (proptest::sample::select(lists), hash, returns, pools).prop_map(move |(listeners, hash, returns, mut pools)| Vip {
         name: format!("vip-{address}"),
         address,
         listeners,
         icmp_echo: IcmpEcho::default(),
-        returns: Returns::default(),
+        returns,
         hash,
         pool: Some(pools.remove(0)),
         fallback_pools: pools,

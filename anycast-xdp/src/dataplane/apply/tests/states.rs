@@ -61,7 +61,9 @@ fn step(
     match event {
         Event::Write { .. } | Event::Device(..) => {}
         Event::Grace => *lingering = reachable(shadow),
-        Event::Store { .. } | Event::Insert(..) | Event::Remove(..) => lingering.extend(reachable(shadow)),
+        Event::Store { .. } | Event::Insert(..) | Event::Remove(..) | Event::Key(_) | Event::Paths(_) => {
+            lingering.extend(reachable(shadow));
+        }
     }
 }
 
@@ -121,6 +123,8 @@ pub fn assert_end(memory: &mut Memory, config: &Config) {
     if !drains {
         assert_eq!((used.len(), arrays.old_pools.used().count()), (backends, 0));
     }
+    super::returners::assert_end(memory, config);
+    let arrays = memory.arrays();
     assert_eq!(arrays.listener_sets.used().collect::<BTreeSet<_>>(), of(Table::ListenerSets));
     assert_eq!(arrays.port_tables.used().collect::<BTreeSet<_>>(), of(Table::PortTables));
     assert_eq!(arrays.port_pages.used().collect::<BTreeSet<_>>(), of(Table::PortPages));

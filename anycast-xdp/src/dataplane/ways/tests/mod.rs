@@ -1,6 +1,7 @@
 //! Routes and neighbours in, cells out.
 
 mod fixture;
+mod public_links;
 mod takeover;
 
 use std::collections::BTreeMap;

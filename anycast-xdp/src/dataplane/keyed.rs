@@ -1,0 +1,234 @@
+//! Maps that are looked up by a key, and that packets do not change: entries are inserted and removed one by one.
+
+use std::{collections::BTreeMap, fmt};
+
+use anycast_common::map::{MapValue, ReturnerKey, TunnelKey};
+use anyhow::{Context as _, Result};
+use aya::{
+    Pod,
+    maps::{HashMap, LpmTrie, MapData, lpm_trie::Key},
+};
+
+use super::tables::Raw;
+#[cfg(test)]
+use super::tables::journal::{Event, Journal, KeyChange};
+
+/// A key of the gateway's allow-list. They are in order of their lengths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourceKey {
+    /// Bits of the key that count.
+    pub bits: u32,
+    /// Family and network address.
+    pub key: TunnelKey,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub struct KeyedMaps {
+    /// `TUNNELS`: indexes of `TUNNEL_ADDRESSES`.
+    pub tunnels: Keyed<TunnelKey, u32>,
+    /// `SOURCES`: indexes of `BACKENDS`, or 0.
+    pub sources: Keyed<SourceKey, u32>,
+    /// `GRE_KEYS`, by the key in wire order: indexes of `GRE_KEY_LIST`.
+    pub gre_keys: Keyed<[u8; 4], u32>,
+    /// `RETURNERS`: cells, see [`anycast_common::map::ReturnTunnel`].
+    pub returners: Keyed<ReturnerKey, u64>,
+    /// `PUBLIC_LINKS`: indexes of `LINKS`.
+    pub public_links: Keyed<u32, u32>,
+}
+
+/// One map.
+pub struct Keyed<K, V> {
+    store: Box<dyn Store<K, V>>,
+    /// What an entry looks like in a journal, and the journal.
+    #[cfg(test)]
+    journal: Option<(Change<K, V>, Journal)>,
+}
+
+#[cfg(test)]
+type Change<K, V> = fn(K, Option<V>) -> KeyChange;
+
+/// Where the entries are.
+trait Store<K, V>: Send {
+    fn entries(&self) -> Result<BTreeMap<K, V>>;
+    fn insert(&mut self, key: K, value: V) -> Result<()>;
+    fn remove(&mut self, key: &K) -> Result<()>;
+}
+
+impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed<K, V> {
+    fn new(store: impl Store<K, V> + 'static) -> Self {
+        Self {
+            store: Box::new(store),
+            #[cfg(test)]
+            journal: None,
+        }
+    }
+
+    /// A map without a kernel behind it.
+    pub fn in_memory() -> Self {
+        Self::new(BTreeMap::new())
+    }
+
+    /// Every entry.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn entries(&self) -> Result<BTreeMap<K, V>> {
+        self.store.entries()
+    }
+
+    /// Inserts those of `wanted` that are not there, or have another value.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal, of a full map for one.
+    pub fn insert_all(&mut self, wanted: &BTreeMap<K, V>) -> Result<()> {
+        let there = self.entries()?;
+        for (key, value) in wanted.iter().filter(|(key, value)| there.get(key) != Some(value)) {
+            self.store.insert(*key, *value)?;
+            #[cfg(test)]
+            self.record(*key, Some(*value));
+        }
+        Ok(())
+    }
+
+    /// Removes every entry whose key is not wanted.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn remove_others(&mut self, is_wanted: impl Fn(&K) -> bool) -> Result<()> {
+        for key in self.entries()?.into_keys().filter(|key| !is_wanted(key)) {
+            self.store.remove(&key)?;
+            #[cfg(test)]
+            self.record(key, None);
+        }
+        Ok(())
+    }
+
+    /// Makes the map hold `wanted`: new entries first.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn replace(&mut self, wanted: &BTreeMap<K, V>) -> Result<()> {
+        self.insert_all(wanted)?;
+        self.remove_others(|key| wanted.contains_key(key))
+    }
+}
+
+/// What tests look at: see [`super::tables::journal`].
+#[cfg(test)]
+impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed<K, V> {
+    pub fn set_journal(&mut self, journal: Option<(Change<K, V>, Journal)>) {
+        self.journal = journal;
+    }
+
+    fn record(&self, key: K, value: Option<V>) {
+        if let Some((change, journal)) = &self.journal {
+            journal.lock().expect("no panic while it is held").push(Event::Key(change(key, value)));
+        }
+    }
+
+    /// Inserts or removes one entry.
+    pub fn patch(&mut self, key: K, value: Option<V>) {
+        match value {
+            Some(value) => self.store.insert(key, value).expect("memory"),
+            None => self.store.remove(&key).expect("memory"),
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Keyed<K, V> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Keyed").finish_non_exhaustive()
+    }
+}
+
+impl<K: Copy + Ord + Send, V: Copy + Send> Store<K, V> for BTreeMap<K, V> {
+    fn entries(&self) -> Result<BTreeMap<K, V>> {
+        Ok(self.clone())
+    }
+
+    fn insert(&mut self, key: K, value: V) -> Result<()> {
+        BTreeMap::insert(self, key, value);
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &K) -> Result<()> {
+        BTreeMap::remove(self, key);
+        Ok(())
+    }
+}
+
+/// A hash map of the kernel, and its name.
+struct Hash<K, V> {
+    name: &'static str,
+    map: HashMap<MapData, Raw<K>, V>,
+}
+
+impl<K: MapValue + Ord + Send, V: Pod + Send> Store<K, V> for Hash<K, V> {
+    fn entries(&self) -> Result<BTreeMap<K, V>> {
+        let entries = self.map.iter().map(|entry| entry.map(|(Raw(key), value)| (key, value)));
+        entries.collect::<Result<_, _>>().with_context(|| format!("cannot read {}", self.name))
+    }
+
+    fn insert(&mut self, key: K, value: V) -> Result<()> {
+        self.map.insert(Raw(key), value, 0).with_context(|| format!("cannot insert into {}", self.name))
+    }
+
+    fn remove(&mut self, key: &K) -> Result<()> {
+        self.map.remove(&Raw(*key)).with_context(|| format!("cannot remove from {}", self.name))
+    }
+}
+
+/// `SOURCES` of the kernel.
+struct Sources(LpmTrie<MapData, TunnelKey, u32>);
+
+impl Store<SourceKey, u32> for Sources {
+    fn entries(&self) -> Result<BTreeMap<SourceKey, u32>> {
+        let entries = self
+            .0
+            .iter()
+            .map(|entry| entry.map(|(key, value)| (SourceKey { bits: key.prefix_len(), key: key.data() }, value)));
+        entries.collect::<Result<_, _>>().context("cannot read SOURCES")
+    }
+
+    fn insert(&mut self, key: SourceKey, value: u32) -> Result<()> {
+        self.0.insert(&Key::new(key.bits, key.key), value, 0).context("cannot insert an allowed source")
+    }
+
+    fn remove(&mut self, key: &SourceKey) -> Result<()> {
+        self.0.remove(&Key::new(key.bits, key.key)).context("cannot remove an allowed source")
+    }
+}
+
+impl KeyedMaps {
+    /// Those of the kernel, opened with `open`, which is given the name of each.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be opened.
+    pub fn open(open: &impl Fn(&str) -> Result<MapData>) -> Result<Self> {
+        use super::tables::typed;
+        Ok(Self {
+            tunnels: Keyed::new(Hash { name: "TUNNELS", map: typed(open, "TUNNELS")? }),
+            sources: Keyed::new(Sources(typed(open, "SOURCES")?)),
+            gre_keys: Keyed::new(Hash { name: "GRE_KEYS", map: typed(open, "GRE_KEYS")? }),
+            returners: Keyed::new(Hash { name: "RETURNERS (limits.backends)", map: typed(open, "RETURNERS")? }),
+            public_links: Keyed::new(Hash { name: "PUBLIC_LINKS (limits.links)", map: typed(open, "PUBLIC_LINKS")? }),
+        })
+    }
+
+    /// Empty ones without a kernel behind them.
+    pub fn in_memory() -> Self {
+        Self {
+            tunnels: Keyed::in_memory(),
+            sources: Keyed::in_memory(),
+            gre_keys: Keyed::in_memory(),
+            returners: Keyed::in_memory(),
+            public_links: Keyed::in_memory(),
+        }
+    }
+}
