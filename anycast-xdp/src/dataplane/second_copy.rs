@@ -30,6 +30,9 @@ use super::{
 /// How often a packet is run again because the tables changed between two runs.
 const ATTEMPTS_MAX: u32 = 5;
 
+/// Entries of `RETURN_PATHS`: one packet leaves one, and the kernel deals them out to its CPUs by the hundred.
+const RETURN_PATHS: u32 = 1024;
+
 /// The copy of one program.
 pub struct SecondCopy {
     ebpf: Ebpf,
@@ -80,8 +83,9 @@ impl SecondCopy {
         let mut capacities = Vec::new();
         for name in maps(&[Kind::Counter]) {
             let capacity = match name {
-                "VIP_COUNTERS" => vips,
+                "VIP_COUNTERS" | "RETURN_COUNTERS" => vips,
                 "BACKEND_COUNTERS" => backends,
+                "RETURN_PATHS" => RETURN_PATHS,
                 // One packet at a time.
                 "VIP_DROPS" | "DRIVER_LOSSES" => 1,
                 _ => open_pin(pins, name)?.info()?.max_entries(),
