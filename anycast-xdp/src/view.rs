@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 pub use self::explained::{
     Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
-    ExplainedVip,
+    ExplainedPop, ExplainedVip,
 };
 use crate::desired::{HashOn, Icmp, IcmpEcho, Returns, State};
 

@@ -65,9 +65,9 @@ impl Kernel {
 
     /// Gives a packet to the twin of its program that explains; `None`: it has none. It counts where its program does.
     pub fn run_explaining(&mut self, input: &Input) -> Result<Option<(u32, Vec<u8>)>> {
-        let Some(name) = explaining(&name(input)) else { return Ok(None) };
         let (pop, gateway) = self.installed.as_mut().context("no tables are installed")?;
         let instance = if input.program == Program::Gateway { gateway } else { pop };
+        let Some(name) = explaining(&instance.loaded.ebpf, &name(input)) else { return Ok(None) };
         let program = instance.loaded.xdp(name)?;
         run_program(program, input).map(Some).with_context(|| format!("cannot run program {name}"))
     }
