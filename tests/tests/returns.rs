@@ -5,11 +5,11 @@ use std::{net::SocketAddr, time::Duration};
 
 use anycast_tests::{
     lab::{
-        Topology,
+        Lab, Topology,
         capture::Capture,
         client::{Curl, Iperf3, PingReport, download, ping, udp_round_trip, upload},
         counters::KernelCounters,
-        daemon::{GatewayConfig, PopConfig},
+        daemon::{Daemon, GatewayConfig, PopConfig},
         deployment::{Deployment, MIXES, Mix},
         returns::THROUGH_POP,
         server::{Iperf3Server, LARGE_FILE_BYTES, Nginx, UdpEcho},
@@ -102,7 +102,10 @@ fn carries_real_traffic(deployment: Deployment) {
         let put = upload(client, &file, mix.vip, &format!("/upload/{}", mix.name)).unwrap();
         assert_eq!((put.http_code, put.size_upload), (201, 2_000_000), "{mix:?}");
         let captured = capture.stop().unwrap();
-        assert_eq!(captured.bad_checksums("ip || ipv6").unwrap(), Vec::<String>::new(), "{mix:?}");
+        // Where the sum is 0, the kernel writes 0xffff as it must for UDP, and tshark frowns.
+        let bad = captured.bad_checksums("ip || ipv6").unwrap().into_iter();
+        let bad: Vec<_> = bad.filter(|line| !line.contains("CHECKSUM 0xFFFF")).collect();
+        assert_eq!(bad, Vec::<String>::new(), "{mix:?}");
         let full = if mix.vip.is_ipv4() { 1472 } else { 1452 };
         assert_eq!(ping(client, mix.vip, 3, full).unwrap(), PingReport { sent: 3, received: 3 }, "{mix:?}");
         let _echo = UdpEcho::start(&lab.home, mix.vip, 5000).unwrap();
@@ -171,17 +174,16 @@ fn download_goes_on_when_its_client_moves_to_another_pop() {
     require_root!();
     let deployment = Deployment::returning(Topology::two_pops_and_home(), "", same, same).unwrap();
     let lab = &deployment.lab;
-    let _nginx = Nginx::start(&lab.home, lab.scratch.path(), &Deployment::vips()).unwrap();
     let (router, site) = (&lab.routers[0], &lab.sites[0]);
     // The second site's transit knows the way to the client; nothing uses it yet.
     lab.sites[1].transit.ip("route add 10.1.0.0/24 via 10.5.10.2").unwrap();
     router.ip("route add 192.0.2.0/24 via 10.5.10.1").unwrap();
     let returned = |pop: usize| deployment.pops[pop].stats().unwrap().vip_returned_packets("v4in4");
     let vip = MIXES[0].vip;
-    let transfer = std::thread::scope(|scope| {
-        let slow = scope
-            .spawn(|| Curl::new(&site.client).limit(Duration::from_mins(1)).rate("2M").get(vip, "/large").unwrap());
-        std::thread::sleep(Duration::from_secs(1));
+    let _server = Iperf3Server::start(&lab.home, lab.scratch.path(), vip).unwrap();
+    let download = std::thread::scope(|scope| {
+        let download = scope.spawn(|| Iperf3::new(&site.client, vip).rate("20M").reverse().secs(6).run().unwrap());
+        std::thread::sleep(Duration::from_millis(1500));
         assert!(returned(0) > 100 && returned(1) == 0, "{} {}", returned(0), returned(1));
         site.transit.ip("route replace 192.0.2.0/24 via 10.5.0.2").unwrap();
         std::thread::sleep(Duration::from_millis(500));
@@ -189,9 +191,11 @@ fn download_goes_on_when_its_client_moves_to_another_pop() {
         std::thread::sleep(Duration::from_secs(1));
         assert_eq!(returned(0), old, "the first PoP returns still");
         assert!(returned(1) > new + 100, "{new} {}", returned(1));
-        slow.join().unwrap()
+        download.join().unwrap()
     });
-    assert_eq!((transfer.http_code, transfer.size_download), (200, LARGE_FILE_BYTES as u64));
+    assert!(download.rate_bits_per_sec > 18e6, "{download:?}");
+    let strays = deployment.gateway.stats().unwrap().vip_return_outcome("v4in4", "no_pop_direct");
+    assert_eq!(strays, 0, "no answer went past both PoPs");
 }
 
 /// A backbone that is too narrow and tells nobody: both ends send segments that fit, because their SYNs were told to.
@@ -239,6 +243,10 @@ fn home_host_is_told_what_is_too_big_for_the_way_to_the_client() {
         assert_eq!((large.http_code, large.size_download), (200, LARGE_FILE_BYTES as u64), "{mix:?}");
         let told = deployment.pop().stats().unwrap().vip_return_outcome(mix.name, "too_big_answered");
         assert!(told >= 1, "{mix:?}: nobody was told");
+        // It remembers what it was told of the way to the client.
+        for family in ["-4", "-6"] {
+            lab.home.ip(&format!("{family} route flush cache")).unwrap();
+        }
     }
 }
 
@@ -258,14 +266,57 @@ fn answers_without_a_known_pop_go_as_the_vip_says() {
         .vip("dropped", dropped)
         .and(THROUGH_POP)
         .and("return_without_pop = \"drop\"\n");
-    let gateway =
-        anycast_tests::lab::daemon::Daemon::start(&lab.home, &lab.scratch, config.instance(), config.text()).unwrap();
+    let gateway = Daemon::start(&lab.home, &lab.scratch, config.instance(), config.text()).unwrap();
     let client = lab.site().client_address(Family::V4);
     for vip in [direct, dropped] {
         // The client's answer would go to the PoP, where nothing takes it: what counts is what leaves.
         lab.home.run(&format!("ping -q -c 1 -W 1 -I {vip} {client}")).unwrap_err();
     }
     let stats = gateway.stats().unwrap();
-    assert_eq!(stats.vip_return_outcome("direct", "no_pop_direct"), 1);
-    assert_eq!(stats.vip_return_outcome("dropped", "no_pop"), 1);
+    assert!(stats.vip_return_outcome("direct", "no_pop_direct") >= 1, "{}", stats.vip("direct"));
+    assert!(stats.vip_return_outcome("dropped", "no_pop") >= 1, "{}", stats.vip("dropped"));
+}
+
+/// Prints the rate of downloads through the PoP beside that of direct ones, in the same lab and in turns. Nothing is asserted
+/// of it: run it alone, `cargo test -p anycast-tests --test returns -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures, on a machine that does nothing else"]
+fn rate_of_downloads_through_the_pop_and_direct() {
+    require_root!();
+    for (encap, lines) in [("ipip", ""), ("gre", GRE), ("gue", GUE)] {
+        let services = |config: PopConfig, lab: &Lab| {
+            MIXES.iter().enumerate().fold(config, |config, (number, mix)| {
+                let config = config.every_vip(if number % 2 == 0 { THROUGH_POP } else { "" });
+                config.pool_with(mix.name, &[lab.home_address(Family::V4)], lines).vip(mix.name, mix.vip, mix.name)
+            })
+        };
+        let topology = Topology::pop_and_home();
+        let lab = topology.build().unwrap();
+        let mut gateway = GatewayConfig::new(&lab);
+        for (number, mix) in MIXES.iter().enumerate() {
+            lab.home.add_loopback_address(mix.vip).unwrap();
+            gateway = gateway.every_vip(if number % 2 == 0 { THROUGH_POP } else { "" }).vip(mix.name, mix.vip);
+        }
+        let _gateway = Daemon::start(&lab.home, &lab.scratch, gateway.instance(), gateway.text()).unwrap();
+        let config = services(PopConfig::new(&lab, lab.site(), "pop0"), &lab);
+        let _pop = Daemon::start(&lab.site().pop, &lab.scratch, config.instance(), config.text()).unwrap();
+        for (family, through, direct) in [("IPv4", MIXES[0], MIXES[1]), ("IPv6", MIXES[2], MIXES[3])] {
+            let mut rates = [Vec::new(), Vec::new()];
+            for _ in 0..5 {
+                for (mix, rates) in [through, direct].into_iter().zip(&mut rates) {
+                    let _server = Iperf3Server::start(&lab.home, lab.scratch.path(), mix.vip).unwrap();
+                    let run = Iperf3::new(&lab.site().client, mix.vip).reverse().secs(2).run().unwrap();
+                    rates.push(run.rate_bits_per_sec / 1e9);
+                }
+            }
+            let [through, direct] = rates.map(|mut rates| {
+                rates.sort_by(f64::total_cmp);
+                rates[2]
+            });
+            println!(
+                "{encap} {family}: {through:.2} Gbit/s through the PoP, {direct:.2} direct, {:.2}",
+                through / direct
+            );
+        }
+    }
 }

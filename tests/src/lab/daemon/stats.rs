@@ -23,6 +23,11 @@ impl Stats {
         packets(&self.vip(name)["return"]["returned"])
     }
 
+    /// Their bytes.
+    pub fn vip_returned_bytes(&self, name: &str) -> u64 {
+        self.vip(name)["return"]["returned"]["bytes"].as_u64().expect("bytes of answers")
+    }
+
     /// Answers of a VIP that did not, by outcome; zero rows are left out of the output, so unknown labels are 0.
     pub fn vip_return_outcome(&self, name: &str, label: &str) -> u64 {
         let outcomes = self.vip(name)["return"]["outcomes"].as_object().expect("outcomes of answers");
