@@ -1,5 +1,4 @@
 //! The kernel's tables of answers' ways back do what those in memory do.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
