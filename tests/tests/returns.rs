@@ -5,23 +5,19 @@ use std::{net::SocketAddr, time::Duration};
 
 use anycast_tests::{
     lab::{
-        Lab, Topology,
+        Topology,
         capture::Capture,
         client::{Curl, Iperf3, PingReport, download, ping, udp_round_trip, upload},
         counters::KernelCounters,
         daemon::{Daemon, GatewayConfig, PopConfig},
         deployment::{Deployment, MIXES, Mix},
-        returns::THROUGH_POP,
+        returns::{GRE, GRE_KEYED, GUE, THROUGH_POP},
         server::{Iperf3Server, LARGE_FILE_BYTES, Nginx, UdpEcho},
         topology::{FAMILIES, Family},
     },
     require_root,
 };
 use ipnet::IpNet;
-
-const GRE: &str = "encap = \"gre\"\n";
-const GRE_KEYED: &str = "encap = \"gre\"\ngre_key = 305419896\n";
-const GUE: &str = "encap = \"gue\"\n";
 
 fn same<T>(config: T) -> T {
     config
@@ -30,26 +26,26 @@ fn same<T>(config: T) -> T {
 #[test]
 fn ipip_answers_return_through_the_pop() {
     require_root!();
-    carries_real_traffic(Deployment::returning(Topology::pop_and_home(), "", same, same).unwrap());
+    carries_real_traffic(&Deployment::returning(Topology::pop_and_home(), "", same, same).unwrap());
 }
 
 #[test]
 fn gre_answers_return_through_the_pop() {
     require_root!();
-    carries_real_traffic(Deployment::returning(Topology::pop_and_home(), GRE, same, same).unwrap());
+    carries_real_traffic(&Deployment::returning(Topology::pop_and_home(), GRE, same, same).unwrap());
 }
 
 #[test]
 fn gre_answers_with_a_key_return_through_the_pop() {
     require_root!();
     let keys = |config: GatewayConfig| config.gateway_lines("gre_keys = [7, 305419896]\n");
-    carries_real_traffic(Deployment::returning(Topology::pop_and_home(), GRE_KEYED, same, keys).unwrap());
+    carries_real_traffic(&Deployment::returning(Topology::pop_and_home(), GRE_KEYED, same, keys).unwrap());
 }
 
 #[test]
 fn gue_answers_return_through_the_pop() {
     require_root!();
-    carries_real_traffic(Deployment::returning(Topology::pop_and_home(), GUE, same, same).unwrap());
+    carries_real_traffic(&Deployment::returning(Topology::pop_and_home(), GUE, same, same).unwrap());
 }
 
 #[test]
@@ -67,23 +63,23 @@ fn answers_return_to_the_sources_that_flows_came_from() {
     for (prefix, family) in sources.iter().zip(FAMILIES) {
         deployment.lab.routers[0].ip(&format!("route add {prefix} via {}", site.tunnel_source(family))).unwrap();
     }
-    carries_real_traffic(deployment);
+    carries_real_traffic(&deployment);
 }
 
 #[test]
 fn answers_return_through_an_interface_that_is_access_and_backbone() {
     require_root!();
-    carries_real_traffic(Deployment::returning(Topology::pop_and_home().one_armed(), "", same, same).unwrap());
+    carries_real_traffic(&Deployment::returning(Topology::pop_and_home().one_armed(), "", same, same).unwrap());
 }
 
 #[test]
 fn answers_return_over_two_routers_and_two_access_nics() {
     require_root!();
     let topology = Topology::pop_and_home().routers(2).access_nics(2);
-    carries_real_traffic(Deployment::returning(topology, "", same, same).unwrap());
+    carries_real_traffic(&Deployment::returning(topology, "", same, same).unwrap());
 }
 
-fn carries_real_traffic(deployment: Deployment) {
+fn carries_real_traffic(deployment: &Deployment) {
     let lab = &deployment.lab;
     if !lab.is_one_armed() {
         lab.cut_direct_way().unwrap();
@@ -112,13 +108,13 @@ fn carries_real_traffic(deployment: Deployment) {
         for payload_bytes in [0, 1, 1400, 4000] {
             udp_round_trip(client, SocketAddr::new(mix.vip, 5000), &vec![0xa5; payload_bytes]).unwrap();
         }
-        iperf3(&deployment, mix);
+        iperf3(deployment, mix);
     }
     let after = [client, &lab.home].map(|host| KernelCounters::read(host).unwrap());
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(after.checksum_errors() - before.checksum_errors(), 0);
     }
-    accounts_for_everything(&deployment);
+    accounts_for_everything(deployment);
 }
 
 fn iperf3(deployment: &Deployment, mix: Mix) {
@@ -166,36 +162,6 @@ fn answers_that_go_directly_stop_with_the_direct_way() {
     }
     let gateway = deployment.gateway.stats().unwrap();
     assert!(gateway.vip_return_outcome("v4in4", "return_direct") >= 4, "{}", gateway.vip("v4in4"));
-}
-
-/// A client that BGP moves to another PoP is answered through that one from its next packet on.
-#[test]
-fn download_goes_on_when_its_client_moves_to_another_pop() {
-    require_root!();
-    let deployment = Deployment::returning(Topology::two_pops_and_home(), "", same, same).unwrap();
-    let lab = &deployment.lab;
-    let (router, site) = (&lab.routers[0], &lab.sites[0]);
-    // The second site's transit knows the way to the client; nothing uses it yet.
-    lab.sites[1].transit.ip("route add 10.1.0.0/24 via 10.5.10.2").unwrap();
-    router.ip("route add 192.0.2.0/24 via 10.5.10.1").unwrap();
-    let returned = |pop: usize| deployment.pops[pop].stats().unwrap().vip_returned_packets("v4in4");
-    let vip = MIXES[0].vip;
-    let _server = Iperf3Server::start(&lab.home, lab.scratch.path(), vip).unwrap();
-    let download = std::thread::scope(|scope| {
-        let download = scope.spawn(|| Iperf3::new(&site.client, vip).rate("20M").reverse().secs(6).run().unwrap());
-        std::thread::sleep(Duration::from_millis(1500));
-        assert!(returned(0) > 100 && returned(1) == 0, "{} {}", returned(0), returned(1));
-        site.transit.ip("route replace 192.0.2.0/24 via 10.5.0.2").unwrap();
-        std::thread::sleep(Duration::from_millis(500));
-        let (old, new) = (returned(0), returned(1));
-        std::thread::sleep(Duration::from_secs(1));
-        assert_eq!(returned(0), old, "the first PoP returns still");
-        assert!(returned(1) > new + 100, "{new} {}", returned(1));
-        download.join().unwrap()
-    });
-    assert!(download.rate_bits_per_sec > 18e6, "{download:?}");
-    let strays = deployment.gateway.stats().unwrap().vip_return_outcome("v4in4", "no_pop_direct");
-    assert_eq!(strays, 0, "no answer went past both PoPs");
 }
 
 /// A backbone that is too narrow and tells nobody: both ends send segments that fit, because their SYNs were told to.
@@ -275,48 +241,4 @@ fn answers_without_a_known_pop_go_as_the_vip_says() {
     let stats = gateway.stats().unwrap();
     assert!(stats.vip_return_outcome("direct", "no_pop_direct") >= 1, "{}", stats.vip("direct"));
     assert!(stats.vip_return_outcome("dropped", "no_pop") >= 1, "{}", stats.vip("dropped"));
-}
-
-/// Prints the rate of downloads through the PoP beside that of direct ones, in the same lab and in turns. Nothing is asserted
-/// of it: run it alone, `cargo test -p anycast-tests --test returns -- --ignored --nocapture`.
-#[test]
-#[ignore = "measures, on a machine that does nothing else"]
-fn rate_of_downloads_through_the_pop_and_direct() {
-    require_root!();
-    for (encap, lines) in [("ipip", ""), ("gre", GRE), ("gue", GUE)] {
-        let services = |config: PopConfig, lab: &Lab| {
-            MIXES.iter().enumerate().fold(config, |config, (number, mix)| {
-                let config = config.every_vip(if number % 2 == 0 { THROUGH_POP } else { "" });
-                config.pool_with(mix.name, &[lab.home_address(Family::V4)], lines).vip(mix.name, mix.vip, mix.name)
-            })
-        };
-        let topology = Topology::pop_and_home();
-        let lab = topology.build().unwrap();
-        let mut gateway = GatewayConfig::new(&lab);
-        for (number, mix) in MIXES.iter().enumerate() {
-            lab.home.add_loopback_address(mix.vip).unwrap();
-            gateway = gateway.every_vip(if number % 2 == 0 { THROUGH_POP } else { "" }).vip(mix.name, mix.vip);
-        }
-        let _gateway = Daemon::start(&lab.home, &lab.scratch, gateway.instance(), gateway.text()).unwrap();
-        let config = services(PopConfig::new(&lab, lab.site(), "pop0"), &lab);
-        let _pop = Daemon::start(&lab.site().pop, &lab.scratch, config.instance(), config.text()).unwrap();
-        for (family, through, direct) in [("IPv4", MIXES[0], MIXES[1]), ("IPv6", MIXES[2], MIXES[3])] {
-            let mut rates = [Vec::new(), Vec::new()];
-            for _ in 0..5 {
-                for (mix, rates) in [through, direct].into_iter().zip(&mut rates) {
-                    let _server = Iperf3Server::start(&lab.home, lab.scratch.path(), mix.vip).unwrap();
-                    let run = Iperf3::new(&lab.site().client, mix.vip).reverse().secs(2).run().unwrap();
-                    rates.push(run.rate_bits_per_sec / 1e9);
-                }
-            }
-            let [through, direct] = rates.map(|mut rates| {
-                rates.sort_by(f64::total_cmp);
-                rates[2]
-            });
-            println!(
-                "{encap} {family}: {through:.2} Gbit/s through the PoP, {direct:.2} direct, {:.2}",
-                through / direct
-            );
-        }
-    }
 }
