@@ -221,7 +221,7 @@ fn backbone_and_one_armed_interfaces_are_explained_as_they_are() {
     let told = explain(deployment.pop(), &flow);
     assert_eq!((&told["action"], &told["egress"]), (&"XDP_TX".into(), &"in0".into()), "{told}");
     let told = explain(deployment.pop(), &[flow.as_slice(), &["--from", "backbone"]].concat());
-    assert_eq!((&told["program"], &told["interface"]), (&"pop".into(), &"in0".into()), "{told}");
+    assert_eq!((&told["program"], &told["interface"]), (&"one_arm".into(), &"in0".into()), "{told}");
     drop(deployment);
 
     let deployment = Deployment::new(Topology::pop_and_home()).unwrap();
