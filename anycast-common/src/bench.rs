@@ -20,6 +20,16 @@ pub const FLOWS_ONE: u32 = 0;
 pub const FLOWS_MANY: u32 = 1;
 /// [`WrapConfig::flows`]: every packet begins a new flow.
 pub const FLOWS_NEW: u32 = 2;
+/// [`WrapConfig::flows`]: the inner source of IPv4 in IPv4 varies, `flow_mask + 1` clients in scattered order, each of them
+/// once in as many calls.
+pub const FLOWS_CLIENTS: u32 = 3;
+
+/// [`WrapConfig::headers`]: IPv4, bytes 14..34 are put back.
+pub const HEADERS_IPV4: u32 = 4;
+/// [`WrapConfig::headers`]: IPv6, bytes 14..54.
+pub const HEADERS_IPV6: u32 = 6;
+/// [`WrapConfig::headers`]: IPv4 in IPv4, bytes 14..54.
+pub const HEADERS_IPV4_IN_IPV4: u32 = 44;
 
 /// Read-only data of the wrapper: what it feeds to the program under test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +51,8 @@ pub struct WrapConfig {
     pub growth: i32,
     /// 1: the kernel takes back the growth itself (live frames), but not what was written.
     pub live: u32,
-    /// 1: the frame is IPv6.
-    pub ipv6: u32,
+    /// One of `HEADERS_*`: what is put back.
+    pub headers: u32,
     /// One of `FLOWS_*`.
     pub flows: u32,
     /// Number of flows minus one; the number is a power of two.
@@ -119,6 +129,14 @@ pub struct Tunnel4 {
     pub reserved: [u8; 2],
 }
 
+/// Key of the maps of `floor_decap` and `floor_return`: IPv6 address, or IPv4 address and zeros, as it lies in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Address {
+    /// In words of four bytes.
+    pub words: [u32; 4],
+}
+
 /// Indexes of the peer's counters.
 pub mod peer {
     /// Frames that arrived.
@@ -133,6 +151,7 @@ const _: () = {
     assert!(size_of::<Service>() == 20);
     assert!(size_of::<Tunnel>() == 40);
     assert!(size_of::<Tunnel4>() == 16);
+    assert!(size_of::<Address>() == 16);
 };
 
 // SAFETY: repr(C), integers and arrays of them only, and the sizes above are the sums of the fields.
@@ -145,3 +164,5 @@ unsafe impl MapValue for Service {}
 unsafe impl MapValue for Tunnel {}
 // SAFETY: as above.
 unsafe impl MapValue for Tunnel4 {}
+// SAFETY: as above.
+unsafe impl MapValue for Address {}

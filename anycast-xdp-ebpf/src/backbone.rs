@@ -4,7 +4,7 @@
 use anycast_common::{
     ecn,
     header::{ETHERTYPE_IPV4, ETHERTYPE_IPV6},
-    map::{LinkEntry, PoolRef, RETURN_DIRECT, ReturnTunnel, ReturnerKey, VipPolicy},
+    map::{LinkEntry, PoolRef, RETURN_DIRECT, ReturnTunnel, VipPolicy},
     outcome::Outcome,
 };
 use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
@@ -86,9 +86,9 @@ fn inner<F: Frames, O: Bounce, I: Bounce, W: Observer>(
         return not_returned(Outcome::ReturnNotVip, vip_index, header.length);
     }
     let gateway = O::with_family(outer.header.source);
-    let key = ReturnerKey { pool_index: PoolRef::from_cell(pool).pool_index, gateway };
+    let pool_index = PoolRef::from_cell(pool).pool_index;
     let came_in = ReturnTunnel { encap: tunnel.encap, gre_key: tunnel.key };
-    if maps::returns::returner(key) != Some(came_in.to_cell()) {
+    if maps::returns::returner(pool_index, gateway) != Some(came_in.to_cell()) {
         return not_returned(Outcome::NotReturner, vip_index, header.length);
     }
     let Some(ecn) = ecn::decapsulate(outer.header.tos, header.tos) else {

@@ -108,10 +108,13 @@ fn inner<O: Ip, I: Ip, W: Observer>(
 /// A client's SYN asks the server for segments that fit in the tunnel back to the PoP.
 #[inline(always)]
 fn clamp<I: Ip, W: Observer>(ctx: &XdpContext, header: &Header<I>, peer_index: u32, outer_bytes: usize) {
+    let l3 = Cursor::new(ctx).skip_constant(ETHERNET_BYTES);
+    if !mss::is_syn::<I>(l3, header) {
+        return;
+    }
     let Some(outer_bytes_max) = next_hop::mtu_to_peer(peer_index) else {
         return;
     };
-    let l3 = Cursor::new(ctx).skip_constant(ETHERNET_BYTES);
     let Some(too_long) = mss::too_long::<I>(l3, header, outer_bytes_max.saturating_sub(outer_bytes)) else {
         return;
     };

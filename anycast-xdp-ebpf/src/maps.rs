@@ -13,7 +13,7 @@ use anycast_common::{
     listen::page_slot,
     map::{
         BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, HostEntry, LinkEntry, ListenerSet, PortPage,
-        PortTable, SlotPair, TransitionKey, TunnelKey, TunnelPolicy, VipDropKey, VipEntry,
+        PortTable, SlotPair, TransitionKey, TunnelPolicy, VipDropKey, VipEntry,
     },
     outcome::Outcome,
 };
@@ -38,10 +38,16 @@ use crate::{
 #[unsafe(link_section = ".rodata.key")]
 static FLOW_KEY: FlowKey = FlowKey { words: [0; anycast_common::flow::KEY_WORDS] };
 
+/// A [`TunnelKey`] as it lies in memory. Keys go to the kernel through the stack, and it reads them in words: bytes that were
+/// stored one by one, as a key of bytes is, it would have to wait for.
+///
+/// [`TunnelKey`]: anycast_common::map::TunnelKey
+pub type KeyWords = [u32; 5];
+
 #[map]
-pub static VIP4: HashMap<[u8; 4], u32> = HashMap::with_max_entries(1, 0);
+pub static VIP4: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
 #[map]
-pub static VIP6: HashMap<[u8; 16], u32> = HashMap::with_max_entries(1, 0);
+pub static VIP6: HashMap<[u32; 4], u32> = HashMap::with_max_entries(1, 0);
 #[map]
 static VIPS: Array<VipEntry> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
@@ -76,10 +82,10 @@ static PORT_PAGES: Array<PortPage> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// The value is the index into [`returns::TUNNEL_ADDRESSES`].
 #[map]
-pub static TUNNELS: HashMap<TunnelKey, u32> = HashMap::with_max_entries(1, 0);
+pub static TUNNELS: HashMap<KeyWords, u32> = HashMap::with_max_entries(1, 0);
 /// The value is the index of the PoP host in `BACKENDS`, where a VIP's answers go through PoPs, else 0.
 #[map]
-pub static SOURCES: LpmTrie<TunnelKey, u32> = LpmTrie::with_max_entries(1, 0);
+pub static SOURCES: LpmTrie<KeyWords, u32> = LpmTrie::with_max_entries(1, 0);
 
 /// The value is the index into [`returns::GRE_KEY_LIST`].
 #[map]

@@ -78,8 +78,8 @@ impl Observer for Explainer {
     #[inline(always)]
     fn flow<I: Ip>(source: I::Address, transport: Transport, hash: u64) {
         note(STAGE_FLOW, |explanation| {
-            let [_, _, _, _, address @ ..] = I::with_family(source);
-            explanation.source = address;
+            // SAFETY: same size, and every bit pattern is a valid byte array.
+            explanation.source = unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(I::mapped(source)) };
             explanation.hashed_ports = transport.ports;
             explanation.hashed_protocol = transport.protocol;
             explanation.flow_hash = hash;

@@ -1,13 +1,13 @@
 //! The way back: clients and their PoPs on a gateway, who may answer on a PoP.
 
-use anycast_common::map::{Counter, ReturnKey, ReturnValue, ReturnerKey, return_check};
+use anycast_common::map::{Counter, ReturnKey, ReturnValue, return_check};
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, bpf_fib_lookup},
     macros::map,
     maps::{Array, HashMap, LruHashMap, PerCpuArray},
 };
 
-use super::cell;
+use super::{KeyWords, cell};
 
 #[map]
 pub static RETURN_PATHS: LruHashMap<ReturnKey, ReturnValue> = LruHashMap::with_max_entries(1, 0);
@@ -18,7 +18,8 @@ pub static TUNNEL_ADDRESSES: Array<[u64; 2]> = Array::with_max_entries(256, BPF_
 #[map]
 pub static GRE_KEY_LIST: Array<u64> = Array::with_max_entries(32, BPF_F_MMAPABLE);
 #[map]
-pub static RETURNERS: HashMap<ReturnerKey, u64> = HashMap::with_max_entries(1, 0);
+/// The key is a [`ReturnerKey`](anycast_common::map::ReturnerKey), in words.
+pub static RETURNERS: HashMap<[u32; 6], u64> = HashMap::with_max_entries(1, 0);
 /// From the kernel's interface index that a route names to the link; access interfaces only.
 #[map]
 pub static PUBLIC_LINKS: HashMap<u32, u32> = HashMap::with_max_entries(1, 0);
@@ -103,8 +104,9 @@ pub fn gre_key(index: u8) -> u32 {
 
 /// The tunnel that answers of a gateway come in, if it may answer for a binding.
 #[inline(always)]
-pub fn returner(key: ReturnerKey) -> Option<u64> {
-    RETURNERS.get_ptr(key).map(cell)
+pub fn returner(pool_index: u32, gateway: KeyWords) -> Option<u64> {
+    let [family, first, second, third, fourth] = gateway;
+    RETURNERS.get_ptr([pool_index, family, first, second, third, fourth]).map(cell)
 }
 
 /// The link of an access interface.

@@ -5,14 +5,17 @@ mod v6;
 
 use anycast_common::{
     flow::{FlowKey, Transport},
-    map::{BackendEntry, TunnelKey, TunnelPolicy, VipEntry},
+    map::{BackendEntry, TunnelPolicy, VipEntry},
     outcome::Outcome,
 };
 use aya_ebpf::bindings::{bpf_fib_lookup, xdp_md};
 pub use v4::V4;
 pub use v6::V6;
 
-use crate::packet::{Cursor, Window};
+use crate::{
+    maps::KeyWords,
+    packet::{Cursor, Window},
+};
 
 /// The bytes of an inner header that may be written: everything up to the IPv4 checksum.
 pub const INNER_WRITTEN_BYTES: usize = 12;
@@ -82,7 +85,7 @@ pub trait Ip: Sized {
     /// Does the entry repeat this address?
     fn is_entry_of(entry: &VipEntry, address: Self::Address) -> bool;
     /// The address as a key of the gateway's tables.
-    fn with_family(address: Self::Address) -> TunnelKey;
+    fn with_family(address: Self::Address) -> KeyWords;
     /// The address in 16 bytes, v4-mapped.
     fn mapped(address: Self::Address) -> [u64; 2];
     /// The address that such 16 bytes are of.

@@ -34,6 +34,14 @@ impl TooLong {
     }
 }
 
+/// Is it a SYN, with or without ACK?
+#[inline(always)]
+pub fn is_syn<I: Ip>(l3: Cursor, header: &Header<I>) -> bool {
+    header.next == protocol::TCP
+        && !header.fragment
+        && l3.skip(opaque(header.bytes) & 0x3f).window::<TCP_BYTES>().is_some_and(|tcp| tcp.u8::<13>() & 2 != 0)
+}
+
 /// The MSS option of a SYN, if its segments make packets of more than `packet_bytes_max`.
 #[inline(always)]
 pub fn too_long<I: Ip>(l3: Cursor, header: &Header<I>, packet_bytes_max: usize) -> Option<TooLong> {

@@ -22,6 +22,10 @@ pub const VIP_LISTENERS_V6: &str = "2001:db8:200::3";
 pub const VIP_MAGLEV_LISTENERS_V4: &str = "10.200.1.4";
 /// A VIP with everything: listeners, a hundred backends, GUE, a policy for echo requests.
 pub const VIP_ARMED_V4: &str = "10.200.1.8";
+/// A VIP that takes everything, one backend, whose answers go through PoPs.
+pub const VIP_POP_V4: &str = "10.200.1.9";
+/// The same, IPv6.
+pub const VIP_POP_V6: &str = "2001:db8:200::9";
 /// VIPs that take everything, one backend, with the encaps other than IPIP.
 pub const VIP_GRE_V4: &str = "10.200.1.5";
 /// The same: GRE with a key.
@@ -51,6 +55,13 @@ pub const BACKENDS_FIRST_V4: Ipv4Addr = Ipv4Addr::new(10, 4, 1, 0);
 pub const TUNNEL_SOURCE_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 3, 0, 0, 0, 0, 2);
 /// Outer destination, IPv6.
 pub const BACKEND_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 4, 0, 0, 0, 0, 2);
+/// Address and prefix of the near end of the access wire.
+pub const ACCESS_V4: &str = "10.5.0.1/24";
+/// The router that leads to clients.
+pub const ACCESS_ROUTER_V4: &str = "10.5.0.2";
+/// Where clients are.
+pub const CLIENTS_V4: &str = "172.16.0.0/12";
+
 /// MAC of the next hop.
 pub const NEXT_HOP_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0xfe];
 /// MAC of the interface that frames leave by.

@@ -1,6 +1,11 @@
 //! What is fed to a program under test.
 
-use anycast_common::bench::{FLOWS_MANY, FLOWS_NEW, FLOWS_ONE, WrapConfig};
+use anycast_common::{
+    bench::{
+        FLOWS_CLIENTS, FLOWS_MANY, FLOWS_NEW, FLOWS_ONE, HEADERS_IPV4, HEADERS_IPV4_IN_IPV4, HEADERS_IPV6, WrapConfig,
+    },
+    header::protocol,
+};
 use anyhow::{Result, ensure};
 
 /// A frame, and how it varies from call to call.
@@ -23,6 +28,8 @@ pub enum Flows {
     Many(u32),
     /// Every packet begins a new flow.
     New,
+    /// So many clients, a power of two, take turns in scattered order, inside IPv4 in IPv4.
+    Clients(u32),
 }
 
 impl Feed {
@@ -50,6 +57,11 @@ impl Feed {
         let ipv6 = frame[12..14] == [0x86, 0xdd];
         ensure!(ipv6 || frame[12..14] == [0x08, 0x00], "the wrapper restores untagged IPv4 and IPv6 frames only");
         ensure!(ipv6 || frame[14] == 0x45, "the wrapper restores IPv4 headers of 20 bytes only");
+        let headers = match (ipv6, frame[23]) {
+            (true, _) => HEADERS_IPV6,
+            (false, protocol::IPIP) => HEADERS_IPV4_IN_IPV4,
+            (false, _) => HEADERS_IPV4,
+        };
         let (flows, flow_mask) = match self.flows {
             Flows::One => (FLOWS_ONE, 0),
             Flows::Many(count) => {
@@ -57,6 +69,11 @@ impl Feed {
                 (FLOWS_MANY, count - 1)
             }
             Flows::New => (FLOWS_NEW, 0),
+            Flows::Clients(count) => {
+                ensure!(count.is_power_of_two() && count <= 1 << 20, "{count} clients: not a power of two up to 2^20");
+                ensure!(headers == HEADERS_IPV4_IN_IPV4, "clients vary within IPv4 in IPv4 only");
+                (FLOWS_CLIENTS, count - 1)
+            }
         };
         let port_at = if ipv6 { 56 } else { 36 };
         Ok(WrapConfig {
@@ -68,7 +85,7 @@ impl Feed {
             frame_bytes: i32::try_from(frame.len())?,
             growth,
             live: live.into(),
-            ipv6: ipv6.into(),
+            headers,
             flows,
             flow_mask,
             destinations: self.destinations,

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, rc::Rc};
 
 use anycast_common::{
-    bench::{ADDRESSES, Service, Tunnel, Tunnel4, peer},
+    bench::{ADDRESSES, Address, Service, Tunnel, Tunnel4, peer},
     header::protocol,
 };
 use anycast_xdp::objects;
@@ -20,6 +20,18 @@ use super::{
     target::{Action, Handled, Target},
     world::World,
 };
+
+/// The programs of the object, but for the wrapper.
+const PROGRAMS: [&str; 8] = [
+    "floor_pass",
+    "floor_ipip_min",
+    "floor_encap",
+    "floor_encap_redirect",
+    "floor_lookup",
+    "floor_decap",
+    "floor_return",
+    "peer",
+];
 
 /// Every floor program, loaded.
 pub struct Floors {
@@ -42,7 +54,7 @@ impl Floors {
     /// that passes everything, as they have one in operation: without it the kernel takes no frames for them.
     pub fn load(world: &World) -> Result<Self> {
         let mut ebpf = Ebpf::load(objects::BENCH).context("cannot load the floors' object")?;
-        for name in ["floor_pass", "floor_ipip_min", "floor_encap", "floor_encap_redirect", "floor_lookup", "peer"] {
+        for name in PROGRAMS {
             xdp(&mut ebpf, name)?.load().with_context(|| format!("the kernel refuses {name}"))?;
         }
         for wire in [&world.access, &world.backbone] {
@@ -52,8 +64,10 @@ impl Floors {
         fill_services(&mut ebpf)?;
         fill_tunnels(&mut ebpf)?;
         fill_addresses(&mut ebpf)?;
+        fill_ends(&mut ebpf)?;
         let mut egress: DevMap<&mut MapData> = ebpf.map_mut("EGRESS").context("no map EGRESS")?.try_into()?;
         egress.set(0, world.backbone.near.ifindex, None, 0)?;
+        egress.set(1, world.access.near.ifindex, None, 0)?;
         let arrived = maps::take(&mut ebpf, "ARRIVED")?;
         let forwarded = Rc::new(maps::take(&mut ebpf, "FORWARDED")?);
         Ok(Self { arrived, forwarded, ebpf })
@@ -87,6 +101,16 @@ impl Floors {
     /// A bare look-up that finds something.
     pub fn lookup(&self) -> Result<Target> {
         self.target("floor_lookup", Action::Tx, 0)
+    }
+
+    /// What a decapsulator cannot do without.
+    pub fn decap(&self, growth: i32) -> Result<Target> {
+        Ok(Target { handled: Some(self.forwarded()), ..self.target("floor_decap", Action::Pass, growth)? })
+    }
+
+    /// What a PoP cannot do without to send an answer on.
+    pub fn send_on(&self, growth: i32) -> Result<Target> {
+        Ok(Target { handled: Some(self.forwarded()), ..self.target("floor_return", Action::Redirect, growth)? })
     }
 
     /// What arrived at the peers so far.
@@ -155,6 +179,21 @@ fn fill_addresses(ebpf: &mut Ebpf) -> Result<()> {
     let mut addresses: HashMap<MapData, [u8; 4], u32> = maps::take(ebpf, "FLOOR_ADDRESSES")?;
     for nth in 0..ADDRESSES {
         addresses.insert((at::MANY_FIRST_V4.to_bits() + nth).to_be_bytes(), nth + 1, 0)?;
+    }
+    Ok(())
+}
+
+fn fill_ends(ebpf: &mut Ebpf) -> Result<()> {
+    let key = |address| Value(Address { words: words(address) });
+    let mut ends: HashMap<MapData, Value<Address>, u32> = maps::take(ebpf, "FLOOR_TUNNEL_ENDS")?;
+    // The gateway's, and the PoP's for answers.
+    let addresses: [IpAddr; 3] = [at::BACKEND_V4.into(), at::BACKEND_V6.into(), at::TUNNEL_SOURCE_V4.into()];
+    for address in addresses {
+        ends.insert(key(address), 1, 0)?;
+    }
+    let mut vips: HashMap<MapData, Value<Address>, u32> = maps::take(ebpf, "FLOOR_VIPS")?;
+    for vip in [at::VIP_V4, at::VIP_V6, at::VIP_POP_V4] {
+        vips.insert(key(vip.parse()?), 1, 0)?;
     }
     Ok(())
 }

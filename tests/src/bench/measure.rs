@@ -37,9 +37,10 @@ pub struct Measured {
 /// whatever drifts on the machine hits all of them alike.
 pub fn scenarios(scenarios: Vec<Scenario>, world: &World, options: &Options) -> Result<Vec<Measured>> {
     let mut running = Vec::new();
-    for Scenario { name, rows, .. } in scenarios {
+    for Scenario { name, rows, ingress, .. } in scenarios {
+        let ifindex = ingress.unwrap_or(world.access.near.ifindex);
         for row in rows {
-            running.push(start(name, row, world, options)?);
+            running.push(start(name, row, ifindex, options)?);
         }
     }
     for round in 1..=options.rounds() {
@@ -52,7 +53,7 @@ pub fn scenarios(scenarios: Vec<Scenario>, world: &World, options: &Options) -> 
     Ok(running.into_iter().map(|(_, measured)| measured).collect())
 }
 
-fn start(scenario: &'static str, row: Planned, world: &World, options: &Options) -> Result<(Wrapper, Measured)> {
+fn start(scenario: &'static str, row: Planned, ifindex: u32, options: &Options) -> Result<(Wrapper, Measured)> {
     let Planned { target, feed, bar } = row;
     let measured = Measured {
         scenario,
@@ -62,7 +63,7 @@ fn start(scenario: &'static str, row: Planned, world: &World, options: &Options)
         bar,
         samples: Vec::new(),
     };
-    let mut wrapper = Wrapper::load(target, feed, Mode::Loop, world.access.near.ifindex, options.chunk())?;
+    let mut wrapper = Wrapper::load(target, feed, Mode::Loop, ifindex, options.chunk())?;
     wrapper.run(WARM_UP_PACKETS)?;
     Ok((wrapper, measured))
 }

@@ -36,7 +36,9 @@ pub fn run(options: &Options) -> Result<Report> {
     let world = world::World::enter()?;
     let floors = floors::Floors::load(&world)?;
     let programs = production::Programs::load(&world)?;
-    let rows = measure::scenarios(scenario::all(&floors, &programs, &world, options)?, &world, options)?;
+    let mut scenarios = scenario::all(&floors, &programs, &world, options)?;
+    let memory = scenarios.iter_mut().filter_map(|scenario| scenario.memory.take()).collect();
+    let rows = measure::scenarios(scenarios, &world, options)?;
     let live = live::measure(scenario::live(&floors, &programs)?, &floors, &world, options)?;
-    Ok(Report::new(cpu, judge::rows(rows), live))
+    Ok(Report::new(cpu, judge::rows(rows), live, memory))
 }

@@ -1,11 +1,17 @@
 //! The programs under test, loaded and filled by the code that does it in operation. Only the routes are ours: they lead
 //! to a neighbour on one of the bench's own wires.
 
-use std::{collections::BTreeMap, net::IpAddr, rc::Rc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::IpAddr,
+    os::fd::{AsFd as _, AsRawFd as _},
+    rc::Rc,
+};
 
 use anycast_common::{
     header::GUE_PORT,
-    map::Counter,
+    map::{Counter, ReturnKey, ReturnValue},
     outcome::{Class, Outcome},
 };
 use anycast_xdp::{
@@ -19,11 +25,16 @@ use anycast_xdp::{
     desired::{Config, GatewayRole, Icmp, Limits, Local, PopRole, Role, Services},
     netlink::{Hop, Link, NeighbourKey, Route, View},
 };
-use anyhow::{Context as _, Result};
-use aya::{maps::PerCpuValues, programs::ProgramFd};
+use anyhow::{Context as _, Result, bail};
+use aya::{
+    maps::{HashMap, Map, MapData, PerCpuArray, PerCpuValues},
+    programs::ProgramFd,
+};
 
 use super::{
-    addresses as at, services,
+    addresses as at,
+    report::Memory,
+    services,
     target::{Action, Handled, Target},
     world::{Interface, World},
 };
@@ -36,6 +47,8 @@ pub struct Programs {
     pub redirecting_pop: Production,
     /// A gateway.
     pub gateway: Production,
+    /// A PoP's program for answers, which come in by the backbone wire and leave by the access wire.
+    pub returning_pop: Production,
 }
 
 impl Programs {
@@ -45,7 +58,8 @@ impl Programs {
         Ok(Self {
             pop: Production::pop(world, access, services::ordinary()?, Limits::default())?,
             redirecting_pop: Production::pop(world, backbone, services::ordinary()?, Limits::default())?,
-            gateway: Production::gateway(services::gateway()?)?,
+            gateway: Production::gateway(world, services::gateway()?, Limits::default())?,
+            returning_pop: Production::backbone(world, services::returning()?)?,
         })
     }
 }
@@ -62,22 +76,21 @@ pub struct Production {
 impl Production {
     /// The PoP program, whose packets leave by `egress`.
     pub fn pop(world: &World, egress: &Interface, services: Services, limits: Limits) -> Result<Self> {
-        let role = Role::Pop(PopRole {
-            tunnel_source_ipv4: Some(at::TUNNEL_SOURCE_V4.into()),
-            tunnel_source_ipv6: Some(at::TUNNEL_SOURCE_V6.into()),
-            hash_seed: *b"bench of anycast",
-            allow_small_mtu: true,
-            icmp: Icmp::default(),
-            transition_secs: 300,
-            gue_port: GUE_PORT,
-        });
         // In the bench frames come in at the near end of the access wire.
         let verdict = if egress.ifindex == world.access.near.ifindex { Action::Tx } else { Action::Redirect };
-        Self::load(&config(role, services, limits), "pop", Some(egress), verdict)
+        let config = config(pop_role(), services, limits);
+        Self::load(&config, "pop", &Egress { interface: egress, access: None }, verdict)
+    }
+
+    /// The program for answers of a PoP.
+    pub fn backbone(world: &World, services: Services) -> Result<Self> {
+        let config = config(pop_role(), services, Limits::default());
+        let egress = Egress { interface: &world.backbone.near, access: Some(&world.access.near) };
+        Self::load(&config, "backbone", &egress, Action::Redirect)
     }
 
     /// The gateway program.
-    pub fn gateway(services: Services) -> Result<Self> {
+    pub fn gateway(world: &World, services: Services, limits: Limits) -> Result<Self> {
         let role = Role::Gateway(GatewayRole {
             tunnel_addresses: vec![at::BACKEND_V4.into(), at::BACKEND_V6.into()],
             allowed_sources: vec![IpAddr::from(at::TUNNEL_SOURCE_V4).into(), IpAddr::from(at::TUNNEL_SOURCE_V6).into()],
@@ -85,10 +98,11 @@ impl Production {
             gue_port: GUE_PORT,
             return_mtu_bytes: None,
         });
-        Self::load(&config(role, services, Limits::default()), "gateway", None, Action::Pass)
+        let egress = Egress { interface: &world.backbone.near, access: None };
+        Self::load(&config(role, services, limits), "gateway", &egress, Action::Pass)
     }
 
-    fn load(config: &Config, program: &str, egress: Option<&Interface>, verdict: Action) -> Result<Self> {
+    fn load(config: &Config, program: &str, egress: &Egress<'_>, verdict: Action) -> Result<Self> {
         let seed = match &config.local.role {
             Role::Pop(role) => Some(role.hash_seed),
             Role::Gateway(_) => None,
@@ -97,11 +111,9 @@ impl Production {
         let kernel = &mut loaded.kernel;
         let mut plan = plan(kernel, &Inventory::default(), config)?;
         plan.install_backends(kernel)?;
-        if let Some(egress) = egress {
-            let backends: Vec<_> =
-                plan.next.pools.iter().flat_map(|pool| &pool.backends).map(|one| (one.address, one.index)).collect();
-            Ways::new(kernel).update(kernel, &view(egress, &backends), &backends)?;
-        }
+        let backends: Vec<_> =
+            plan.next.pools.iter().flat_map(|pool| &pool.backends).map(|one| (one.address, one.index)).collect();
+        Ways::new(kernel).update(kernel, &view(egress, &backends), &backends)?;
         plan.switch(kernel)?;
         let inventory = plan.next;
         let program = Rc::new(loaded.xdp(program)?.fd()?.try_clone()?);
@@ -134,6 +146,35 @@ impl Production {
         Ok(self.target(name, self.verdict, growth, handled))
     }
 
+    /// As it must treat answers of `vip`.
+    pub fn returning(&self, name: &'static str, vip: IpAddr, growth: i32) -> Result<Target> {
+        let index = self.inventory.vip(vip).with_context(|| format!("no VIP {vip}"))?.index;
+        let state = Rc::clone(&self.state);
+        let handled: Handled = Rc::new(move || {
+            let map = state.ebpf.map("RETURN_COUNTERS").context("no map RETURN_COUNTERS")?;
+            let counters: PerCpuArray<&MapData, Raw<Counter>> = map.try_into()?;
+            Ok(packets(&counters.get(&index, 0)?))
+        });
+        Ok(self.target(name, self.verdict, growth, handled))
+    }
+
+    /// Clients whose way back is known.
+    pub fn clients(&self) -> Result<usize> {
+        let map = self.state.ebpf.map("RETURN_PATHS").context("no map RETURN_PATHS")?;
+        let paths: HashMap<&MapData, Raw<ReturnKey>, Raw<ReturnValue>> = map.try_into()?;
+        Ok(paths.keys().collect::<Result<Vec<_>, _>>()?.len())
+    }
+
+    /// The map of the ways back, and how much memory it takes.
+    pub fn memory_of_return_paths(&self, scenario: &'static str) -> Result<Memory> {
+        let map = self.state.ebpf.map("RETURN_PATHS").context("no map RETURN_PATHS")?;
+        let Map::LruHashMap(data) = map else { bail!("RETURN_PATHS is of another kind") };
+        let fdinfo = fs::read_to_string(format!("/proc/self/fdinfo/{}", data.fd().as_fd().as_raw_fd()))?;
+        let bytes = fdinfo.lines().find_map(|line| line.strip_prefix("memlock:")?.trim().parse().ok());
+        let bytes = bytes.context("the kernel does not say how much memory a map takes")?;
+        Ok(Memory { scenario, map: "RETURN_PATHS", entries: data.info()?.max_entries(), bytes })
+    }
+
     fn target(&self, name: &'static str, verdict: Action, growth: i32, handled: Handled) -> Target {
         Target { name, program: Rc::clone(&self.program), verdict, growth, handled: Some(handled) }
     }
@@ -160,8 +201,29 @@ fn config(role: Role, services: Services, limits: Limits) -> Config {
     Config { local, services }
 }
 
-/// One route to all backends, by a neighbour on `egress`.
-fn view(egress: &Interface, backends: &[(IpAddr, u32)]) -> View {
+/// Where frames leave by.
+struct Egress<'a> {
+    /// Toward backends, or PoP hosts.
+    interface: &'a Interface,
+    /// Toward clients, where the program sends to them.
+    access: Option<&'a Interface>,
+}
+
+fn pop_role() -> Role {
+    Role::Pop(PopRole {
+        tunnel_source_ipv4: Some(at::TUNNEL_SOURCE_V4.into()),
+        tunnel_source_ipv6: Some(at::TUNNEL_SOURCE_V6.into()),
+        hash_seed: *b"bench of anycast",
+        allow_small_mtu: true,
+        icmp: Icmp::default(),
+        transition_secs: 300,
+        gue_port: GUE_PORT,
+    })
+}
+
+/// One route to all backends, by a neighbour on the egress interface.
+fn view(egress: &Egress<'_>, backends: &[(IpAddr, u32)]) -> View {
+    let Egress { interface: egress, access } = egress;
     let hop = |via| Hop { ifindex: egress.ifindex, via, weight: 1 };
     let key = |address| NeighbourKey { ifindex: egress.ifindex, address };
     let routes = backends.iter().map(|(address, _)| {
@@ -170,13 +232,19 @@ fn view(egress: &Interface, backends: &[(IpAddr, u32)]) -> View {
     });
     let neighbours =
         backends.iter().map(|(address, _)| (key(at::next_hop(*address)), at::NEXT_HOP_MAC)).collect::<BTreeMap<_, _>>();
-    let link = Link {
-        name: egress.name.clone(),
-        egress_ifindex: egress.ifindex,
+    let link = |interface: &Interface| Link {
+        name: interface.name.clone(),
+        egress_ifindex: interface.ifindex,
         mac: at::EGRESS_MAC,
         vlan_id: None,
         mtu_bytes: 1500,
         up: true,
     };
-    View { routes: routes.collect(), neighbours, links: BTreeMap::from([(egress.ifindex, link)]), ..View::default() }
+    let interfaces = access.iter().chain([egress]);
+    View {
+        routes: routes.collect(),
+        neighbours,
+        links: interfaces.map(|interface| (interface.ifindex, link(interface))).collect(),
+        access: access.iter().map(|interface| interface.ifindex).collect(),
+    }
 }

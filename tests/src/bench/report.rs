@@ -19,6 +19,21 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Throughput of live frames.
     pub live: Vec<LiveRow>,
+    /// Memory of the maps that scenarios ask for it.
+    pub memory: Vec<Memory>,
+}
+
+/// How much memory a map takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Memory {
+    /// Scenario.
+    pub scenario: &'static str,
+    /// Name of the map.
+    pub map: &'static str,
+    /// Its capacity.
+    pub entries: u32,
+    /// What the kernel says that it takes.
+    pub bytes: u64,
 }
 
 /// One program in one scenario.
@@ -61,8 +76,9 @@ pub struct BarResult {
 
 impl Report {
     /// What was measured on this CPU of this machine.
-    pub fn new(cpu: usize, rows: Vec<Row>, live: Vec<LiveRow>) -> Self {
-        Self { kernel: machine::kernel(), cpu_model: machine::cpu_model(), cpu, load: machine::load(), rows, live }
+    pub fn new(cpu: usize, rows: Vec<Row>, live: Vec<LiveRow>, memory: Vec<Memory>) -> Self {
+        let (kernel, cpu_model, load) = (machine::kernel(), machine::cpu_model(), machine::load());
+        Self { kernel, cpu_model, cpu, load, rows, live, memory }
     }
 
     /// Was every bar met that there is a value for?

@@ -2,7 +2,7 @@
 
 use anycast_common::{bench::ADDRESSES, header::ETHERNET_BYTES};
 use anycast_xdp::desired::Limits;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use super::{
     addresses as at,
@@ -12,9 +12,11 @@ use super::{
     live::LiveScenario,
     options::Options,
     production::{Production, Programs},
+    report::Memory,
     services::{self, POOL_ARMED, POOL_HUNDRED, POOL_ONE, POOL_ONE_V6},
     target::Target,
     world::World,
+    wrapper::{Mode, Wrapper},
 };
 use crate::packet::Packet;
 
@@ -35,6 +37,13 @@ const MAGLEV_LISTENERS: &str = "maglev_100_listeners";
 /// A VIP with everything that a VIP can have: [`services::POOL_ARMED`].
 const ARMED: &str = "armed";
 
+/// IPv4 in IPv4 on a gateway, one client: what many clients are compared with.
+const V4_GATEWAY: &str = "v4_gateway";
+/// A gateway's program with packets for a VIP whose answers go through PoPs.
+const RETURN_POP: &str = "gateway_return_pop";
+/// Clients that a gateway knows, where they are many.
+const CLIENTS: u32 = 1 << 20;
+
 /// Length of an IPv4 frame: the shortest that Ethernet knows, without its checksum and four bytes of padding over.
 const FRAME_BYTES_V4: usize = 64;
 /// Length of an IPv6 frame.
@@ -49,6 +58,10 @@ pub struct Scenario {
     pub feed: Feed,
     /// Floors first.
     pub rows: Vec<Planned>,
+    /// Where frames come in, if not by the access wire.
+    pub ingress: Option<u32>,
+    /// How much memory a map takes that the scenario is about.
+    pub memory: Option<Memory>,
 }
 
 /// One program in a scenario.
@@ -71,7 +84,7 @@ pub fn all(floors: &Floors, programs: &Programs, world: &World, options: &Option
         }
         Ok(())
     };
-    let Programs { pop, gateway, .. } = programs;
+    let Programs { pop, gateway, returning_pop, .. } = programs;
     add(V4, &|_| one_flow_v4(floors, pop))?;
     add(V6, &|_| one_flow_v6(floors, pop))?;
     add("v4_no_vip", &|name| no_vip(name, tcp_v4(at::NO_VIP_V4), floors, pop))?;
@@ -79,8 +92,10 @@ pub fn all(floors: &Floors, programs: &Programs, world: &World, options: &Option
     add("v4_new_flows", &|name| many_flows(name, Flows::New, floors, pop))?;
     add("v4_million_flows", &|name| many_flows(name, Flows::Many(1 << 20), floors, pop))?;
     add("v4_100k_vips", &|name| many_vips(name, floors, world))?;
-    add("v4_gateway", &|name| decapsulation(name, &tcp_v4(at::VIP_V4), floors, gateway))?;
-    add("v6_gateway", &|name| decapsulation(name, &tcp_v6(at::VIP_V6), floors, gateway))?;
+    add(V4_GATEWAY, &|name| decapsulation(name, floors, gateway))?;
+    add("v6_gateway", &|name| decapsulation(name, floors, gateway))?;
+    add("v4_gateway_million_clients", &|name| many_clients(name, floors, world))?;
+    add("v4_return", &|name| answers(name, floors, returning_pop, world))?;
     Ok(scenarios)
 }
 
@@ -146,22 +161,51 @@ fn many_vips(name: &'static str, floors: &Floors, world: &World) -> Result<Scena
     Ok(scenario)
 }
 
-fn decapsulation(name: &'static str, inner: &[u8], floors: &Floors, gateway: &Production) -> Result<Scenario> {
-    let inner = &inner[ETHERNET_BYTES..];
-    let (outer, vip, growth) = if name.starts_with("v4") {
-        (Packet::v4(at::TUNNEL_SOURCE_V4, at::BACKEND_V4), at::VIP_V4.parse()?, -20)
-    } else {
-        (Packet::v6(at::TUNNEL_SOURCE_V6, at::BACKEND_V6), at::VIP_V6.parse()?, -40)
-    };
-    let mut scenario = Scenario::new(name, Feed::new(outer.as_outer().encapsulating(inner).build()));
-    scenario.floors([floors.pass()?]);
-    scenario.add_as_is(gateway.decapsulating("gateway", vip, growth)?, None);
+fn decapsulation(name: &'static str, floors: &Floors, gateway: &Production) -> Result<Scenario> {
+    let (vip, pop, growth) =
+        if name == V4_GATEWAY { (at::VIP_V4, at::VIP_POP_V4, -20) } else { (at::VIP_V6, at::VIP_POP_V6, -40) };
+    let mut scenario = Scenario::new(name, Feed::new(in_tunnel(vip)));
+    let floor = floors.decap(growth)?;
+    let bar = Bar { against: Against::NetOf(RowName { scenario: name, target: floor.name }), most: 1.2 };
+    scenario.floors([floors.pass()?, floor]);
+    scenario.add_as_is(gateway.decapsulating("gateway", vip.parse()?, growth)?, Some(bar));
+    scenario.add_frame(gateway.decapsulating(RETURN_POP, pop.parse()?, growth)?, in_tunnel(pop), Some(bar));
+    Ok(scenario)
+}
+
+fn many_clients(name: &'static str, floors: &Floors, world: &World) -> Result<Scenario> {
+    // The kernel keeps some elements for each CPU, and would recycle others before the last are used.
+    let limits = Limits { return_clients: CLIENTS + CLIENTS / 16, ..Limits::default() };
+    let gateway = Production::gateway(world, services::gateway()?, limits)?;
+    let feed = Feed::new(in_tunnel(at::VIP_POP_V4)).flows(Flows::Clients(CLIENTS));
+    let target = gateway.decapsulating(RETURN_POP, at::VIP_POP_V4.parse()?, -20)?;
+    // Each has its turn once in so many packets.
+    Wrapper::load(target.clone(), feed.clone(), Mode::Loop, world.access.near.ifindex, CLIENTS / 16)?.run(CLIENTS)?;
+    let known = gateway.clients()?;
+    ensure!(known == CLIENTS as usize, "of {CLIENTS} clients the gateway knows {known}");
+    let mut scenario = Scenario::new(name, feed);
+    scenario.memory = Some(gateway.memory_of_return_paths(name)?);
+    scenario.floors([floors.pass()?, floors.decap(-20)?]);
+    let bar = Bar { against: Against::NetOf(RowName { scenario: V4_GATEWAY, target: RETURN_POP }), most: 3.0 };
+    scenario.add_as_is(target, Some(bar));
+    Ok(scenario)
+}
+
+fn answers(name: &'static str, floors: &Floors, pop: &Production, world: &World) -> Result<Scenario> {
+    let answer = Packet::from_to(at::VIP_POP_V4, at::CLIENT_V4).tcp(at::PORT, 31337).pad_to(FRAME_BYTES_V4).build();
+    let outer = Packet::v4(at::BACKEND_V4, at::TUNNEL_SOURCE_V4).as_outer();
+    let mut scenario = Scenario::new(name, Feed::new(outer.encapsulating(&answer[ETHERNET_BYTES..]).build()));
+    scenario.ingress = Some(world.backbone.near.ifindex);
+    let floor = floors.send_on(-20)?;
+    let bar = Bar { against: Against::NetOf(RowName { scenario: name, target: floor.name }), most: 1.2 };
+    scenario.floors([floors.pass()?, floor]);
+    scenario.add_as_is(pop.returning("backbone", at::VIP_POP_V4.parse()?, -20)?, Some(bar));
     Ok(scenario)
 }
 
 impl Scenario {
     fn new(name: &'static str, feed: Feed) -> Self {
-        Self { name, feed, rows: Vec::new() }
+        Self { name, feed, rows: Vec::new(), ingress: None, memory: None }
     }
 
     /// Adds floors, which nothing is promised about.
@@ -190,6 +234,16 @@ impl Scenario {
 /// The acknowledgement of a TCP flow: the commonest packet there is, and the shortest.
 fn tcp_v4(destination: &str) -> Vec<u8> {
     Packet::from_to(at::CLIENT_V4, destination).tcp(31337, at::PORT).pad_to(FRAME_BYTES_V4).build()
+}
+
+/// The same as it comes to a gateway.
+fn in_tunnel(vip: &str) -> Vec<u8> {
+    let (outer, inner) = if vip.contains(':') {
+        (Packet::v6(at::TUNNEL_SOURCE_V6, at::BACKEND_V6), tcp_v6(vip))
+    } else {
+        (Packet::v4(at::TUNNEL_SOURCE_V4, at::BACKEND_V4), tcp_v4(vip))
+    };
+    outer.as_outer().encapsulating(&inner[ETHERNET_BYTES..]).build()
 }
 
 fn udp_v4(destination: &str) -> Vec<u8> {

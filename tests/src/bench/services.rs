@@ -66,8 +66,13 @@ pub fn many_vips() -> Services {
 
 /// What a gateway serves: VIPs without pools.
 pub fn gateway() -> Result<Services> {
-    let vips = [("v4", at::VIP_V4), ("v6", at::VIP_V6)];
-    let vips = vips.map(|(name, address)| {
+    let vips = [
+        ("v4", at::VIP_V4, Returns::Direct),
+        ("v6", at::VIP_V6, Returns::Direct),
+        ("pop_v4", at::VIP_POP_V4, Returns::Pop),
+        ("pop_v6", at::VIP_POP_V6, Returns::Pop),
+    ];
+    let vips = vips.map(|(name, address, returns)| {
         Ok(Vip {
             name: name.into(),
             address: address.parse()?,
@@ -75,11 +80,20 @@ pub fn gateway() -> Result<Services> {
             hash: HashOn::Addresses,
             pool: None,
             icmp_echo: IcmpEcho::default(),
-            returns: Returns::default(),
+            returns,
             fallback_pools: Vec::new(),
         })
     });
     Ok(Services { vips: vips.into_iter().collect::<Result<_>>()?, pools: Vec::new() })
+}
+
+/// One VIP whose answers come back to the PoP.
+pub fn returning() -> Result<Services> {
+    let vip = vip("pop", at::VIP_POP_V4.parse()?, false, POOL_ONE);
+    Ok(Services {
+        vips: vec![Vip { returns: Returns::Pop, ..vip }],
+        pools: vec![pool(POOL_ONE, [at::BACKEND_V4.into()], Encap::Ipip)],
+    })
 }
 
 /// A hundred backends.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::report::{BarResult, Report, Row};
+use super::report::{BarResult, Memory, Report, Row};
 
 /// The report as text.
 pub fn table(report: &Report) -> String {
@@ -15,6 +15,9 @@ pub fn table(report: &Report) -> String {
     }
     if !report.live.is_empty() {
         let _ = write!(text, "\nLive frames, millions of packets per second; all of them arrived\n{}\n", live(report));
+    }
+    for Memory { scenario, map, entries, bytes } in &report.memory {
+        let _ = writeln!(text, "\n{map} of {scenario}: {entries} entries, {bytes} bytes");
     }
     text
 }

@@ -4,6 +4,8 @@ use std::{ffi::CString, fs, io, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::addresses as at;
+
 /// An interface.
 #[derive(Clone, Debug)]
 pub struct Interface {
@@ -40,7 +42,19 @@ impl World {
         }
         // Neighbour discovery would add frames of its own to those that are counted.
         fs::write("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1").context("cannot switch IPv6 off")?;
-        Ok(Self { access: Wire::lay("in0", "in1")?, backbone: Wire::lay("bb0", "bb1")? })
+        let world = Self { access: Wire::lay("in0", "in1")?, backbone: Wire::lay("bb0", "bb1")? };
+        world.lead_to_clients()?;
+        Ok(world)
+    }
+
+    /// The kernel's own way to clients, for who asks it.
+    fn lead_to_clients(&self) -> Result<()> {
+        fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("cannot switch forwarding on")?;
+        let near = self.access.near.name.as_str();
+        ip(&["address", "add", at::ACCESS_V4, "dev", near])?;
+        let mac = at::NEXT_HOP_MAC.map(|byte| format!("{byte:02x}")).join(":");
+        ip(&["neigh", "add", at::ACCESS_ROUTER_V4, "lladdr", &mac, "dev", near, "nud", "permanent"])?;
+        ip(&["route", "add", at::CLIENTS_V4, "via", at::ACCESS_ROUTER_V4, "dev", near])
     }
 }
 

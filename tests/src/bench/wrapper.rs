@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Maps of the object that the wrapper does not use, made as small as can be.
-const UNUSED_MAPS: [&str; 2] = ["FLOOR_SERVICES", "FLOOR_ADDRESSES"];
+const UNUSED_MAPS: [&str; 3] = ["FLOOR_SERVICES", "FLOOR_ADDRESSES", "FLOOR_VIPS"];
 
 /// Live frames are handled in batches of this size: NAPI's own.
 const LIVE_BATCH: u32 = 64;

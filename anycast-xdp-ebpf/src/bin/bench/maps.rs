@@ -1,6 +1,6 @@
 //! Every map of the measuring programs.
 
-use anycast_common::bench::{ADDRESSES, SERVICES, Service, Tunnel, Tunnel4, WrapState};
+use anycast_common::bench::{ADDRESSES, Address, SERVICES, Service, Tunnel, Tunnel4, WrapState};
 use aya_ebpf::{
     bindings::BPF_F_NO_PREALLOC,
     macros::map,
@@ -20,9 +20,15 @@ pub static FLOOR_SERVICES: HashMap<Service, Tunnel> = HashMap::with_max_entries(
 /// `floor_encap`: packets forwarded, IPv4 and IPv6.
 #[map]
 pub static FORWARDED: PerCpuArray<u64> = PerCpuArray::with_max_entries(2, 0);
-/// `floor_encap_redirect`: the way out.
+/// `floor_encap_redirect` and `floor_return`: the ways out.
 #[map]
-pub static EGRESS: DevMap = DevMap::with_max_entries(1, 0);
+pub static EGRESS: DevMap = DevMap::with_max_entries(2, 0);
+/// `floor_decap` and `floor_return`: the addresses that tunnels end at.
+#[map]
+pub static FLOOR_TUNNEL_ENDS: HashMap<Address, u32> = HashMap::with_max_entries(256, 0);
+/// The same: VIPs.
+#[map]
+pub static FLOOR_VIPS: HashMap<Address, u32> = HashMap::with_max_entries(SERVICES, BPF_F_NO_PREALLOC);
 /// `floor_ipip_min`: destinations.
 #[map]
 pub static FLOOR_TUNNELS: HashMap<[u8; 4], Tunnel4> = HashMap::with_max_entries(256, 0);

@@ -5,7 +5,9 @@
 
 use core::hint::black_box;
 
-use anycast_common::bench::{FLOWS_MANY, FLOWS_NEW, FLOWS_ONE, STAMPS, WrapConfig, WrapState};
+use anycast_common::bench::{
+    FLOWS_CLIENTS, FLOWS_MANY, FLOWS_NEW, FLOWS_ONE, HEADERS_IPV4, HEADERS_IPV4_IN_IPV4, STAMPS, WrapConfig, WrapState,
+};
 use aya_ebpf::{bindings::xdp_action, helpers::bpf_ktime_get_ns, macros::xdp, programs::XdpContext};
 
 use crate::{
@@ -24,7 +26,7 @@ static WRAP_CONFIG: WrapConfig = WrapConfig {
     frame_bytes: 0,
     growth: 0,
     live: 0,
-    ipv6: 0,
+    headers: HEADERS_IPV4,
     flows: FLOWS_ONE,
     flow_mask: 0,
     destinations: 0,
@@ -62,7 +64,13 @@ fn prepare(ctx: &XdpContext) -> Option<()> {
         // Called for a growth of 0 too, so that every program under test pays the same.
         adjust_head(ctx, -growth).ok()?;
     }
-    if config!(ipv6) == 0 {
+    if config!(headers) == HEADERS_IPV4_IN_IPV4 {
+        let frame = Cursor::new(ctx).window::<58>()?;
+        restore(frame);
+        restore_ipv4(frame);
+        restore_ipv6(frame);
+        vary_client(frame, call);
+    } else if config!(headers) == HEADERS_IPV4 {
         let frame = Cursor::new(ctx).window::<58>()?;
         restore(frame);
         restore_ipv4(frame);
@@ -144,6 +152,16 @@ fn vary<const PORTS: usize, const SOURCE: usize>(frame: Window<58>, call: u64) {
     // Both ports by one store: loads of two and of four bytes can both be forwarded from it.
     frame.set_bytes4::<PORTS>([high, low, port_high, port_low]);
     frame.set_bytes4::<SOURCE>((0xac10_0000 + (flow >> 14)).to_be_bytes());
+}
+
+/// Gives the packet inside its client, of 172.16.0.0/12. The number of clients is a power of two and the multiplier is odd, so
+/// each has its turn before the first comes again.
+#[inline(always)]
+fn vary_client(frame: Window<58>, call: u64) {
+    if config!(flows) == FLOWS_CLIENTS {
+        let client = (call as u32).wrapping_mul(0x9e37_79b1) & config!(flow_mask);
+        frame.set_bytes4::<46>((0xac10_0000 + client).to_be_bytes());
+    }
 }
 
 /// Gives the packet of this call its IPv4 destination, at random.

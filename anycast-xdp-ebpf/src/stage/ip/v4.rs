@@ -4,7 +4,7 @@ use anycast_common::{
     checksum,
     flow::{self, FlowKey, Transport},
     header::{ETHERTYPE_IPV4, IPV4_BYTES, icmp_is_error, protocol},
-    map::{BackendEntry, TunnelKey, TunnelPolicy, VipEntry, tunnel_key, v4_mapped},
+    map::{BackendEntry, TunnelPolicy, VipEntry},
     outcome::Outcome,
 };
 
@@ -12,7 +12,7 @@ use aya_ebpf::bindings::{bpf_fib_lookup, xdp_md};
 
 use super::{super::transition, Header, INNER_WRITTEN_BYTES, Ip, Upper, end_of_word, join, part, with_end_of_word};
 use crate::{
-    maps,
+    maps::{self, KeyWords},
     packet::{Cursor, Window},
 };
 
@@ -59,7 +59,7 @@ impl Ip for V4 {
     #[inline(always)]
     fn vip_index(address: u32) -> Option<u32> {
         // SAFETY: the value is copied at once; a value that changes under the copy is caught by the entry's own address.
-        unsafe { maps::VIP4.get(address.to_ne_bytes()).copied() }
+        unsafe { maps::VIP4.get(address).copied() }
     }
 
     #[inline(always)]
@@ -68,8 +68,9 @@ impl Ip for V4 {
     }
 
     #[inline(always)]
-    fn with_family(address: u32) -> TunnelKey {
-        tunnel_key(4, v4_mapped(address.to_ne_bytes()))
+    fn with_family(address: u32) -> KeyWords {
+        let mapped = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
+        [u32::from_ne_bytes([0, 0, 0, 4]), 0, 0, mapped, address]
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 use anycast_common::{
     flow::{self, FlowKey, Transport},
     header::{ETHERTYPE_IPV6, IPV6_BYTES, icmpv6_is_error, protocol},
-    map::{BackendEntry, TunnelKey, TunnelPolicy, VipEntry, tunnel_key},
+    map::{BackendEntry, TunnelPolicy, VipEntry},
     outcome::Outcome,
 };
 
@@ -14,19 +14,12 @@ use super::{
     Header, INNER_WRITTEN_BYTES, Ip, Upper, end_of_word, join, part, with_end_of_word,
 };
 use crate::{
-    maps,
+    maps::{self, KeyWords},
     packet::{Cursor, Window},
 };
 
 /// IPv6 (RFC 8200).
 pub struct V6;
-
-/// The 16 bytes of an IPv6 address.
-#[inline(always)]
-fn bytes(address: [u32; 4]) -> [u8; 16] {
-    // SAFETY: same size, and every bit pattern is a valid byte array.
-    unsafe { core::mem::transmute(address) }
-}
 
 impl Ip for V6 {
     type Address = [u32; 4];
@@ -62,7 +55,7 @@ impl Ip for V6 {
     #[inline(always)]
     fn vip_index(address: [u32; 4]) -> Option<u32> {
         // SAFETY: as for IPv4.
-        unsafe { maps::VIP6.get(bytes(address)).copied() }
+        unsafe { maps::VIP6.get(address).copied() }
     }
 
     #[inline(always)]
@@ -71,8 +64,8 @@ impl Ip for V6 {
     }
 
     #[inline(always)]
-    fn with_family(address: [u32; 4]) -> TunnelKey {
-        tunnel_key(6, bytes(address))
+    fn with_family([a, b, c, d]: [u32; 4]) -> KeyWords {
+        [u32::from_ne_bytes([0, 0, 0, 6]), a, b, c, d]
     }
 
     #[inline(always)]

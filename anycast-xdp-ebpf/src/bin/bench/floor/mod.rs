@@ -1,9 +1,11 @@
 //! Floors: the least that a program of some kind can do. They are what ratios are taken against.
 
+mod decap;
 mod encap;
 mod ethernet;
 mod ipip;
 mod lookup;
+mod returns;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};
 
