@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use super::{
+    super::clock::now_ns,
     machine::Machine,
     maps::Value,
     memory::{MAP, Memory},
@@ -93,14 +94,6 @@ fn map_and_key(machine: &Machine<'_>, handle: u64, key: u64) -> Result<(usize, V
 
 fn status(is_done: bool) -> u64 {
     if is_done { 0 } else { FAILED }
-}
-
-/// `CLOCK_MONOTONIC`, which the kernel's helpers read as well.
-fn now_ns() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec of this function. The clock is always there, and zero is a time as well.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
 }
 
 /// The sum of `to` less that of `from`, folded to 16 bits as kernels do from 6.13 on ("bpf: bpf_csum_diff: optimize and

@@ -9,6 +9,7 @@ use super::*;
 use crate::oracle::{
     model::{self, CounterKey, Program, Verdict},
     subject::Counters,
+    tables::Path,
 };
 
 const INTERFACES: [Interface; 2] =
@@ -58,6 +59,10 @@ impl Subject for Faulty {
 
     fn counters(&self) -> anyhow::Result<Counters> {
         Ok(self.counters.clone())
+    }
+
+    fn paths(&mut self) -> anyhow::Result<Vec<Path>> {
+        Ok(Vec::new())
     }
 }
 

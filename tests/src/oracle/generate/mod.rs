@@ -65,7 +65,7 @@ pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], 
     let more_bytes = if is_jumbo { rng.usize(..JUMBO_FRAME_BYTES_MAX) } else { 0 };
     let packet = match program {
         Program::Pop | Program::Backbone => to_pop::packet(rng, &tables.pop, more_bytes),
-        Program::Gateway => to_gateway::packet(rng, &tables.gateway, more_bytes),
+        Program::Gateway | Program::GatewayReturn => to_gateway::packet(rng, &tables.gateway, more_bytes),
     };
     let mut frame = mutate::frame(rng, packet);
     frame.truncate(if is_jumbo { JUMBO_FRAME_BYTES_MAX } else { FRAME_BYTES_MAX });

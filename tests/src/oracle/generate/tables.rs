@@ -13,8 +13,8 @@ use super::{Interface, address, bytes, one_in, pick};
 use crate::oracle::{
     model::Family,
     tables::{
-        Answers, Backend, Begun, Echo, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool, PopTables, Route,
-        Tables, Transition, Vip,
+        Answers, Backend, Begun, Echo, GatewayReturns, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool,
+        PopReturns, PopTables, Route, Tables, Transition, Vip,
     },
 };
 
@@ -44,7 +44,8 @@ fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
         echo: !one_in(rng, 4),
         errors: !one_in(rng, 4),
     };
-    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links }
+    let returns = PopReturns::default();
+    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links, returns }
 }
 
 fn link(rng: &mut Rng, interfaces: &[Interface]) -> Link {
@@ -231,7 +232,9 @@ fn gateway(rng: &mut Rng) -> GatewayTables {
     let mut vips: Vec<IpAddr> = (0..rng.usize(1..=8)).map(|_| any_family(rng)).collect();
     vips.retain(|vip| !tunnel_addresses.contains(vip));
     let gre_keys = if rng.bool() { Vec::new() } else { (0..rng.usize(1..=3)).map(|_| gre_key(rng)).collect() };
-    GatewayTables { tunnel_addresses, allowed_sources, vips, gre_keys, gue_port: pick(rng, &[6080, 53, 1, 65_535]) }
+    let gue_port = pick(rng, &[6080, 53, 1, 65_535]);
+    let returns = GatewayReturns::default();
+    GatewayTables { tunnel_addresses, allowed_sources, vips, gre_keys, gue_port, returns }
 }
 
 fn any_family(rng: &mut Rng) -> IpAddr {

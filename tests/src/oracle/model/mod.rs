@@ -32,6 +32,19 @@ pub enum Program {
     Backbone,
     /// Backbone interfaces of a gateway.
     Gateway,
+    /// The egress of a gateway's interfaces. The frame leaves by the interface of the input.
+    GatewayReturn,
+}
+
+impl Program {
+    /// Programs of one host count in the same counters: the one that stands for both.
+    #[must_use]
+    pub fn host(self) -> Self {
+        match self {
+            Self::Pop | Self::Backbone => Self::Pop,
+            Self::Gateway | Self::GatewayReturn => Self::Gateway,
+        }
+    }
 }
 
 /// A packet and where it came in.
@@ -82,6 +95,10 @@ pub enum CounterKey {
     VipDrop(Program, usize, u32),
     /// What went toward one backend (pool, backend).
     Backend(usize, usize),
+    /// Answers of one VIP on their way back.
+    Returned(Program, usize),
+    /// What a gateway sent toward one PoP host, by position of the allowed source.
+    Peer(usize),
     /// An index of this table that belongs to nothing. Nothing is ever counted there.
     Stray(Program, &'static str, u32),
 }
@@ -130,6 +147,7 @@ pub fn run(tables: &Tables, input: &Input) -> Verdict {
             };
         }
         Program::Pop => pop::run(&tables.pop, input, layer2, &mut facts),
+        Program::GatewayReturn => unimplemented!("socket buffers have no model"),
         Program::Gateway => gateway::run(&tables.gateway, input, layer2, &mut facts),
     };
     match result {
