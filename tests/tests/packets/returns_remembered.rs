@@ -212,6 +212,18 @@ fn clamped(family: usize) -> Vec<Row> {
         }
     }
     let syn = |mss: u16| Packet::from_to(CLIENT[family], vip).tcp_syn(1, 80).tcp_options(&FRONT(mss)).build_ip();
+    // Behind the end of the header, lengths are not counted on into the ports.
+    let wraps = || {
+        let syn =
+            Packet::from_to(CLIENT[family], vip).tcp_syn(0x0204, 9000).tcp_options(&[&[5, 44][..], &[1; 38]].concat());
+        syn.build_ip()
+    };
+    let ipip = Came { tunnel: Tunnel::Ipip, source: "10.3.0.2", peer: 0 };
+    rows.push(
+        gateway(format!("{kind}: a SYN with an option of 44 bytes stays"), ipip.around(&wraps(), GUE_PORT))
+            .decapsulated(vip, wraps())
+            .remembering(ipip.path(CLIENT[family], family)),
+    );
     let unknown = Came { tunnel: Tunnel::Ipip, source: "10.3.8.1", peer: 2 };
     rows.push(
         gateway(format!("{kind}: a SYN by a PoP to which no way is known stays"), unknown.around(&syn(9000), GUE_PORT))
