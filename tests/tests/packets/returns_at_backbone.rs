@@ -108,8 +108,10 @@ fn of_tunnel(vip: &'static str, way: &Way, family: usize) -> Vec<Row> {
     let datagram = from_vip().udp(53, 4321).payload_len(77).build_ip();
     let header_only = from_vip().ttl(2).build_ip();
     let row = |what: &str, packet: Packet| backbone(format!("{}: {what}", name(vip, way)), packet);
+    let from_vip_to_narrow = Packet::from_to(vip, client::NARROW[family]);
     let padded = around(way, &header_only).pad_to(ETHERNET_BYTES + outer_bytes(way) + header_only.len() + 9);
     let too_long = Packet::from_to(vip, client::NARROW[family]).df().tcp(80, 4321).payload_len(1400).build_ip();
+    let too_long_capable = from_vip_to_narrow.dscp_ecn(2).df().tcp(80, 4321).payload_len(1400).build_ip();
     vec![
         returned_as_is(row("a datagram goes on", around(way, &datagram)), vip, &datagram),
         returned_as_is(row("a TTL of 2 goes on as 1", around(way, &header_only)), vip, &header_only),
@@ -141,6 +143,12 @@ fn of_tunnel(vip: &'static str, way: &Way, family: usize) -> Vec<Row> {
             &too_long,
         ),
         told(
+            row("too long and marked, it is told without the mark", around(way, &too_long_capable).dscp_ecn(0x03)),
+            vip,
+            way,
+            &too_long_capable,
+        ),
+        told(
             row("too long and tagged, it is told without tags", around(way, &too_long).service_vlan(9).vlan(8)),
             vip,
             way,
@@ -168,6 +176,7 @@ fn told(row: Row, vip: &'static str, way: &Way, inner: &[u8]) -> Row {
     let came = row.input.frame.clone();
     let frame = turned
         .ttl(64)
+        .dscp_ecn(0xc0)
         .ethernet(came[6..12].try_into().expect("six bytes"), came[..6].try_into().expect("six bytes"))
         .raw_ip(turn_round)
         .build();
