@@ -43,6 +43,7 @@ pub(super) fn call(machine: &mut Machine<'_>, number: i32, arguments: [u64; 5]) 
             Ok(if is_there { XDP_REDIRECT } else { third & 3 })
         }
         65 => Ok(status(machine.memory.adjust_tail(second as i32))),
+        69 => super::routes::look_up(&mut machine.memory, second).context("bpf_fib_lookup"),
         // bpf_xdp_get_buff_len.
         188 => Ok(machine.memory.frame().len() as u64),
         // bpf_xdp_load_bytes.
@@ -120,7 +121,6 @@ fn name(number: i32) -> &'static str {
         23 => "bpf_redirect",
         25 => "bpf_perf_event_output",
         54 => "bpf_xdp_adjust_meta",
-        69 => "bpf_fib_lookup",
         125 => "bpf_ktime_get_boot_ns",
         130 => "bpf_ringbuf_output",
         131 => "bpf_ringbuf_reserve",

@@ -16,6 +16,7 @@ mod maps;
 mod memory;
 mod object;
 mod report;
+mod routes;
 
 use anycast_common::map::Counter;
 use anycast_xdp::objects;

@@ -19,12 +19,13 @@ const INTERFACES: [Interface; 2] =
 struct Faulty {
     tables: Tables,
     counters: Counters,
+    paths: Vec<Path>,
     fault: fn(&Input, &mut Verdict),
 }
 
 impl Faulty {
     fn new(fault: fn(&Input, &mut Verdict)) -> Self {
-        Self { tables: Tables::default(), counters: Counters::new(), fault }
+        Self { tables: Tables::default(), counters: Counters::new(), paths: Vec::new(), fault }
     }
 }
 
@@ -46,6 +47,7 @@ impl Subject for Faulty {
     fn run(&mut self, input: &Input) -> anyhow::Result<(u32, Vec<u8>)> {
         let mut verdict = model::run(&self.tables, input);
         (self.fault)(input, &mut verdict);
+        self.paths = verdict.paths(&self.tables, input).unwrap_or_default();
         for (key, growth) in verdict.counts {
             let total = self.counters.entry(key).or_default();
             *total = *total + growth;
@@ -62,7 +64,7 @@ impl Subject for Faulty {
     }
 
     fn paths(&mut self) -> anyhow::Result<Vec<Path>> {
-        Ok(Vec::new())
+        Ok(self.paths.clone())
     }
 }
 
@@ -110,6 +112,13 @@ fn wrong_action_is_found() {
     )
     .unwrap_err();
     assert!(failure.difference.lines[0].starts_with("action: expected 3 (Tx), is 4"));
+}
+
+#[test]
+fn way_of_a_client_that_is_not_remembered_is_found() {
+    let failure = run_against(|_, verdict| verdict.remembers = None, 20_000).unwrap_err();
+    assert_eq!(failure.input.program, Program::Gateway);
+    assert!(failure.difference.lines[0].starts_with("ways of clients: "), "{:?}", failure.difference.lines);
 }
 
 #[test]
