@@ -13,7 +13,7 @@ use crate::oracle::{
 };
 
 const INTERFACES: [Interface; 2] =
-    [Interface { ifindex: 1, mac: [2, 0, 0, 0, 0, 1] }, Interface { ifindex: 2, mac: [2, 0, 0, 0, 0, 2] }];
+    [Interface { ifindex: 101, mac: [2, 0, 0, 0, 1, 1] }, Interface { ifindex: 103, mac: [2, 0, 0, 0, 1, 3] }];
 
 /// Answers as the model does, but for its fault.
 struct Faulty {
@@ -116,7 +116,7 @@ fn wrong_action_is_found() {
 
 #[test]
 fn way_of_a_client_that_is_not_remembered_is_found() {
-    let failure = run_against(|_, verdict| verdict.remembers = None, 20_000).unwrap_err();
+    let failure = run_against(|_, verdict| verdict.remembers = None, CASES_FOR_EVERY_OUTCOME).unwrap_err();
     assert_eq!(failure.input.program, Program::Gateway);
     assert!(failure.difference.lines[0].starts_with("ways of clients: "), "{:?}", failure.difference.lines);
 }
