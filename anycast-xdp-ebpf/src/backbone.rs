@@ -99,7 +99,7 @@ fn inner<F: Frames, O: Bounce, I: Bounce, W: Observer>(
     }
     let ecn = (ecn != header.tos & 3).then_some(ecn);
     let way = Way { l2_bytes, outer_bytes, ecn };
-    match onward::<F, O, I>(ctx, l3, &header, &way) {
+    match onward::<F, O, I, W>(ctx, l3, &header, &way) {
         Ok(egress) => {
             count::returned(vip_index, header.length);
             verdict::sent(egress)
@@ -117,7 +117,7 @@ struct Way {
 
 /// Toward the client by the kernel's routes.
 #[inline(always)]
-fn onward<F: Frames, O: Bounce, I: Bounce>(
+fn onward<F: Frames, O: Bounce, I: Bounce, W: Observer>(
     ctx: &XdpContext,
     l3: Cursor,
     header: &Header<I>,
@@ -127,6 +127,7 @@ fn onward<F: Frames, O: Bounce, I: Bounce>(
         Route::To { ifindex, smac, dmac } => {
             let link_index = maps::returns::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
             let link: &LinkEntry = maps::link(link_index).ok_or(Outcome::NoReturnRoute)?;
+            W::neighbour(link_index, dmac);
             release::run::<I>(ctx, way.l2_bytes, way.outer_bytes, way.ecn, link, smac, dmac)?;
             if link.ifindex == ctx.ingress_ifindex() as u32 {
                 Ok(Egress::Transmit)

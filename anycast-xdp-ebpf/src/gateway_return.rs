@@ -67,10 +67,8 @@ fn answer<I: Wrap, W: Observer>(ctx: &TcContext) -> i32 {
         _ => Err(Outcome::NextHopUnresolved),
     };
     match sent {
-        Ok((action, packets)) => {
-            // Of a packet that is to be cut into segments, the headers are sent with each.
-            let bytes = room as u64;
-            count::returned_to(vip_index, path.peer_index, Counter { packets, bytes });
+        Ok((action, sent)) => {
+            count::returned_to(vip_index, path.peer_index, sent);
             action
         }
         Err(Outcome::TooBigAnswered) => {
@@ -97,7 +95,7 @@ fn read<I: Wrap>(ctx: &TcContext, room: usize) -> Option<(Cursor, Header<I>)> {
     Some((l3, I::quoted(l3, room)?))
 }
 
-/// Wraps the packet and chooses its egress. Gives the action, and how many packets it will be.
+/// Wraps the packet and chooses its egress. Gives the action, and how many packets and bytes it will be.
 #[inline(always)]
 fn toward<O: Wrap, I: Wrap, W: Observer>(
     ctx: &TcContext,
@@ -105,7 +103,7 @@ fn toward<O: Wrap, I: Wrap, W: Observer>(
     header: &Header<I>,
     path: ReturnPath,
     peer: &BackendEntry,
-) -> Result<(i32, u64), Outcome> {
+) -> Result<(i32, Counter), Outcome> {
     // SAFETY: the context is the one that the kernel gave to this program.
     let hash = u64::from(unsafe { bpf_get_hash_recalc(ctx.skb.skb) }).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let way = next_hop::of::<W>(peer, hash)?;
@@ -125,7 +123,7 @@ fn toward<O: Wrap, I: Wrap, W: Observer>(
         // SAFETY: a helper without pointers.
         unsafe { bpf_redirect(way.link.ifindex, 0) as i32 }
     };
-    Ok((action, fit.packets))
+    Ok((action, fit.sent))
 }
 
 #[inline(always)]

@@ -39,6 +39,9 @@ pub trait Observer {
     /// The next hop's cell was read.
     #[inline(always)]
     fn next_hop(_member: u16, _cell: u64) {}
+    /// The kernel's routes gave this neighbour on this link.
+    #[inline(always)]
+    fn neighbour(_link_index: u16, _mac: [u8; 6]) {}
 }
 
 /// The observer of the fast path.
@@ -107,6 +110,13 @@ impl Observer for Explainer {
             explanation.member = member as u32;
             explanation.next_hop = cell;
         });
+    }
+
+    #[inline(always)]
+    fn neighbour(link_index: u16, mac: [u8; 6]) {
+        let [low, high] = link_index.to_le_bytes();
+        let cell = [mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], low, high];
+        Self::next_hop(0, u64::from_le_bytes(cell));
     }
 }
 

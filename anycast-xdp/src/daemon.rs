@@ -76,7 +76,9 @@ pub async fn run(mut config: Config, reread: Reread) -> Result<()> {
             () = sleep_until(next_change.unwrap_or_else(Instant::now)), if next_change.is_some() => {
                 running.update_bindings(&mut loaded).await?;
             }
-            _ = hangup.recv() => (loaded, running) = reload(&pins, &mut config, &reread, (loaded, running)).await?,
+            _ = hangup.recv() => {
+                (loaded, running) = Box::pin(reload(&pins, &mut config, &reread, (loaded, running))).await?;
+            }
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 pub use self::explained::{
     Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
-    ExplainedVip,
+    ExplainedPop, ExplainedVip,
 };
 use crate::desired::{HashOn, Icmp, IcmpEcho, Returns, State};
 
@@ -203,6 +203,19 @@ pub struct VipStats {
     pub dropped: Count,
     /// Dropped, by reason label.
     pub reasons: BTreeMap<String, Count>,
+    /// Its answers on their way back, which are none of the above.
+    #[serde(rename = "return")]
+    pub returns: ReturnStats,
+}
+
+/// Counters of a VIP's answers on their way back: on a gateway those that the stack sends, on a PoP those that tunnels
+/// bring.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReturnStats {
+    /// On a gateway sent toward a PoP, on a PoP handed to the driver toward the client.
+    pub returned: Count,
+    /// Everything else that became of them, by outcome label.
+    pub outcomes: BTreeMap<String, Count>,
 }
 
 /// Counters of one backend.

@@ -8,6 +8,8 @@ use std::{
     process::{Command, Output},
 };
 
+use anycast_common::outcome::Outcome;
+
 /// An instance that no test starts.
 const NO_INSTANCE: &str = "cli-test-nothing-here";
 
@@ -219,4 +221,12 @@ fn reference_pages_are_fresh() {
         let kept = std::fs::read_to_string(docs(&format!("reference/{page}.md"))).unwrap_or_default();
         assert!(stdout(&output) == kept, "stale: anycast-xdp docs {page} > docs/reference/{page}.md");
     }
+}
+
+#[test]
+fn page_on_the_datapath_has_every_outcome() {
+    let page = std::fs::read_to_string(docs("datapath.md")).unwrap();
+    let labels = Outcome::ALL.iter().map(|outcome| outcome.label());
+    let missing: Vec<_> = labels.filter(|label| !page.contains(&format!("`{label}`"))).collect();
+    assert_eq!(missing, Vec::<&str>::new(), "outcomes that docs/datapath.md does not tell of");
 }

@@ -1,6 +1,7 @@
 //! The kernel's verifier accepts every program.
 
 use anycast_xdp::{dataplane::loader, desired::Limits};
+use aya::programs::ProgramType;
 
 #[test]
 fn every_program_passes_the_verifier() {
@@ -10,31 +11,24 @@ fn every_program_passes_the_verifier() {
         return;
     }
     let mut loaded = loader::load(None, &Limits::default(), Some(&[7; 16])).expect("maps");
-    let linear = [
-        "pop",
-        "backbone",
-        "one_arm",
-        "gateway",
-        "explain_pop",
-        "explain_backbone",
-        "explain_one_arm",
-        "explain_gateway",
-    ]
-    .map(str::to_owned);
-    let frags = linear.each_ref().map(|name| format!("{name}_frags"));
-    let xdp = linear.iter().chain(&frags).map(|name| (name.as_str(), false));
-    let classifiers = ["gateway_return"].into_iter().map(|name| (name, true));
-    for (name, is_classifier) in xdp.chain(classifiers) {
-        let info = if is_classifier {
-            loaded.classifier(name).map(|program| program.info())
-        } else {
-            loaded.xdp(name).map(|program| program.info())
-        };
-        let info = info.unwrap_or_else(|error| panic!("{name}: {error:#}")).expect("info");
-        println!(
-            "{name}: {} bytes of machine code, {:?} instructions verified",
-            info.size_jitted(),
-            info.verified_instruction_count()
-        );
+    let programs = loaded.ebpf.programs().map(|(name, program)| (name.to_owned(), program.prog_type()));
+    let mut programs: Vec<_> = programs.collect();
+    programs.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for kind in [ProgramType::Xdp, ProgramType::SchedClassifier] {
+        let names: Vec<_> = programs.iter().filter(|(_, of)| *of == kind).map(|(name, _)| name).collect();
+        assert!(!names.is_empty(), "the object has none of {kind:?}");
+        for name in names {
+            let info = if kind == ProgramType::Xdp {
+                loaded.xdp(name).map(|program| program.info())
+            } else {
+                loaded.classifier(name).map(|program| program.info())
+            };
+            let info = info.unwrap_or_else(|error| panic!("{name}: {error:#}")).expect("info");
+            println!(
+                "{name}: {} bytes of machine code, {:?} instructions verified",
+                info.size_jitted(),
+                info.verified_instruction_count()
+            );
+        }
     }
 }

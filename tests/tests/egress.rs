@@ -44,13 +44,22 @@ const LIMITS: Limits = Limits {
 };
 
 /// Somebody else's program at the egress of an interface, behind all others; gone on drop.
-struct Foreign {
+struct Foreign<'a> {
     program_id: u32,
-    _object: Ebpf,
+    namespace: &'a Namespace,
+    object: Option<Ebpf>,
 }
 
-impl Foreign {
-    fn attach(namespace: &Namespace, interface: &str, hook: EgressHook) -> Self {
+impl Drop for Foreign<'_> {
+    fn drop(&mut self) {
+        // A filter is found by the index of its interface, which is another one elsewhere.
+        let object = self.object.take();
+        let _ = self.namespace.enter(move || drop(object));
+    }
+}
+
+impl<'a> Foreign<'a> {
+    fn attach(namespace: &'a Namespace, interface: &str, hook: EgressHook) -> Self {
         let options = || match hook {
             EgressHook::Tcx => TcAttachOptions::TcxOrder(LinkOrder::last()),
             // The priority of ours: whose filter it is, its handle and its name tell.
@@ -62,9 +71,10 @@ impl Foreign {
             program.load().unwrap();
             program.attach_with_options(interface, TcAttachType::Egress, options()).unwrap();
             let program_id = program.info().unwrap().id();
-            Self { program_id, _object: object }
+            (program_id, object)
         };
-        namespace.enter(attach).unwrap()
+        let (program_id, object) = namespace.enter(attach).unwrap();
+        Self { program_id, namespace, object: Some(object) }
     }
 }
 

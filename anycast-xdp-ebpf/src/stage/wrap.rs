@@ -4,7 +4,7 @@ use anycast_common::{
     checksum,
     flow::flow_label,
     header::{ETHERNET_BYTES, GRE_BYTES, GRE_FLAGS_KEY, GRE_KEYED_BYTES, IPV4_BYTES, IPV6_BYTES, UDP_BYTES, protocol},
-    map::{BackendEntry, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, LIMIT_ERRORS, ReturnPath},
+    map::{BackendEntry, Counter, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, LIMIT_ERRORS, ReturnPath},
     outcome::Outcome,
     outer_patch::{gue_source_port, ipv6_first_word},
 };
@@ -54,8 +54,8 @@ pub struct OuterIp<O: Wrap> {
 
 /// How the packet fits.
 pub struct Fit {
-    /// How many packets it will be.
-    pub packets: u64,
+    /// How many packets it will be, and their bytes without the outer header.
+    pub sent: Counter,
     /// Its segments keep their length.
     pub keeps_segments: bool,
 }
@@ -72,7 +72,8 @@ impl Fit {
     ) -> Option<Self> {
         let segment_bytes = skb::segment_bytes(ctx);
         if segment_bytes == 0 {
-            return (header.length <= inner_bytes_max).then_some(Self { packets: 1, keeps_segments: true });
+            let sent = Counter { packets: 1, bytes: header.length as u64 };
+            return (header.length <= inner_bytes_max).then_some(Self { sent, keeps_segments: true });
         }
         let is_tcp = header.next == protocol::TCP;
         let l4 = l3.skip(opaque(header.bytes) & 0x3f);
@@ -80,13 +81,16 @@ impl Fit {
         let headers_bytes = header.bytes + l4_bytes;
         let payload_bytes = header.length.saturating_sub(headers_bytes);
         let packet_bytes = headers_bytes + segment_bytes;
-        let in_segments_of = |bytes: usize| (payload_bytes as u32).div_ceil(bytes as u32) as u64;
+        let in_segments_of = |bytes: usize| {
+            let packets = (payload_bytes as u32).div_ceil(bytes as u32) as u64;
+            Counter { packets, bytes: payload_bytes as u64 + packets * headers_bytes as u64 }
+        };
         if packet_bytes <= inner_bytes_max {
-            return Some(Self { packets: in_segments_of(segment_bytes), keeps_segments: true });
+            return Some(Self { sent: in_segments_of(segment_bytes), keeps_segments: true });
         }
         let shorter = segment_bytes.checked_sub(outer_bytes).filter(|bytes| *bytes != 0)?;
         (is_tcp && headers_bytes + shorter <= inner_bytes_max)
-            .then(|| Self { packets: in_segments_of(shorter), keeps_segments: false })
+            .then(|| Self { sent: in_segments_of(shorter), keeps_segments: false })
     }
 }
 

@@ -11,9 +11,10 @@ use super::{
     options::{InstanceOption, OutputOption},
     render, writer,
 };
-use crate::dataplane::inspect::Ingress;
+use crate::dataplane::inspect::{Explainer, Hook, Ingress};
 
-/// Tell what becomes of a packet: its VIP, listener, pool, slot, backend, next hop and outer header, and why
+/// Tell what becomes of a packet: its VIP, listener, pool, slot, backend, next hop and outer header, and why; on a gateway
+/// of an answer, too: its VIP, PoP and outer header
 ///
 /// Runs a second copy of the attached program on the live tables: what it tells is what the program does. Nothing is
 /// sent, and no counter and no limit of the instance moves. Reads the pinned state, daemon running or not. In JSON, the
@@ -27,15 +28,17 @@ Examples:
   anycast-xdp explain --ip --hex 4500001c00000000400100...
   anycast-xdp explain --pcap lost.pcap --packet 3 --output json
   anycast-xdp explain tcp 203.0.113.7:4321 192.0.2.80:443 --outer-source 10.3.0.2 --outer-destination 10.4.0.2
+  anycast-xdp explain tcp 192.0.2.80:443 203.0.113.7:4321
 
 Exit codes: 0 told, whatever becomes of the packet, 1 failed, 2 wrong usage, 3 nothing is pinned for the instance")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(super) struct Args {
     /// Protocol: tcp, udp, sctp, icmp, another name that listeners have, or a number
     #[arg(required_unless_present_any = ["hex", "pcap"], requires = "destination")]
     protocol: Option<String>,
-    /// Address of the client, and its port where the protocol has ports: 203.0.113.7:4321, [2001:db8::7]:4321
+    /// Address of the client, or of the VIP that answers; and its port where the protocol has ports: 203.0.113.7:4321, [2001:db8::7]:4321
     source: Option<String>,
-    /// Address of the VIP, and its port
+    /// Address of the VIP, or of the client that is answered, and its port
     destination: Option<String>,
     /// The packet in hex, a file of it, or - for stdin: a frame, from its Ethernet header on
     #[arg(long, value_name = "HEX", conflicts_with_all = ["protocol", "pcap"])]
@@ -67,12 +70,16 @@ pub(super) struct Args {
     /// Tunnel address of the gateway
     #[arg(long, value_name = "ADDRESS", requires = "outer_source")]
     outer_destination: Option<IpAddr>,
-    /// Interface that the packet comes in by
+    /// Interface that the packet comes in by, or leaves by
     #[arg(long, value_name = "NAME", conflicts_with = "from")]
     interface: Option<String>,
-    /// Side that the packet comes from, by its first interface
-    #[arg(long, value_enum, value_name = "SIDE", default_value_t)]
-    from: Side,
+    /// Side that the packet comes from, by its first interface; without: access, and for what a gateway's VIP sends, its
+    /// stack
+    #[arg(long, value_enum, value_name = "SIDE")]
+    from: Option<Side>,
+    /// The gateway's stack sends the packet, whoever it is from
+    #[arg(long, conflicts_with = "from")]
+    egress: bool,
     #[command(flatten)]
     instance: InstanceOption,
     #[command(flatten)]
@@ -80,10 +87,9 @@ pub(super) struct Args {
 }
 
 /// A side of the host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Side {
     /// Where clients are; on a gateway, where tunnels arrive
-    #[default]
     Access,
     /// The backbone
     Backbone,
@@ -91,15 +97,24 @@ enum Side {
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let frames = input::frames(args)?;
-    let from = match (&args.interface, args.from) {
-        (Some(name), _) => Ingress::Interface(name.clone()),
-        (None, Side::Access) => Ingress::Outside,
-        (None, Side::Backbone) => Ingress::Backbone,
+    let given = match (&args.interface, args.from) {
+        (interface, _) if args.egress => Hook::Egress(interface.clone()),
+        (Some(name), _) => Hook::Ingress(Ingress::Interface(name.clone())),
+        (None, Some(Side::Access) | None) => Hook::Ingress(Ingress::Outside),
+        (None, Some(Side::Backbone)) => Hook::Ingress(Ingress::Backbone),
     };
     let inspector = args.instance.open()?;
-    let mut explainer = inspector.explainer(&from)?;
+    // A capture may have both directions in it.
+    let mut explainers: Vec<(Hook, Explainer<'_>)> = Vec::new();
     for (position, frame) in frames.iter().enumerate() {
-        let explained = explainer.explain(frame)?;
+        let hook = if args.from.is_some() { given.clone() } else { inspector.hook(&frame.bytes, given.clone()) };
+        let at = if let Some(at) = explainers.iter().position(|(known, _)| *known == hook) {
+            at
+        } else {
+            explainers.push((hook.clone(), inspector.explainer(&hook, &frame.bytes)?));
+            explainers.len() - 1
+        };
+        let explained = explainers[at].1.explain(frame)?;
         if args.pcap.is_none() {
             return writer::write(args.output.output, &explained, render::explain);
         }

@@ -6,7 +6,7 @@ mod stats;
 mod status;
 
 pub use self::{
-    explain::{Explainer, Ingress},
+    explain::{Explainer, Hook, Ingress},
     status::XDP_HOOK,
 };
 use std::fs;

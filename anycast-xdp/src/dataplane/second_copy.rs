@@ -7,41 +7,51 @@ use std::{
 
 use anycast_common::{
     flow::FlowKey,
-    map::{Counter, Explanation, STAGE_BACKEND, STAGE_VIP, VipDropKey},
+    map::{Counter, DROP_OF_RETURN, Explanation, STAGE_BACKEND, STAGE_VIP, VipDropKey},
     outcome::{Class, Outcome},
 };
 use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf,
-    maps::{Array, MapData, MapInfo},
-    programs::{ProgramInfo, Xdp},
+    maps::{Array, MapData, MapInfo, PerCpuArray},
+    programs::{ProgramInfo, SchedClassifier, Xdp},
 };
 
 use super::{
-    loader::{load_object, load_xdp, open_pin, second_handle},
+    egress,
+    loader::{load_classifier, load_object, load_xdp, open_pin, second_handle},
     tables::{
         Counters, Raw,
         capacity::{FLOW_KEY_MAP, Kind, maps},
         on_every_cpu, typed,
     },
-    test_run::{TestFrame, test_run},
+    test_run::{TestFrame, test_run, test_run_classifier},
 };
+
+/// The map of the ways back, and that of the answers that took one.
+pub(super) const RETURN_PATHS: &str = "RETURN_PATHS";
+const RETURN_COUNTERS: &str = "RETURN_COUNTERS";
 
 /// How often a packet is run again because the tables changed between two runs.
 const ATTEMPTS_MAX: u32 = 5;
+
+/// Clients that a copy of `gateway` remembers: the kernel makes LRU maps for several on each CPU.
+const PATHS: u32 = 1024;
 
 /// The copy of one program.
 pub struct SecondCopy {
     ebpf: Ebpf,
     counters: Counters,
+    returned: PerCpuArray<MapData, Raw<Counter>>,
     explanation: Array<MapData, Raw<Explanation>>,
     program: String,
+    explaining: Option<&'static str>,
 }
 
 /// What the program did with a frame.
 #[derive(Clone, Debug)]
 pub struct Verdict {
-    /// XDP action.
+    /// XDP action, or that of a classifier.
     pub action: u32,
     /// The frame as the program left it.
     pub frame: Vec<u8>,
@@ -62,6 +72,8 @@ pub struct Counted {
     pub outcome: Option<(Outcome, Counter)>,
     /// Of the VIP, by class.
     pub vip: Option<(Class, Counter)>,
+    /// Of the VIP, as an answer on its way back.
+    pub returned: Option<Counter>,
     /// Of the VIP, by reason.
     pub vip_drop: Option<Counter>,
     /// Of the backend.
@@ -76,12 +88,16 @@ impl SecondCopy {
     ///
     /// Whatever the kernel refuses.
     pub fn load(pins: &Path, program: &str, attached: &ProgramInfo, vips: u32, backends: u32) -> Result<Self> {
-        let paths: Vec<(_, PathBuf)> = maps(&[Kind::Table]).map(|name| (name, pins.join(name))).collect();
+        // Only `gateway` changes the paths: for the program that reads them they are a table.
+        let reads_paths = is_classifier(program);
+        let shared = maps(&[Kind::Table]).chain([RETURN_PATHS].into_iter().filter(|_| reads_paths));
+        let paths: Vec<(_, PathBuf)> = shared.map(|name| (name, pins.join(name))).collect();
         let mut capacities = Vec::new();
-        for name in maps(&[Kind::Counter]) {
+        for name in maps(&[Kind::Counter]).filter(|name| !reads_paths || *name != RETURN_PATHS) {
             let capacity = match name {
-                "VIP_COUNTERS" => vips,
+                "VIP_COUNTERS" | RETURN_COUNTERS => vips,
                 "BACKEND_COUNTERS" => backends,
+                RETURN_PATHS => PATHS,
                 // One packet at a time.
                 "VIP_DROPS" | "DRIVER_LOSSES" => 1,
                 _ => open_pin(pins, name)?.info()?.max_entries(),
@@ -89,13 +105,18 @@ impl SecondCopy {
             capacities.push((name, capacity));
         }
         let mut ebpf = load_object(&paths, &capacities, flow_key_of(program, attached)?)?;
-        load_xdp(&mut ebpf, program)?;
-        if let Some(explaining) = explaining(program) {
-            load_xdp(&mut ebpf, explaining)?;
+        let explaining = explaining(&ebpf, program);
+        for name in [program].into_iter().chain(explaining) {
+            if is_classifier(program) {
+                load_classifier(&mut ebpf, name)?;
+            } else {
+                load_xdp(&mut ebpf, name)?;
+            }
         }
         let open = |name: &str| second_handle(&ebpf, name);
         let (counters, explanation) = (Counters::open(&open)?, typed(&open, "EXPLAIN")?);
-        Ok(Self { ebpf, counters, explanation, program: program.to_owned() })
+        let returned = typed(&open, RETURN_COUNTERS)?;
+        Ok(Self { ebpf, counters, returned, explanation, program: program.to_owned(), explaining })
     }
 
     /// Has `attached` the same instructions? Another build of the same ABI may have others.
@@ -104,56 +125,67 @@ impl SecondCopy {
     ///
     /// The kernel does not tell.
     pub fn is_copy_of(&self, attached: &ProgramInfo) -> Result<bool> {
-        Ok(self.xdp(&self.program)?.info()?.tag() == attached.tag())
+        let program = self.ebpf.program(&self.program).context("the object has no such program")?;
+        Ok(program.info()?.tag() == attached.tag())
     }
 
-    /// Runs the program on a frame, and its explaining twin, until both do the same.
+    /// Runs the program on a frame, and its explaining twin, until both do the same. Of a program without a twin `known` is
+    /// what is known of its stages.
     ///
     /// # Errors
     ///
     /// Whatever the kernel refuses.
-    pub fn run(&mut self, frame: TestFrame<'_>) -> Result<Verdict> {
+    pub fn run(&mut self, frame: TestFrame<'_>, known: &Explanation) -> Result<Verdict> {
         let mut attempt = 1;
         loop {
-            let (explained, explanation) = match explaining(&self.program) {
+            let (explained, explanation) = match self.explaining {
                 Some(explaining) => {
                     let (ran, explanation) = self.explain(explaining, frame)?;
                     (Some((ran, self.counted(&explanation)?)), explanation)
                 }
-                None => (None, Explanation::default()),
+                None => (None, *known),
             };
             self.reset(&explanation)?;
-            let ran =
-                test_run(self.xdp(&self.program)?, frame).context("the kernel does not run the program on this")?;
+            let ran = self.execute(&self.program, frame)?;
             let did = (ran, self.counted(&explanation)?);
             self.reset(&explanation)?;
             let settled = explained.is_none_or(|explained| explained == did);
             if settled || attempt == ATTEMPTS_MAX {
-                let ((action, frame), counted) = did;
-                let outcome = counted.outcome.map_or_else(|| self.uncounted(), |(outcome, _)| outcome);
+                let ((action, after), counted) = did;
+                let is_changed = after != frame.bytes;
+                let outcome =
+                    counted.outcome.map_or_else(|| self.uncounted(&counted, is_changed), |(outcome, _)| outcome);
+                let frame = after;
                 return Ok(Verdict { action, frame, outcome, counted, explanation, settled });
             }
             attempt += 1;
         }
     }
 
-    fn xdp(&self, name: &str) -> Result<&Xdp> {
+    fn execute(&self, name: &str, frame: TestFrame<'_>) -> Result<(u32, Vec<u8>)> {
         let program = self.ebpf.program(name).with_context(|| format!("the object has no program {name}"))?;
-        Ok(program.try_into()?)
+        let ran = if is_classifier(&self.program) {
+            test_run_classifier(<&SchedClassifier>::try_from(program)?, frame)
+        } else {
+            test_run(<&Xdp>::try_from(program)?, frame)
+        };
+        ran.context("the kernel does not run the program on this")
     }
 
     fn explain(&mut self, program: &str, frame: TestFrame<'_>) -> Result<((u32, Vec<u8>), Explanation)> {
         self.explanation.set(0, Raw(Explanation::default()), 0).context("EXPLAIN")?;
-        let ran = test_run(self.xdp(program)?, frame).context("the kernel does not run the program on this")?;
+        let ran = self.execute(program, frame)?;
         let Raw(explanation) = self.explanation.get(&0, 0).context("EXPLAIN")?;
         Ok((ran, explanation))
     }
 
-    /// What is counted by no outcome: the program counts what goes well by VIP alone, and `backbone` nothing.
-    fn uncounted(&self) -> Outcome {
+    /// What is counted by no outcome: the programs count what goes well by VIP alone, and nothing of what is none of theirs.
+    fn uncounted(&self, counted: &Counted, is_changed: bool) -> Outcome {
         match self.program.trim_end_matches("_frags") {
             "gateway" => Outcome::Decapsulated,
-            "pop" | "one_arm" => Outcome::Forwarded,
+            "pop" => Outcome::Forwarded,
+            "one_arm" if counted.vip.is_some() => Outcome::Forwarded,
+            _ if is_changed => Outcome::Returned,
             _ => Outcome::NotVip,
         }
     }
@@ -173,10 +205,16 @@ impl SecondCopy {
             counted.vip =
                 Class::ALL.map(|class| (class, of(class))).into_iter().find(|(_, count)| *count != Counter::default());
             if let Some((outcome, _)) = counted.outcome {
-                let key = Raw(VipDropKey { vip_index: explanation.vip_index, outcome: outcome as u32 });
-                let count = self.counters.vip_drops.get(&key, 0).ok();
+                let count = |outcome| {
+                    let key = Raw(VipDropKey { vip_index: explanation.vip_index, outcome });
+                    self.counters.vip_drops.get(&key, 0).ok()
+                };
+                let number = outcome as u32;
+                let count = count(number).or_else(|| count(number | DROP_OF_RETURN));
                 counted.vip_drop = count.map(|per_cpu| per_cpu.iter().map(|raw| raw.0).sum());
             }
+            let per_cpu = self.returned.get(&explanation.vip_index, 0).context(RETURN_COUNTERS)?;
+            counted.returned = Some(per_cpu.iter().map(|raw| raw.0).sum()).filter(|count| *count != Counter::default());
         }
         if explanation.has(STAGE_BACKEND) && explanation.backend_index < self.counters.backends.len() {
             let per_cpu = self.counters.backends.get(&explanation.backend_index, 0).context("BACKEND_COUNTERS")?;
@@ -193,6 +231,7 @@ impl SecondCopy {
         }
         if explanation.has(STAGE_VIP) && explanation.vip_index < self.counters.vips.len() {
             self.counters.reset_vips(&BTreeSet::from([explanation.vip_index]))?;
+            self.returned.set(explanation.vip_index, on_every_cpu(Raw(Counter::default()))?, 0)?;
         }
         if explanation.has(STAGE_BACKEND) && explanation.backend_index < self.counters.backends.len() {
             self.counters.reset_backend(explanation.backend_index)?;
@@ -201,17 +240,31 @@ impl SecondCopy {
     }
 }
 
-/// The program that does the same and tells of it. `backbone` has nothing to tell.
-pub fn explaining(program: &str) -> Option<&'static str> {
-    match program {
-        "pop" => Some("explain_pop"),
-        "one_arm" => Some("explain_one_arm"),
-        "one_arm_frags" => Some("explain_one_arm_frags"),
-        "gateway" => Some("explain_gateway"),
-        "pop_frags" => Some("explain_pop_frags"),
-        "gateway_frags" => Some("explain_gateway_frags"),
-        _ => None,
-    }
+/// The program of the object that does the same and tells of it.
+pub fn explaining(ebpf: &Ebpf, program: &str) -> Option<&'static str> {
+    TWINS
+        .into_iter()
+        .find(|(name, _)| *name == program)
+        .map(|(_, twin)| twin)
+        .filter(|twin| ebpf.program(twin).is_some())
+}
+
+/// Programs, and what their twins that explain are called.
+const TWINS: [(&str, &str); 9] = [
+    ("pop", "explain_pop"),
+    ("pop_frags", "explain_pop_frags"),
+    ("backbone", "explain_backbone"),
+    ("backbone_frags", "explain_backbone_frags"),
+    ("one_arm", "explain_one_arm"),
+    ("one_arm_frags", "explain_one_arm_frags"),
+    ("gateway", "explain_gateway"),
+    ("gateway_frags", "explain_gateway_frags"),
+    (egress::PROGRAM, "explain_gateway_return"),
+];
+
+/// Is it a classifier, and no XDP program?
+fn is_classifier(program: &str) -> bool {
+    program == egress::PROGRAM
 }
 
 /// The flow key of the program that is attached. Only `pop` hashes, and has one.

@@ -1,8 +1,10 @@
 //! Running a loaded program on one frame, by `BPF_PROG_TEST_RUN`: nothing is sent, and nothing reaches the host's stack.
 
+use std::ops::Range;
+
 use aya::{
     TestRun as _, TestRunOptions,
-    programs::{ProgramError, Xdp},
+    programs::{ProgramError, SchedClassifier, Xdp},
 };
 
 /// What a frame grows by at most: an answer's headers, an outer header with a tag, and a little more.
@@ -13,7 +15,7 @@ const GROWTH_BYTES: usize = 128;
 pub struct TestFrame<'a> {
     /// Ethernet header and all that follows; at least 14 bytes.
     pub bytes: &'a [u8],
-    /// Interface that it comes in by; it must be there.
+    /// Interface that it comes in by, or leaves by where the program is at an egress; it must be there.
     pub ingress_ifindex: u32,
     /// Bytes of metadata in front of it, which take from its headroom.
     pub metadata_bytes: usize,
@@ -70,4 +72,28 @@ pub fn test_run(program: &Xdp, frame: TestFrame<'_>) -> Result<(u32, Vec<u8>), P
     let [a, b, c, d, ..] = context_after;
     let begin = u32::from_ne_bytes([a, b, c, d]) as usize;
     Ok((result.return_value, data_after[begin..result.data_size_out as usize].to_vec()))
+}
+
+/// Bytes of `struct __sk_buff` (include/uapi/linux/bpf.h) up to `hwtstamp`, and where its `ifindex` is.
+const SKB_BYTES: usize = 192;
+const SKB_IFINDEX: Range<usize> = 40..44;
+
+/// The same for a classifier: the frame is that of a buffer of the stack, in one piece, on its way out.
+///
+/// # Errors
+///
+/// Whatever the kernel refuses: a frame that does not fit a page, for one.
+pub fn test_run_classifier(program: &SchedClassifier, frame: TestFrame<'_>) -> Result<(u32, Vec<u8>), ProgramError> {
+    // Of the rest little may be set (`convert___skb_to_skb`, net/bpf/test_run.c), and nothing need be.
+    let mut context = [0; SKB_BYTES];
+    context[SKB_IFINDEX].copy_from_slice(&frame.ingress_ifindex.to_ne_bytes());
+    let mut data_after = vec![0; frame.bytes.len() + GROWTH_BYTES];
+    let result = program.test_run(TestRunOptions {
+        data_in: Some(frame.bytes),
+        data_out: Some(&mut data_after),
+        ctx_in: Some(&context),
+        ..TestRunOptions::default()
+    })?;
+    data_after.truncate(result.data_size_out as usize);
+    Ok((result.return_value, data_after))
 }

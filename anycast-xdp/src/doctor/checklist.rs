@@ -64,7 +64,7 @@ fn checklist(config: &Config, facts: &Facts, Backend { address: backend, encap, 
     let path_mtu_bytes = route.map(|route| u32::from(route.mtu_bytes));
     let overhead_bytes = encap.overhead_bytes(backend) as u32;
     let devices = devices(backend, encap, &vips);
-    let mut steps = vec![decap_step(encap, &devices), vip_step(&vips)];
+    let mut steps = vec![decap_step(backend, encap, &devices), vip_step(&vips)];
     if vips.iter().any(IpAddr::is_ipv4) {
         steps.extend([rp_filter_step(&devices), arp_step()]);
     }
@@ -94,13 +94,13 @@ fn devices(backend: IpAddr, encap: Encap, vips: &[IpAddr]) -> Vec<(&'static str,
     devices
 }
 
-fn decap_step(encap: Encap, devices: &[(&'static str, String)]) -> Step {
-    // The port leads to the device of what is inside: one port takes one family.
+fn decap_step(backend: IpAddr, encap: Encap, devices: &[(&'static str, String)]) -> Step {
+    // A port of GUE reads the version of what is inside: one for both families. No kernel loads the module by itself.
     let port = if let Encap::Gue { port } = encap {
-        let protocol = if devices.iter().any(|(name, _)| *name == DECAP_IPV6_ONLY) { 41 } else { 4 };
-        Some(format!("ip fou add port {port} ipproto {protocol}"))
+        let family = if backend.is_ipv6() { "-6 " } else { "" };
+        vec!["modprobe fou".to_owned(), format!("ip {family}fou add port {port} gue")]
     } else {
-        None
+        Vec::new()
     };
     let devices = devices
         .iter()

@@ -8,6 +8,8 @@ use anycast_common::{
 };
 use anyhow::{Result, bail, ensure};
 
+use super::headers;
+
 /// Ethernet addresses of frames that were given without: the programs look at neither.
 const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];
 const ACK: u8 = 0x10;
@@ -94,6 +96,18 @@ pub fn wrap(protocol: u8, source: IpAddr, destination: IpAddr, shape: Shape, pay
     Ok(packet)
 }
 
+/// Source and destination of the IP packet in a frame, behind its tags.
+pub fn addresses(frame: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    let ip = frame.get(headers::decode(frame, false).ip_at..)?;
+    let v4 = |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(ip.get(at..at + 4)?).ok()?));
+    let v6 = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(ip.get(at..at + 16)?).ok()?));
+    match ip.first()? >> 4 {
+        4 => v4(12).zip(v4(16)),
+        6 => v6(8).zip(v6(24)),
+        _ => None,
+    }
+}
+
 /// A frame around an IP packet: its EtherType is that of the version, and IPv4's where that is neither.
 pub fn frame(ip: &[u8]) -> Vec<u8> {
     let ethertype = if ip.first().is_some_and(|first| first >> 4 == 6) { ETHERTYPE_IPV6 } else { ETHERTYPE_IPV4 };
@@ -165,7 +179,7 @@ mod tests {
     fn syn_over_ipv4_is_these_bytes() {
         let shape = Shape { syn: true, dont_fragment: true, ..SHAPE };
         let packet = build(&tuple(6, "203.0.113.7", "192.0.2.80"), shape).expect("a packet");
-        let hex = super::super::headers::hex(&packet);
+        let hex = headers::hex(&packet);
         assert_eq!(hex, "450000280000400040063c78cb007107c000025010e101bb00000001000000005002ffff9eed0000");
     }
 

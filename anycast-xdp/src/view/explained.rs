@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use serde::Serialize;
 
 use super::Count;
@@ -12,9 +13,9 @@ use crate::explain::{changes::Change, headers::HeaderField};
 pub struct Explained {
     /// Instance name.
     pub instance: String,
-    /// Interface that the packet was taken to come in by.
+    /// Interface that the packet was taken to come in by; of what a gateway sends, to leave by.
     pub interface: String,
-    /// Program that ran: `pop`, `backbone` or `gateway`.
+    /// Program that ran: `pop`, `backbone`, `gateway` or `gateway_return`.
     pub program: String,
     /// Number of the packet in its capture, or 1.
     pub packet: u32,
@@ -24,7 +25,7 @@ pub struct Explained {
     pub frame_bytes: usize,
     /// What must be known to believe the rest.
     pub notes: Vec<String>,
-    /// The VIP that it is for.
+    /// The VIP that it is for, or that sends it.
     pub vip: Option<ExplainedVip>,
     /// What the VIP's listeners say to it; none for a VIP that takes everything.
     pub listener: Option<ExplainedListener>,
@@ -34,9 +35,11 @@ pub struct Explained {
     pub pool: Option<ExplainedPool>,
     /// The backend of that slot.
     pub backend: Option<ExplainedBackend>,
+    /// Of an answer on a gateway: the PoP that it goes back through, if one is remembered.
+    pub pop: Option<ExplainedPop>,
     /// The next hop of the flow on the way to the backend.
     pub next_hop: Option<ExplainedNextHop>,
-    /// XDP action.
+    /// XDP action; of what a gateway sends, that of its classifier.
     pub action: String,
     /// Interface that it leaves by.
     pub egress: Option<String>,
@@ -48,8 +51,8 @@ pub struct Explained {
     pub reason: String,
     /// What to do about it.
     pub help: Option<String>,
-    /// Headers around the inner packet, byte by byte: those that a PoP puts on, those that a gateway takes off; of an answer,
-    /// its own.
+    /// Headers around the inner packet, byte by byte: those that are put on, or those that are taken off; of what is
+    /// answered here, its own.
     pub headers: Vec<HeaderField>,
     /// What else was changed in the packet.
     pub changes: Vec<Change>,
@@ -120,6 +123,23 @@ pub struct ExplainedBackend {
     pub encap: String,
     /// Longest outer packet on the way to it, in bytes; none: no route.
     pub mtu_bytes: Option<u16>,
+}
+
+/// The PoP that a client's last packet came by.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedPop {
+    /// The allowed source that it is.
+    pub prefix: IpNet,
+    /// Where its tunnels begin, and answers are sent to.
+    pub address: IpAddr,
+    /// The gateway's address that they ended at, and answers are sent from.
+    pub gateway: IpAddr,
+    /// What they were wrapped in, and answers are: `ipip`, `gre`, `gre key N` or `gue port N`.
+    pub encap: String,
+    /// Longest outer packet on the way to it, in bytes; none: no route.
+    pub mtu_bytes: Option<u16>,
+    /// How long ago it came, in seconds, give or take eight.
+    pub seen_secs: u64,
 }
 
 /// The next hop.

@@ -1,6 +1,10 @@
 //! Links: what goes down takes its members along at once, and comes back.
 
-use crate::lab::{Lab, PROMPT, Watched, address, hop, router_mac, run};
+use std::collections::BTreeSet;
+
+use anycast_xdp::netlink::Access;
+
+use crate::lab::{Lab, PROMPT, Watched, address, hop, ifindex, router_mac, run};
 
 /// Routes to both destinations over both links.
 fn two_ways() {
@@ -99,5 +103,31 @@ fn mac_change_of_our_own_link_is_seen_promptly() {
             .until_after("ip link set bb0 address 02:00:00:00:00:77", |w| w.view().links[&index].mac == wanted)
             .await;
         assert!(delay < PROMPT, "{delay:?}");
+    });
+}
+
+#[test]
+fn access_links_are_followed_by_name_whatever_routes_name() {
+    Lab::run("access_links_are_followed_by_name_whatever_routes_name", async |_| {
+        run("ip route add 192.0.2.0/24 via 10.0.0.2");
+        let mut watched = Watched::start(&["192.0.2.9"]).await;
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let access = Access { interfaces: names(&["bb1"]), others: names(&["bb0"]) };
+        watched.0.set_access(access).await.unwrap();
+        let before = ifindex("bb1");
+        assert_eq!(watched.view().access, BTreeSet::from([before]));
+        assert_eq!(watched.view().links.len(), 2);
+
+        let wanted = [2, 0, 0, 0, 0, 0x77];
+        let delay = watched
+            .until_after("ip link set bb1 address 02:00:00:00:00:77", |w| w.view().links[&before].mac == wanted)
+            .await;
+        assert!(delay < PROMPT, "{delay:?}");
+        watched.until_after("ip link del bb1", |w| w.view().access.is_empty() && w.view().links.len() == 1).await;
+        let is_back = move |w: &Watched| w.view().access.len() == 1 && !w.view().access.contains(&before);
+        watched.until_after("ip link add bb1 index 4242 type veth peer name peer1", is_back).await;
+
+        watched.0.set_access(Access::default()).await.unwrap();
+        assert!(watched.view().access.is_empty() && watched.view().links.len() == 1);
     });
 }

@@ -23,13 +23,15 @@ pub(super) fn fetches(out: &mut impl Write, fetches: &[Fetch]) -> io::Result<()>
 
 /// The per-VIP counters of each PoP.
 pub(super) fn counters(out: &mut impl Write, stats: &[Stats]) -> io::Result<()> {
-    writeln!(out, "\nWhat each PoP counted:\n")?;
-    let mut table = table(&["PoP", "VIP", "received", "forwarded", "bytes", "dropped"], 2);
+    writeln!(out, "\nWhat each PoP counted, toward the home region and back (nothing goes past it):\n")?;
+    let mut table = table(&["PoP", "VIP", "received", "forwarded", "bytes", "dropped", "returned", "bytes"], 2);
     for (pop, stats) in POPS.iter().zip(stats) {
         for (name, _) in VIPS {
             let bytes = stats.vip(name)["forwarded"]["bytes"].to_string();
             let packets = |class| stats.vip_packets(name, class).to_string();
-            let row = [packets("received"), packets("forwarded"), bytes, packets("dropped")];
+            let (back, back_bytes) = (stats.vip_returned_packets(name), stats.vip_returned_bytes(name));
+            let (back, back_bytes) = (back.to_string(), back_bytes.to_string());
+            let row = [packets("received"), packets("forwarded"), bytes, packets("dropped"), back, back_bytes];
             table.add_row([(*pop).to_owned(), name.to_owned()].into_iter().chain(row));
         }
     }

@@ -8,6 +8,7 @@ use crate::lab::{
     Lab, Topology,
     client::{Transfer, download},
     daemon::{Daemon, GatewayConfig, PopConfig, Stats},
+    returns::THROUGH_POP,
     server::Nginx,
     topology::{FAMILIES, VIP_V4, VIP_V6},
 };
@@ -42,12 +43,15 @@ impl World {
     pub fn build() -> Result<Self> {
         let lab = Topology::two_pops_and_home().build()?;
         let nginx = Nginx::start(&lab.home, lab.scratch.path(), &VIPS.map(|(_, vip)| vip))?;
-        let gateway = VIPS.iter().fold(GatewayConfig::new(&lab), |config, &(name, vip)| config.vip(name, vip));
+        // What goes back goes through the PoPs: the home region has no way of its own to the clients.
+        lab.cut_direct_way()?;
+        let gateway = GatewayConfig::new(&lab).every_vip(THROUGH_POP);
+        let gateway = VIPS.iter().fold(gateway, |config, &(name, vip)| config.vip(name, vip));
         let gateway = Daemon::start(&lab.home, &lab.scratch, gateway.instance(), gateway.text())?;
         let mut pops = Vec::new();
         for (site, name) in lab.sites.iter().zip(POPS) {
-            let config =
-                PopConfig::new(&lab, site, name).pool("home", &FAMILIES.map(|family| lab.home_address(family)));
+            let config = PopConfig::new(&lab, site, name).every_vip(THROUGH_POP);
+            let config = config.pool("home", &FAMILIES.map(|family| lab.home_address(family)));
             let config = VIPS
                 .iter()
                 .fold(config, |config, &(name, vip)| config.vip_with_listeners(name, vip, &["tcp/80", "icmp"], "home"));

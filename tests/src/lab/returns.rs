@@ -11,6 +11,12 @@ use super::{
 
 /// Line of a VIP whose answers go through the PoP.
 pub const THROUGH_POP: &str = "return = \"pop\"\n";
+/// Lines of a backend: GRE.
+pub const GRE: &str = "encap = \"gre\"\n";
+/// Lines of a backend: GRE with a key.
+pub const GRE_KEYED: &str = "encap = \"gre\"\ngre_key = 305419896\n";
+/// Lines of a backend: GUE.
+pub const GUE: &str = "encap = \"gue\"\n";
 
 impl Deployment {
     /// A deployment in which the answers of all VIPs go through the PoP. Each of the [`MIXES`] has a pool with these lines in

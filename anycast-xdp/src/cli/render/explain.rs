@@ -6,7 +6,9 @@ use super::{
     count_of,
     table::{Column, headless, titled},
 };
-use crate::view::{Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop};
+use crate::view::{
+    Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPop,
+};
 
 /// Places of a next-hop group.
 const PLACES: u8 = 16;
@@ -45,7 +47,7 @@ const CHANGE_COLUMNS: [Column; 3] = [Column::Text("CHANGED"), Column::Text("BEFO
 fn headers_title(explained: &Explained) -> &'static str {
     match explained.program.as_str() {
         _ if explained.class == "answered" => "Headers of the answer",
-        "gateway" => "Outer header that is taken off",
+        "gateway" | "backbone" => "Outer header that is taken off",
         _ => "Outer header",
     }
 }
@@ -75,6 +77,7 @@ fn steps(explained: &Explained) -> Vec<(&'static str, String)> {
         steps.push(("pool", line));
     }
     steps.extend(explained.backend.as_ref().map(|step| ("backend", backend(step))));
+    steps.extend(explained.pop.as_ref().map(|step| ("PoP", pop(step))));
     steps.extend(explained.next_hop.as_ref().map(|step| ("next hop", next_hop(step))));
     let to = explained.egress.as_ref().map(|interface| format!(" to {interface}")).unwrap_or_default();
     steps.push(("action", format!("{}{to}", explained.action)));
@@ -106,6 +109,12 @@ fn backend(backend: &ExplainedBackend) -> String {
     let mtu = backend.mtu_bytes.map_or_else(|| "no route".to_owned(), |mtu| format!("path MTU {mtu}"));
     let source = backend.source.map(|source| format!(", {} from {source}", backend.encap)).unwrap_or_default();
     format!("{}, weight {}{source}, {mtu}", backend.address, backend.weight)
+}
+
+fn pop(pop: &ExplainedPop) -> String {
+    let mtu = pop.mtu_bytes.map_or_else(|| "no route".to_owned(), |mtu| format!("path MTU {mtu}"));
+    let ExplainedPop { prefix, address, gateway, encap, seen_secs, .. } = pop;
+    format!("{address} in {prefix}, {encap} from {gateway}, {mtu}, seen {seen_secs} s ago")
 }
 
 fn next_hop(next_hop: &ExplainedNextHop) -> String {

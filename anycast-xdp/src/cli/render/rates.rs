@@ -1,11 +1,15 @@
 //! Rates per VIP, from the difference of two reads of the counters.
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    time::Duration,
+};
 
 use serde::Serialize;
 
 use super::{
-    table::{Column, plain},
+    table::{Column, plain, titled},
     units,
 };
 use crate::view::{Count, Stats, VipStats};
@@ -38,6 +42,18 @@ pub struct VipRates {
     pub passed: Rate,
     /// Dropped.
     pub dropped: Rate,
+    /// Its answers on their way back, which are none of the above.
+    #[serde(rename = "return")]
+    pub returns: ReturnRates,
+}
+
+/// Rates of a VIP's answers on their way back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReturnRates {
+    /// Sent on.
+    pub returned: Rate,
+    /// Everything else that became of them, by outcome label.
+    pub outcomes: BTreeMap<String, Rate>,
 }
 
 /// What was counted in the interval, exact, and what that is per second.
@@ -69,11 +85,24 @@ impl Rates {
                 answered: rate(|vip| vip.answered),
                 passed: rate(|vip| vip.passed),
                 dropped: rate(|vip| vip.dropped),
+                returns: ReturnRates {
+                    returned: rate(|vip| vip.returns.returned),
+                    outcomes: outcomes(before, vip, interval),
+                },
             }
         });
         let interval_ns = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         Self { instance: later.instance.clone(), interval_ns, vips: vips.collect() }
     }
+}
+
+/// What else became of answers.
+fn outcomes(before: Option<&VipStats>, vip: &VipStats, interval: Duration) -> BTreeMap<String, Rate> {
+    let rate = |(label, later): (&String, &Count)| {
+        let earlier = before.and_then(|vip| vip.returns.outcomes.get(label)).copied();
+        (label.clone(), Rate::between(earlier, *later, interval))
+    };
+    vip.returns.outcomes.iter().map(rate).collect()
 }
 
 impl Rate {
@@ -104,8 +133,19 @@ const COLUMNS: [Column; 8] = [
     Column::Number("DROPPED\npps"),
 ];
 
-/// The rates as a table.
+/// What goes back, and all else that became of answers.
+const RETURN_COLUMNS: [Column; 4] = [
+    Column::Text("VIP\n"),
+    Column::Number("RETURNED\npps"),
+    Column::Number("\nbit/s"),
+    Column::Number("OTHERWISE\npps"),
+];
+
+/// The rates as a table, and another one of answers if there are any.
 pub fn rates(rates: &Rates, width: Option<u16>) -> String {
+    let row = |name: &str, numbers: &[f64]| {
+        [name.to_owned()].into_iter().chain(numbers.iter().map(|number| units::rate(*number))).collect::<Vec<_>>()
+    };
     let rows = rates.vips.iter().map(|vip| {
         let numbers = [
             vip.received.rate_pps,
@@ -116,7 +156,14 @@ pub fn rates(rates: &Rates, width: Option<u16>) -> String {
             vip.passed.rate_pps,
             vip.dropped.rate_pps,
         ];
-        [vip.name.clone()].into_iter().chain(numbers.into_iter().map(units::rate)).collect()
+        row(&vip.name, &numbers)
     });
-    plain(&COLUMNS, rows.collect(), width) + "\n"
+    let answers = rates.vips.iter().filter_map(|vip| {
+        let ReturnRates { returned, outcomes } = &vip.returns;
+        let is_one = returned.packets > 0 || outcomes.values().any(|rate| rate.packets > 0);
+        let otherwise = outcomes.values().map(|rate| rate.rate_pps).sum();
+        is_one.then(|| row(&vip.name, &[returned.rate_pps, returned.rate_bits_per_sec, otherwise]))
+    });
+    let answers = titled("Answers on their way back", &RETURN_COLUMNS, answers.collect(), width);
+    plain(&COLUMNS, rows.collect(), width) + &answers + "\n"
 }

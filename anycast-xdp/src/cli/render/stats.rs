@@ -8,18 +8,20 @@ use super::{
     table::{Column, titled},
     units,
 };
-use crate::view::{BackendStats, Count, InterfaceStats, Stats, VipStats};
+use crate::view::{BackendStats, Count, InterfaceStats, ReturnStats, Stats, VipStats};
 
 /// The counters. Reasons, losses and outcomes that never happened are left out.
 pub fn stats(stats: &Stats, width: Option<u16>) -> String {
     let vips = stats.vips.iter().flat_map(vip).collect();
     let reasons = stats.vips.iter().flat_map(reasons).collect();
+    let returns = stats.vips.iter().flat_map(returns).collect();
     let backends = stats.backends.iter().map(backend).collect();
     let outcomes = stats.outcomes.iter().map(outcome).collect();
     let losses = stats.interfaces.iter().flat_map(losses).collect();
     let text = [
         titled("VIPs", &VIP_COLUMNS, vips, width),
         titled("Dropped, by reason", &REASON_COLUMNS, reasons, width),
+        titled("Answers on their way back", &RETURN_COLUMNS, returns, width),
         titled("Backends, forwarded", &BACKEND_COLUMNS, backends, width),
         titled("Outcomes of this host", &OUTCOME_COLUMNS, outcomes, width),
         titled("Interfaces: lost after the verdict, and what the NIC counts", &LOSS_COLUMNS, losses, width),
@@ -52,6 +54,20 @@ const REASON_COLUMNS: [Column; 4] =
 
 fn reasons(vip: &VipStats) -> impl Iterator<Item = Vec<String>> {
     vip.reasons.iter().map(|(reason, count)| vec![vip.name.clone(), reason.clone(), packets(*count), bytes(*count)])
+}
+
+const RETURN_COLUMNS: [Column; 4] =
+    [Column::Text("VIP"), Column::Text("OUTCOME"), Column::Number("PACKETS"), Column::Number("BYTES")];
+
+/// Those that went back stand first, also where none did while others had another fate.
+fn returns(vip: &VipStats) -> Vec<Vec<String>> {
+    let ReturnStats { returned, outcomes } = &vip.returns;
+    if vip.returns == ReturnStats::default() {
+        return Vec::new();
+    }
+    let label = Outcome::Returned.label().to_owned();
+    let rows = std::iter::once((&label, returned)).chain(outcomes);
+    rows.map(|(outcome, count)| vec![vip.name.clone(), outcome.clone(), packets(*count), bytes(*count)]).collect()
 }
 
 const BACKEND_COLUMNS: [Column; 4] =

@@ -15,8 +15,8 @@ use crate::{
         report::InterfaceRow,
     },
     view::{
-        Attachment, BackendStats, BackendStatus, BindingStatus, Count, InterfaceStats, MtuSource, NextHopStatus, Stats,
-        Status, TableFill, VipRow, VipStats,
+        Attachment, BackendStats, BackendStatus, BindingStatus, Count, InterfaceStats, MtuSource, NextHopStatus,
+        ReturnStats, Stats, Status, TableFill, VipRow, VipStats,
     },
 };
 
@@ -108,6 +108,10 @@ fn example_stats() -> Stats {
         passed: count(3, 782),
         dropped: count(7, 428),
         reasons,
+        returns: ReturnStats {
+            returned: count(23_456_789, 34_567_890_123),
+            outcomes: BTreeMap::from([("no_return_route".to_owned(), count(3, 180))]),
+        },
     };
     let quiet = VipStats {
         name: "a-vip-with-a-long-name".to_owned(),
@@ -118,6 +122,7 @@ fn example_stats() -> Stats {
         passed: Count::default(),
         dropped: Count::default(),
         reasons: BTreeMap::new(),
+        returns: ReturnStats::default(),
     };
     let backend = BackendStats {
         pool: "home".to_owned(),
@@ -201,7 +206,7 @@ fn stats_show_packets_bytes_reasons_and_losses() {
 
 #[test]
 fn no_line_is_longer_than_the_terminal() {
-    let rates_of = Rates::between(&example_stats(), &example_stats(), Duration::from_secs(1));
+    let rates_of = Rates::between(&example_stats(), &later(), Duration::from_secs(1));
     for text in [
         status(&example_status(), WIDTH),
         vips(&example_vips(), WIDTH),
@@ -214,7 +219,8 @@ fn no_line_is_longer_than_the_terminal() {
     }
 }
 
-/// The example two seconds later: 2,000,000 packets of 100 bytes more were received and forwarded.
+/// The example two seconds later: 2,000,000 packets of 100 bytes more were received and forwarded, as many answers of 1000
+/// bytes went back, and ten did not.
 fn later() -> Stats {
     let mut stats = example_stats();
     let vip = &mut stats.vips[0];
@@ -222,6 +228,10 @@ fn later() -> Stats {
         counter.packets += 2_000_000;
         counter.bytes += 200_000_000;
     }
+    let Count(returned) = &mut vip.returns.returned;
+    returned.packets += 2_000_000;
+    returned.bytes += 2_000_000_000;
+    vip.returns.outcomes.insert("not_returner".to_owned(), count(10, 600));
     stats
 }
 

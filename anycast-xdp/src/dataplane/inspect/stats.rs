@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use anycast_common::{
-    map::{Counter, DriverLossKey, VipDropKey},
+    map::{Counter, DROP_OF_RETURN, DriverLossKey, VipDropKey},
     outcome::{Class, Outcome},
 };
 use anyhow::{Context as _, Result};
@@ -17,7 +17,7 @@ use super::{
     },
     Inspector,
 };
-use crate::view::{BackendStats, Count, InterfaceStats, Stats, VipStats};
+use crate::view::{BackendStats, Count, InterfaceStats, ReturnStats, Stats, VipStats};
 
 impl Inspector {
     /// The counters.
@@ -50,6 +50,11 @@ impl Inspector {
             let outcome = if self.inventory.role == "gateway" { Outcome::Decapsulated } else { Outcome::Forwarded };
             outcomes.insert(outcome.label().to_owned(), Count(forwarded));
         }
+        // So are answers on their way back.
+        let returned: Counter = vips.iter().map(|vip| vip.returns.returned.0).sum();
+        if returned.packets != 0 {
+            outcomes.insert(Outcome::Returned.label().to_owned(), Count(returned));
+        }
         Ok(Stats {
             instance: self.instance.clone(),
             vips,
@@ -68,10 +73,8 @@ impl Inspector {
     ) -> Result<VipStats> {
         let per_cpu = self.kernel.counters.vips.get(&index, 0).context("cannot read VIP_COUNTERS")?;
         let class = |class: Class| per_cpu.iter().map(|counters| counters[class as usize].0).sum::<Counter>();
-        let of_vip = drops.range((index, 0)..=(index, u32::MAX));
-        let reasons = of_vip.filter_map(|((_, outcome), count)| {
-            Some((Outcome::from_number(*outcome)?.label().to_owned(), Count(*count)))
-        });
+        let returned = self.kernel.counters.returns.get(&index, 0).context("cannot read RETURN_COUNTERS")?;
+        let (reasons, outcomes) = by_label(index, drops);
         Ok(VipStats {
             name: name.to_owned(),
             address,
@@ -80,7 +83,8 @@ impl Inspector {
             answered: Count(class(Class::Answered)),
             passed: Count(class(Class::Passed)),
             dropped: Count(class(Class::Dropped)),
-            reasons: reasons.collect(),
+            reasons,
+            returns: ReturnStats { returned: Count(total(&returned)), outcomes },
         })
     }
 
@@ -113,7 +117,46 @@ impl Inspector {
     }
 }
 
+/// The rows of `VIP_DROPS` of a VIP, by label: of packets that came in, and of answers on their way back.
+fn by_label(
+    vip_index: u32,
+    drops: &BTreeMap<(u32, u32), Counter>,
+) -> (BTreeMap<String, Count>, BTreeMap<String, Count>) {
+    let labelled = |numbers: std::ops::RangeInclusive<u32>| {
+        let of_vip = drops.range((vip_index, *numbers.start())..=(vip_index, *numbers.end()));
+        let rows = of_vip.filter_map(|((_, number), count)| {
+            let outcome = Outcome::from_number(number & !DROP_OF_RETURN)?;
+            Some((outcome.label().to_owned(), Count(*count)))
+        });
+        rows.collect()
+    };
+    (labelled(0..=DROP_OF_RETURN - 1), labelled(DROP_OF_RETURN..=u32::MAX))
+}
+
 /// The sum over all CPUs.
 fn total(per_cpu: &PerCpuValues<Raw<Counter>>) -> Counter {
     per_cpu.iter().map(|counter| counter.0).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_of_answers_are_none_of_the_reasons_of_what_came_in() {
+        let number = |outcome: Outcome| outcome as u32;
+        let count = |packets| Counter { packets, bytes: packets * 100 };
+        let drops = BTreeMap::from([
+            ((1, number(Outcome::TooBigAnswered)), count(9)),
+            ((2, number(Outcome::NoListener)), count(1)),
+            ((2, number(Outcome::NoReturnRoute) | DROP_OF_RETURN), count(2)),
+            ((2, number(Outcome::NoListener) | DROP_OF_RETURN), count(3)),
+            ((2, u32::MAX), count(4)),
+            ((3, number(Outcome::NoListener)), count(9)),
+        ]);
+        let row = |outcome: Outcome, packets| (outcome.label().to_owned(), Count(count(packets)));
+        let (reasons, outcomes) = by_label(2, &drops);
+        assert_eq!(reasons, BTreeMap::from([row(Outcome::NoListener, 1)]));
+        assert_eq!(outcomes, BTreeMap::from([row(Outcome::NoReturnRoute, 2), row(Outcome::NoListener, 3)]));
+    }
 }

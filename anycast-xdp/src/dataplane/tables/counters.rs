@@ -15,7 +15,9 @@ use super::{Raw, kernel::typed};
 pub struct Counters {
     /// `VIP_COUNTERS`: four classes a VIP.
     pub vips: PerCpuArray<MapData, [Raw<Counter>; 4]>,
-    /// `VIP_DROPS`.
+    /// `RETURN_COUNTERS`: answers of a VIP on their way back.
+    pub returns: PerCpuArray<MapData, Raw<Counter>>,
+    /// `VIP_DROPS`, those of answers too.
     pub vip_drops: PerCpuHashMap<MapData, Raw<VipDropKey>, Raw<Counter>>,
     /// `BACKEND_COUNTERS`.
     pub backends: PerCpuArray<MapData, Raw<Counter>>,
@@ -36,6 +38,7 @@ impl Counters {
     pub fn open(open: &impl Fn(&str) -> Result<MapData>) -> Result<Self> {
         Ok(Self {
             vips: typed(open, "VIP_COUNTERS")?,
+            returns: typed(open, "RETURN_COUNTERS")?,
             vip_drops: typed(open, "VIP_DROPS")?,
             backends: typed(open, "BACKEND_COUNTERS")?,
             outcomes: typed(open, "OUTCOMES")?,
@@ -48,6 +51,7 @@ impl Counters {
     pub(in super::super) fn reset_vips(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
         for index in indexes {
             self.vips.set(*index, on_every_cpu([Raw(Counter::default()); 4])?, 0)?;
+            self.returns.set(*index, on_every_cpu(Raw(Counter::default()))?, 0)?;
         }
         let stale =
             self.vip_drops.keys().filter(|key| key.as_ref().is_ok_and(|key| indexes.contains(&key.0.vip_index)));

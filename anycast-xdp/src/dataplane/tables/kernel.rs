@@ -96,6 +96,16 @@ impl Kernel {
         self.transitions.insert(Raw(key), backend_index, 0).context("cannot remember a flow")
     }
 
+    /// Remembers the way of a client as the program does.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn remember_path(&mut self, key: ReturnKey, path: ReturnPath) -> Result<()> {
+        let value = ReturnValue { check: 0, path: path.to_cell() };
+        self.return_paths.insert(Raw(key), Raw(value), 0).context("cannot remember the way of a client")
+    }
+
     /// Flows remembered that began in a transition, and how many there may be.
     ///
     /// # Errors

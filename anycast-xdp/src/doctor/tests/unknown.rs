@@ -4,7 +4,7 @@ use super::{
     super::{checklist::checklists, facts::State},
     world::{World, address},
 };
-use crate::netlink::device::XdpFeatures;
+use crate::{desired::Encap, netlink::device::XdpFeatures};
 
 /// Codes of what was not looked at.
 fn skipped(world: &World) -> Vec<&'static str> {
@@ -123,4 +123,38 @@ fn checklist_has_devices_of_the_families_in_use_and_segments_that_fit() {
     for wanted in ["type ip6tnl mode any local fd00:4::2", "ip -4 route change", "advmss 1420", "advmss 1400"] {
         assert!(of_ipv6.iter().any(|command| command.contains(wanted)), "{wanted}: {of_ipv6:#?}");
     }
+}
+
+#[test]
+fn checklist_has_the_devices_of_each_encap() {
+    let mut world = World::pop();
+    let mut decap = |encap: Encap| -> Vec<Vec<String>> {
+        for backend in &mut world.config.services.pools[0].backends {
+            backend.encap = encap;
+        }
+        let lists = checklists(&world.config, &world.facts);
+        lists.into_iter().map(|mut list| list.steps.swap_remove(0).commands).collect()
+    };
+    let gre = [
+        ["ip link add decapgre type gre local 10.4.0.2 remote any key 7", "ip link set decapgre up"],
+        ["ip link add decapgre type ip6gre local fd00:4::2 remote :: key 7", "ip link set decapgre up"],
+    ];
+    assert_eq!(decap(Encap::Gre { key: Some(7) }), gre);
+    let gue = [
+        &[
+            "modprobe fou",
+            "ip fou add port 6080 gue",
+            "ip link add decap4 type ipip local 10.4.0.2 remote any",
+            "ip link set decap4 up",
+            "ip link add decap46 type sit local 10.4.0.2 remote any",
+            "ip link set decap46 up",
+        ][..],
+        &[
+            "modprobe fou",
+            "ip -6 fou add port 6080 gue",
+            "ip link add decap6 type ip6tnl mode any local fd00:4::2 remote ::",
+            "ip link set decap6 up",
+        ],
+    ];
+    assert_eq!(decap(Encap::Gue { port: 6080 }), gue);
 }

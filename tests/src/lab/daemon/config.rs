@@ -97,12 +97,6 @@ source_ipv6 = \"{}\"
         self
     }
 
-    /// Adds a line to the backend that was added last.
-    pub fn backend_line(mut self, line: &str) -> Self {
-        let _ = writeln!(self.text, "{line}");
-        self
-    }
-
     /// Adds a pool of backends of equal weight, each in a state.
     pub fn pool_in_states(self, name: &str, backends: &[(IpAddr, &str)]) -> Self {
         let mut config = self.pool(name, &[]);

@@ -18,14 +18,20 @@ impl Stats {
         packets(&self.vip(name)[class])
     }
 
-    /// Answers of a VIP on their way back.
+    /// Answers of a VIP that went back.
     pub fn vip_returned_packets(&self, name: &str) -> u64 {
         packets(&self.vip(name)["return"]["returned"])
     }
 
-    /// Answers of a VIP with another outcome; unknown labels are 0.
+    /// Their bytes.
+    pub fn vip_returned_bytes(&self, name: &str) -> u64 {
+        self.vip(name)["return"]["returned"]["bytes"].as_u64().expect("bytes of answers")
+    }
+
+    /// Answers of a VIP that did not, by outcome; zero rows are left out of the output, so unknown labels are 0.
     pub fn vip_return_outcome(&self, name: &str, label: &str) -> u64 {
-        self.vip(name)["return"]["outcomes"].get(label).map_or(0, packets)
+        let outcomes = self.vip(name)["return"]["outcomes"].as_object().expect("outcomes of answers");
+        outcomes.get(label).map_or(0, packets)
     }
 
     /// Packets of an outcome of the whole host; zero rows are left out of the output, so unknown labels are 0.

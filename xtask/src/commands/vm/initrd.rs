@@ -15,7 +15,7 @@ use crate::{project_build::Executable, run};
 const INIT: &str = include_str!("init.sh");
 
 /// Programs of the host that the lab calls.
-const HOST_PROGRAMS: [&str; 7] = ["ip", "ethtool", "sysctl", "ping", "curl", "nginx", "iperf3"];
+const HOST_PROGRAMS: [&str; 8] = ["ip", "tc", "ethtool", "sysctl", "ping", "curl", "nginx", "iperf3"];
 
 /// Where file systems are mounted.
 const MOUNT_POINTS: [&str; 6] = ["/dev", "/proc", "/sys", "/tmp", "/run", "/var/log/nginx"];

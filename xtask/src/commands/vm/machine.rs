@@ -12,7 +12,7 @@ use super::kernels::Kernel;
 use crate::{commands::setup::Emulator, run, say};
 
 /// A machine that hangs is ended: several times what the slowest takes.
-const LIMIT: Duration = Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_mins(20);
 
 /// The test programs, and room for the lab.
 const MEMORY_MIB: u32 = 1536;

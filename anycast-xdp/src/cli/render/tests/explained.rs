@@ -10,7 +10,7 @@ use crate::{
     explain::{changes, headers},
     view::{
         Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
-        ExplainedVip,
+        ExplainedPop, ExplainedVip,
     },
 };
 
@@ -62,6 +62,7 @@ fn forwarded() -> Explained {
             encap: "ipip".to_owned(),
             mtu_bytes: Some(1600),
         }),
+        pop: None,
         next_hop: Some(ExplainedNextHop {
             addresses: vec![address("10.3.0.1")],
             mac: "02:00:00:00:00:01".to_owned(),
@@ -117,7 +118,7 @@ fn dropped_packet_ends_with_what_to_do() {
 
 #[test]
 fn explained_lines_are_no_longer_than_the_terminal() {
-    for explained in [forwarded(), dropped()] {
+    for explained in [forwarded(), dropped(), returned()] {
         for line in explain(&explained, WIDTH).lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
@@ -139,10 +140,40 @@ fn keys(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// What a gateway sends back.
+fn returned() -> Explained {
+    Explained {
+        program: "gateway_return".to_owned(),
+        listener: None,
+        flow: None,
+        pool: None,
+        backend: None,
+        pop: Some(ExplainedPop {
+            prefix: "10.3.64.0/24".parse().expect("a prefix"),
+            address: address("10.3.64.9"),
+            gateway: address("10.4.0.2"),
+            encap: "gre key 7".to_owned(),
+            mtu_bytes: Some(1600),
+            seen_secs: 16,
+        }),
+        action: "TC_ACT_REDIRECT".to_owned(),
+        outcome: "returned".to_owned(),
+        ..forwarded()
+    }
+}
+
+#[test]
+fn answer_shows_the_pop_that_it_goes_back_through() {
+    let text = explain(&returned(), None);
+    let line = "PoP       10.3.64.9 in 10.3.64.0/24, gre key 7 from 10.4.0.2, path MTU 1600, seen 16 s ago\n";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("\nOuter header\n") && text.contains("action    TC_ACT_REDIRECT to bb0\n"), "{text}");
+}
+
 #[test]
 fn page_on_explain_has_every_key_of_its_json_and_no_other() {
     let mut found = BTreeSet::new();
-    for explained in [forwarded(), dropped()] {
+    for explained in [forwarded(), dropped(), returned()] {
         keys("", &serde_json::to_value(explained).expect("JSON"), &mut found);
     }
     let page = include_str!("../../../../../docs/explain.md");

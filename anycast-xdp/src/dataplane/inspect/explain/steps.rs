@@ -133,8 +133,13 @@ impl<'a> Steps<'a> {
         (0..GROUP_PICKS as u64).filter(|place| member_of(*place) == self.explanation.member).count() as u8
     }
 
+    /// Index of the VIP.
+    pub fn vip_index(&self) -> Option<u32> {
+        self.explanation.has(STAGE_VIP).then_some(self.explanation.vip_index)
+    }
+
     fn vip_record(&self) -> Option<&'a VipRecord> {
-        let index = self.explanation.has(STAGE_VIP).then_some(self.explanation.vip_index)?;
+        let index = self.vip_index()?;
         self.inspector.inventory.vips.iter().find(|vip| vip.index == index)
     }
 
