@@ -143,7 +143,10 @@ fn onward<F: Frames, O: Bounce, I: Bounce, W: Observer>(
             decap::strip::<I>(ctx, way.l2_bytes, way.outer_bytes, way.ecn)?;
             Err(Outcome::ReturnedByHost)
         }
-        Route::TooBig { mtu_bytes } => Err(too_big::<O, I>(ctx, way, mtu_bytes)),
+        Route::TooBig { ifindex, mtu_bytes } => {
+            maps::returns::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
+            Err(too_big::<O, I>(ctx, way, mtu_bytes))
+        }
         Route::None => Err(Outcome::NoReturnRoute),
     }
 }

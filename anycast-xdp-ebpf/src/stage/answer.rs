@@ -25,7 +25,7 @@ use crate::{
 /// TTL or hop limit of what this host sends.
 pub const TTL: u8 = 64;
 /// TOS or traffic class of errors: network control (RFC 1812 section 4.3.2.5).
-const TOS: u8 = 0xc0;
+pub const TOS: u8 = 0xc0;
 /// An IP family in which this host can answer.
 pub trait Answer: Ip {
     /// ICMP type of echo requests.

@@ -3,6 +3,7 @@
 use anycast_common::{
     checksum,
     header::{ETHERNET_BYTES, GRE_KEYED_BYTES, IPV4_BYTES, IPV6_BYTES, UDP_BYTES, protocol},
+    outer_patch::ipv6_first_word,
 };
 use aya_ebpf::{bindings::xdp_md, programs::XdpContext};
 
@@ -30,7 +31,8 @@ pub trait Bounce: Answer {
     /// [`send`], in a function of its own. `sizes`: bytes of L2 in bits 0..8, of the outer header in 8..16, the MTU in 16..32.
     /// 1: the frame is the error now.
     fn bounce(ctx: *mut xdp_md, sizes: u32, inner_header_bytes: u32) -> u32;
-    /// The length of the packet and its checksum, and the addresses the other way round.
+    /// The length of the packet and its checksum, the TOS of an error, which may carry no mark that the packet met, and the
+    /// addresses the other way round.
     fn turn(header: Cursor, length: usize) -> Option<()>;
 }
 
@@ -62,6 +64,7 @@ impl Bounce for V4 {
     fn turn(header: Cursor, length: usize) -> Option<()> {
         let ip = header.window::<IPV4_BYTES>()?;
         let (source, destination) = (ip.word::<12>(), ip.word::<16>());
+        ip.set_u8::<1>(answer::TOS);
         ip.set_ne16::<2>((length as u16).to_be());
         ip.set_u8::<8>(answer::TTL);
         ip.set_ne16::<10>(0);
@@ -84,6 +87,7 @@ impl Bounce for V6 {
     fn turn(header: Cursor, length: usize) -> Option<()> {
         let ip = header.window::<IPV6_BYTES>()?;
         let (source, destination) = (ip.words::<8>(), ip.words::<24>());
+        ip.set_bytes4::<0>(ipv6_first_word(answer::TOS, 0));
         ip.set_ne16::<4>(((length - IPV6_BYTES) as u16).to_be());
         ip.set_u8::<7>(answer::TTL);
         ip.set_words::<8>(destination);

@@ -33,6 +33,8 @@ pub enum Route {
     },
     /// The packet is longer than the route's MTU.
     TooBig {
+        /// Kernel interface index.
+        ifindex: u32,
         /// In bytes.
         mtu_bytes: u16,
     },
@@ -58,17 +60,29 @@ pub fn route<I: Ip>(ctx: &XdpContext, l3: Cursor, header: &Header<I>) -> Route {
     params.__bindgen_anon_1.tot_len = header.length as u16;
     params.ifindex = ctx.ingress_ifindex() as u32;
     I::fill(params, header);
-    // SAFETY: a valid context, and parameters of this size.
-    let result = unsafe { bpf_fib_lookup(ctx.ctx.cast(), params, size_of::<Params>().cast_signed() as i32, 0) };
-    let ifindex = params.ifindex;
-    if result == BPF_FIB_LKUP_RET_SUCCESS as i64 {
-        Route::To { ifindex, smac: params.smac, dmac: params.dmac }
-    } else if result == BPF_FIB_LKUP_RET_NO_NEIGH as i64 {
-        Route::Unresolved { ifindex }
-    } else if result == BPF_FIB_LKUP_RET_FRAG_NEEDED as i64 {
-        // SAFETY: the kernel wrote this field.
-        Route::TooBig { mtu_bytes: unsafe { params.__bindgen_anon_1.mtu_result } }
-    } else {
-        Route::None
+    let mut result = look_up(ctx, params);
+    let mut mtu_bytes = 0;
+    if result == BPF_FIB_LKUP_RET_FRAG_NEEDED as i64 {
+        // SAFETY: the kernel wrote this field, and nothing else: by which interface, it tells for a packet without a length.
+        mtu_bytes = unsafe { params.__bindgen_anon_1.mtu_result };
+        params.__bindgen_anon_1.tot_len = 0;
+        result = look_up(ctx, params);
     }
+    let ifindex = params.ifindex;
+    let has_neighbour = result == BPF_FIB_LKUP_RET_SUCCESS as i64;
+    if !has_neighbour && result != BPF_FIB_LKUP_RET_NO_NEIGH as i64 {
+        Route::None
+    } else if mtu_bytes != 0 {
+        Route::TooBig { ifindex, mtu_bytes }
+    } else if has_neighbour {
+        Route::To { ifindex, smac: params.smac, dmac: params.dmac }
+    } else {
+        Route::Unresolved { ifindex }
+    }
+}
+
+#[inline(always)]
+fn look_up(ctx: &XdpContext, params: &mut Params) -> i64 {
+    // SAFETY: a valid context, and parameters of this size.
+    unsafe { bpf_fib_lookup(ctx.ctx.cast(), params, size_of::<Params>().cast_signed() as i32, 0) }
 }

@@ -58,10 +58,10 @@ pub fn too_long<I: Ip>(l3: Cursor, header: &Header<I>, packet_bytes_max: usize) 
     let most = packet_bytes_max.checked_sub(I::HEADER_BYTES + TCP_BYTES)?;
     let mut option_at = TCP_BYTES;
     for _ in 0..OPTIONS_MAX {
-        option_at = opaque(option_at) & 0x3f;
         if option_at + 4 > end {
             return None;
         }
+        option_at = opaque(option_at) & 0x3f;
         let option = at.skip(option_at).window::<4>()?;
         match option.u8::<0>() {
             END => return None,

@@ -48,6 +48,12 @@ impl Comparison {
         {
             lines.push(first_difference(expected_frame, &frame));
         }
+        if let Some(paths) = expected.paths(tables, input) {
+            let actual = subject.paths()?;
+            if actual != paths {
+                lines.push(format!("ways of clients: expected {paths:?}, are {actual:?}"));
+            }
+        }
         let mut counts_differ = false;
         for (key, growth) in &expected.counts {
             let total = self.totals.entry(*key).or_default();

@@ -4,6 +4,8 @@ mod batch;
 mod counters;
 mod instance;
 mod odd;
+mod returns;
+mod skb;
 
 use std::{fmt, io};
 
@@ -20,7 +22,7 @@ use self::instance::Instance;
 use super::{
     model::{Action, CounterKey, Input, Program},
     subject::{Counters, Subject},
-    tables::Tables,
+    tables::{GatewayTables, Path, Returns, Tables},
 };
 
 /// So many bytes of metadata in front of a frame leave no room for an outer header: a test run has 256 bytes of
@@ -39,6 +41,8 @@ pub struct Kernel {
     pub forgets: bool,
     /// The last packet may have begun one.
     has_begun: bool,
+    /// What the gateway's tables hold, where packets change some of it.
+    gateway: GatewayTables,
 }
 
 impl fmt::Debug for Kernel {
@@ -65,15 +69,27 @@ impl Kernel {
 
     /// Gives a packet to the twin of its program that explains; `None`: it has none. It counts where its program does.
     pub fn run_explaining(&mut self, input: &Input) -> Result<Option<(u32, Vec<u8>)>> {
+        // The packet tests read what classifiers do from what they write.
+        if input.program == Program::GatewayReturn {
+            return Ok(None);
+        }
+        self.before_packet()?;
         let (pop, gateway) = self.installed.as_mut().context("no tables are installed")?;
         let instance = if input.program == Program::Gateway { gateway } else { pop };
         let Some(name) = explaining(&instance.loaded.ebpf, &name(input)) else { return Ok(None) };
         let program = instance.loaded.xdp(name)?;
-        run_program(program, input).map(Some).with_context(|| format!("cannot run program {name}"))
+        let result = run_program(program, input).with_context(|| format!("cannot run program {name}"))?;
+        self.after_packet(input, result.0);
+        Ok(Some(result))
     }
 
-    /// The table of flows as every packet shall find it.
+    /// The tables of flows and of clients' ways as every packet shall find them.
     pub(super) fn before_packet(&mut self) -> Result<()> {
+        if let Some((_, gateway)) = &mut self.installed
+            && gateway.has_remembered
+        {
+            gateway.write_paths(&self.gateway)?;
+        }
         match &mut self.installed {
             Some((pop, _)) if self.forgets && self.has_begun => pop.reset_flows(),
             _ => Ok(()),
@@ -83,13 +99,21 @@ impl Kernel {
     /// Notes whether the packet may have begun a flow, by the action that it met.
     pub(super) fn after_packet(&mut self, input: &Input, action: u32) {
         self.has_begun = input.program == Program::Pop && action != Action::Pass as u32;
+        let remembers = self.remembers();
+        if let Some((_, gateway)) = &mut self.installed {
+            gateway.has_remembered |= remembers && input.program == Program::Gateway;
+        }
+    }
+
+    fn remembers(&self) -> bool {
+        self.gateway.returns.vips.iter().any(|returns| *returns != Returns::Direct)
     }
 
     fn instance(&self, program: Program) -> Result<&Instance> {
         let (pop, gateway) = self.installed.as_ref().context("no tables are installed")?;
         Ok(match program {
             Program::Pop | Program::Backbone => pop,
-            Program::Gateway => gateway,
+            Program::Gateway | Program::GatewayReturn => gateway,
         })
     }
 
@@ -113,10 +137,12 @@ impl Subject for Kernel {
             for program in ["gateway", "gateway_frags"] {
                 gateway.loaded.xdp(program)?;
             }
+            gateway.loaded.classifier("gateway_return")?;
         }
         self.installed = Some((pop, gateway));
         // None of the flows that the tables have are there yet.
         self.has_begun = true;
+        self.gateway = tables.gateway.clone();
         self.forgets = tables.pop.pools.iter().any(|pool| pool.transition.is_some());
         Ok(())
     }
@@ -133,6 +159,9 @@ impl Subject for Kernel {
 
     fn run(&mut self, input: &Input) -> Result<(u32, Vec<u8>)> {
         self.before_packet()?;
+        if input.program == Program::GatewayReturn {
+            return self.run_classifier(input);
+        }
         let program = self.instance(input.program)?.program(&name(input))?;
         let result = run_program(program, input).with_context(|| format!("cannot run program {}", name(input)))?;
         self.after_packet(input, result.0);
@@ -144,8 +173,10 @@ impl Subject for Kernel {
             CounterKey::Outcome(program, _)
             | CounterKey::Vip(program, ..)
             | CounterKey::VipDrop(program, ..)
+            | CounterKey::Returned(program, _)
             | CounterKey::Stray(program, ..) => program,
             CounterKey::Backend(..) => Program::Pop,
+            CounterKey::Peer(_) => Program::Gateway,
         };
         self.instance(program)?.counter(key)
     }
@@ -155,6 +186,22 @@ impl Subject for Kernel {
         counters.extend(self.instance(Program::Gateway)?.counters(Program::Gateway)?);
         Ok(counters)
     }
+
+    fn paths(&mut self) -> Result<Vec<Path>> {
+        let (_, gateway) = self.installed.as_mut().context("no tables are installed")?;
+        gateway.paths(&self.gateway)
+    }
+}
+
+impl Kernel {
+    fn run_classifier(&self, input: &Input) -> Result<(u32, Vec<u8>)> {
+        let name = name(input);
+        let program = self.instance(input.program)?.classifier(&name)?;
+        let (action, frame) = skb::run(program, input.ingress_ifindex, &input.frame)
+            .with_context(|| format!("cannot run program {name}"))?;
+        let is_wrapped = frame.len() > input.frame.len();
+        Ok((skb::action(action)?, if is_wrapped { skb::without_flow_hash(frame) } else { frame }))
+    }
 }
 
 /// What the program is called in the object: the variant that the input is for.
@@ -163,6 +210,7 @@ pub(super) fn name(input: &Input) -> String {
         Program::Pop => "pop",
         Program::Backbone => "backbone",
         Program::Gateway => "gateway",
+        Program::GatewayReturn => return "gateway_return".to_owned(),
     };
     if input.linear_bytes.is_some() { format!("{name}_frags") } else { name.to_owned() }
 }

@@ -6,6 +6,7 @@
 //!   counters.
 //! * [`coverage`] is a subject that interprets the programs and tells which of their lines the packets reached.
 
+mod clock;
 pub mod compare;
 pub mod coverage;
 pub mod differential;

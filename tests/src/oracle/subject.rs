@@ -6,7 +6,7 @@ use anycast_common::map::Counter;
 
 use super::{
     model::{CounterKey, Input},
-    tables::Tables,
+    tables::{Path, Tables},
 };
 
 /// Counters that are not zero.
@@ -31,4 +31,7 @@ pub trait Subject {
 
     /// Every counter that is not zero.
     fn counters(&self) -> anyhow::Result<Counters>;
+
+    /// The ways of clients that the gateway remembers after the last packet, in order.
+    fn paths(&mut self) -> anyhow::Result<Vec<Path>>;
 }

@@ -1,8 +1,12 @@
 //! The state that a packet meets, in domain terms: nothing here knows how maps are laid out.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use anycast_common::encap::Encap;
+pub use anycast_xdp::desired::Returns;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Places in a next-hop group, one for each value of the low four bits of the flow hash.
@@ -36,6 +40,22 @@ pub struct PopTables {
     pub next_hops: Vec<NextHop>,
     /// Interfaces that frames leave by.
     pub links: Vec<Link>,
+    /// Answers on their way back.
+    pub returns: PopReturns,
+}
+
+/// What the backbone program reads besides.
+#[derive(Clone, Debug, Default)]
+pub struct PopReturns {
+    /// Positions of the VIPs whose answers come back through here.
+    pub vips: BTreeSet<usize>,
+    /// Positions of the links that answers leave by, each of another interface.
+    pub links: Vec<usize>,
+}
+
+impl PopReturns {
+    /// UDP port that answers in GUE come in by.
+    pub const GUE_PORT: u16 = 6080;
 }
 
 /// What a PoP answers by itself. Rates are never or always: what is between them depends on the time.
@@ -203,4 +223,66 @@ pub struct GatewayTables {
     pub gre_keys: Vec<u32>,
     /// UDP port of GUE.
     pub gue_port: u16,
+    /// Answers on their way back.
+    pub returns: GatewayReturns,
+}
+
+/// What a gateway knows of the way back.
+#[derive(Clone, Debug, Default)]
+pub struct GatewayReturns {
+    /// The way that answers take, by position of the VIP; where the list ends, directly.
+    pub vips: Vec<Returns>,
+    /// The ways to PoP hosts, by position of the allowed source; where the list ends, none is known.
+    pub routes: Vec<Option<Route>>,
+    /// Neighbours that routes lead to.
+    pub next_hops: Vec<NextHop>,
+    /// Interfaces that frames leave by.
+    pub links: Vec<Link>,
+    /// What the configuration says that ways to PoPs carry, in bytes.
+    pub mtu_bytes: Option<u16>,
+    /// Ways of clients that every packet finds.
+    pub paths: Vec<Path>,
+}
+
+/// The way that the last packet of a client to a VIP came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path {
+    /// The client's address.
+    pub client: IpAddr,
+    /// Position in [`GatewayTables::vips`].
+    pub vip: usize,
+    /// Outer source.
+    pub source: IpAddr,
+    /// Position in [`GatewayTables::allowed_sources`] of the prefix that it is of.
+    pub peer: usize,
+    /// Position in [`GatewayTables::tunnel_addresses`].
+    pub tunnel_address: usize,
+    /// What it came in.
+    pub tunnel: Tunnel,
+    /// When.
+    pub seen: Seen,
+}
+
+/// What a packet came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tunnel {
+    /// IP alone.
+    Ipip,
+    /// GRE without a key.
+    Gre,
+    /// GRE with this key.
+    Keyed(u32),
+    /// UDP.
+    Gue,
+}
+
+/// When a packet came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Seen {
+    /// A moment ago.
+    Now,
+    /// So long ago that a client's next packet is noted, even if it comes the same way.
+    Before,
+    /// So long ago that it is as if it never had.
+    LongAgo,
 }

@@ -51,7 +51,7 @@ impl IcmpError {
 #[derive(Clone, Debug)]
 pub(super) enum Layer4 {
     Raw { protocol: u8 },
-    Tcp { ports: (u16, u16), flags: u8 },
+    Tcp { ports: (u16, u16), flags: u8, options: Vec<u8> },
     Udp { ports: (u16, u16), checksum: bool },
     Icmp { kind: u8, code: u8, rest: [u8; 4] },
     Sctp { ports: (u16, u16) },
@@ -77,7 +77,7 @@ impl Layer4 {
     pub fn bytes(&self, ip: &IpFields, payload: &[u8]) -> Vec<u8> {
         let mut bytes = match *self {
             Self::Raw { .. } => Vec::new(),
-            Self::Tcp { ports, flags } => tcp(ip, ports, flags, payload),
+            Self::Tcp { ports, flags, ref options } => tcp(ip, ports, flags, options, payload),
             Self::Udp { ports, checksum } => udp(ip, ports, checksum, payload),
             Self::Icmp { kind, code, rest } => icmp(ip, kind, code, rest, payload),
             // The CRC32c stays zero: nothing on the path looks at it.
@@ -92,12 +92,13 @@ impl Layer4 {
     }
 }
 
-fn tcp(ip: &IpFields, (source, destination): (u16, u16), flags: u8, payload: &[u8]) -> Vec<u8> {
+fn tcp(ip: &IpFields, (source, destination): (u16, u16), flags: u8, options: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut header = TcpHeader::new(source, destination, 0x0102_0304, 64_240);
     header.fin = flags & tcp_flags::FIN != 0;
     header.syn = flags & tcp_flags::SYN != 0;
     header.rst = flags & tcp_flags::RST != 0;
     header.ack = flags & tcp_flags::ACK != 0;
+    header.set_options_raw(options).expect("at most 40 bytes of options");
     let checksum = match (ip.source, ip.destination) {
         (IpAddr::V4(s), IpAddr::V4(d)) => header.calc_checksum_ipv4_raw(s.octets(), d.octets(), payload),
         (IpAddr::V6(s), IpAddr::V6(d)) => header.calc_checksum_ipv6_raw(s.octets(), d.octets(), payload),
@@ -150,7 +151,15 @@ impl Packet {
 
     /// A TCP segment with any [`tcp_flags`].
     pub fn tcp_with(self, source_port: u16, destination_port: u16, flags: u8) -> Self {
-        self.layer4(Layer4::Tcp { ports: (source_port, destination_port), flags })
+        self.layer4(Layer4::Tcp { ports: (source_port, destination_port), flags, options: Vec::new() })
+    }
+
+    /// Options of the TCP header that was set before, padded with end-of-options to a multiple of 4. At most 40 bytes.
+    pub fn tcp_options(mut self, bytes: &[u8]) -> Self {
+        let Layer4::Tcp { options, .. } = &mut self.layer4 else { panic!("{:?} has no options of TCP", self.layer4) };
+        *options = bytes.to_vec();
+        options.resize(bytes.len().next_multiple_of(4), 0);
+        self
     }
 
     /// A UDP datagram.

@@ -33,6 +33,10 @@ mod oddities;
 mod path_mtu;
 mod protocols;
 mod reporting;
+mod returns_at_backbone;
+mod returns_at_egress;
+mod returns_remembered;
+mod returns_remembered_without_keys;
 mod spreading;
 mod tables;
 mod tags;
@@ -50,7 +54,9 @@ use anycast_tests::require_root;
 
 use fixture::{
     Expect, Row, check,
-    world::{broken, broken_silent, jumbo as jumbo_world, nameless, ordinary, silent, tunnels},
+    world::{
+        broken, broken_silent, jumbo as jumbo_world, nameless, ordinary, returns, returns_without_keys, silent, tunnels,
+    },
 };
 
 /// Outcomes that no packet can have, and why.
@@ -92,6 +98,10 @@ groups! {
     marks in ordinary;
     no_vip in ordinary;
     protocols in ordinary;
+    returns_at_backbone in returns;
+    returns_at_egress in returns;
+    returns_remembered in returns;
+    returns_remembered_without_keys in returns_without_keys;
     tables in broken_silent;
     tags in ordinary;
     transport_headers in ordinary;
@@ -128,6 +138,7 @@ fn every_outcome_has_a_row_or_a_reason_why_not() {
             Expect::Passed(outcome) | Expect::Dropped(_, outcome) | Expect::Answered(_, outcome, _) => outcome,
             Expect::Forwarded(_) => Outcome::Forwarded,
             Expect::Decapsulated { .. } => Outcome::Decapsulated,
+            Expect::Answer(answer) => answer.outcome,
         };
         *row_counts.entry(outcome.label()).or_default() += 1;
     }

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use super::{
+    super::clock::now_ns,
     machine::Machine,
     maps::Value,
     memory::{MAP, Memory},
@@ -42,6 +43,7 @@ pub(super) fn call(machine: &mut Machine<'_>, number: i32, arguments: [u64; 5]) 
             Ok(if is_there { XDP_REDIRECT } else { third & 3 })
         }
         65 => Ok(status(machine.memory.adjust_tail(second as i32))),
+        69 => super::routes::look_up(&mut machine.memory, second).context("bpf_fib_lookup"),
         // bpf_xdp_get_buff_len.
         188 => Ok(machine.memory.frame().len() as u64),
         // bpf_xdp_load_bytes.
@@ -95,14 +97,6 @@ fn status(is_done: bool) -> u64 {
     if is_done { 0 } else { FAILED }
 }
 
-/// `CLOCK_MONOTONIC`, which the kernel's helpers read as well.
-fn now_ns() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a timespec of this function. The clock is always there, and zero is a time as well.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    now.tv_sec.cast_unsigned() * 1_000_000_000 + now.tv_nsec.cast_unsigned()
-}
-
 /// The sum of `to` less that of `from`, folded to 16 bits as kernels do from 6.13 on ("bpf: bpf_csum_diff: optimize and
 /// homogenize for all archs"); before it was congruent only, so programs must fold it themselves.
 fn csum_diff(from: &[u8], to: &[u8], seed: u32) -> u64 {
@@ -127,7 +121,6 @@ fn name(number: i32) -> &'static str {
         23 => "bpf_redirect",
         25 => "bpf_perf_event_output",
         54 => "bpf_xdp_adjust_meta",
-        69 => "bpf_fib_lookup",
         125 => "bpf_ktime_get_boot_ns",
         130 => "bpf_ringbuf_output",
         131 => "bpf_ringbuf_reserve",

@@ -16,6 +16,7 @@ mod maps;
 mod memory;
 mod object;
 mod report;
+mod routes;
 
 use anycast_common::map::Counter;
 use anycast_xdp::objects;
@@ -26,7 +27,7 @@ use super::{
     kernel::{Kernel, name},
     model::{CounterKey, Input, Program},
     subject::{Counters, Subject},
-    tables::Tables,
+    tables::{Path, Tables},
 };
 
 pub use report::{Coverage, FileCoverage, LineCoverage};
@@ -92,6 +93,7 @@ impl Subject for Interpreted {
         let maps = match input.program {
             Program::Pop | Program::Backbone => pop,
             Program::Gateway => gateway,
+            Program::GatewayReturn => anyhow::bail!("the interpreter has no socket buffers"),
         };
         let name = name(input);
         let entry = *self.object.functions.get(&name).with_context(|| format!("the object has no program {name}"))?;
@@ -108,5 +110,9 @@ impl Subject for Interpreted {
 
     fn counters(&self) -> Result<Counters> {
         self.kernel.counters()
+    }
+
+    fn paths(&mut self) -> Result<Vec<Path>> {
+        self.kernel.paths()
     }
 }

@@ -9,21 +9,23 @@ use super::*;
 use crate::oracle::{
     model::{self, CounterKey, Program, Verdict},
     subject::Counters,
+    tables::Path,
 };
 
 const INTERFACES: [Interface; 2] =
-    [Interface { ifindex: 1, mac: [2, 0, 0, 0, 0, 1] }, Interface { ifindex: 2, mac: [2, 0, 0, 0, 0, 2] }];
+    [Interface { ifindex: 101, mac: [2, 0, 0, 0, 1, 1] }, Interface { ifindex: 103, mac: [2, 0, 0, 0, 1, 3] }];
 
 /// Answers as the model does, but for its fault.
 struct Faulty {
     tables: Tables,
     counters: Counters,
+    paths: Vec<Path>,
     fault: fn(&Input, &mut Verdict),
 }
 
 impl Faulty {
     fn new(fault: fn(&Input, &mut Verdict)) -> Self {
-        Self { tables: Tables::default(), counters: Counters::new(), fault }
+        Self { tables: Tables::default(), counters: Counters::new(), paths: Vec::new(), fault }
     }
 }
 
@@ -45,6 +47,7 @@ impl Subject for Faulty {
     fn run(&mut self, input: &Input) -> anyhow::Result<(u32, Vec<u8>)> {
         let mut verdict = model::run(&self.tables, input);
         (self.fault)(input, &mut verdict);
+        self.paths = verdict.paths(&self.tables, input).unwrap_or_default();
         for (key, growth) in verdict.counts {
             let total = self.counters.entry(key).or_default();
             *total = *total + growth;
@@ -58,6 +61,10 @@ impl Subject for Faulty {
 
     fn counters(&self) -> anyhow::Result<Counters> {
         Ok(self.counters.clone())
+    }
+
+    fn paths(&mut self) -> anyhow::Result<Vec<Path>> {
+        Ok(self.paths.clone())
     }
 }
 
@@ -105,6 +112,13 @@ fn wrong_action_is_found() {
     )
     .unwrap_err();
     assert!(failure.difference.lines[0].starts_with("action: expected 3 (Tx), is 4"));
+}
+
+#[test]
+fn way_of_a_client_that_is_not_remembered_is_found() {
+    let failure = run_against(|_, verdict| verdict.remembers = None, CASES_FOR_EVERY_OUTCOME).unwrap_err();
+    assert_eq!(failure.input.program, Program::Gateway);
+    assert!(failure.difference.lines[0].starts_with("ways of clients: "), "{:?}", failure.difference.lines);
 }
 
 #[test]

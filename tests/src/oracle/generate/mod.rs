@@ -8,7 +8,9 @@
 mod address;
 mod ip;
 mod mutate;
+mod syn;
 mod tables;
+mod to_backbone;
 mod to_gateway;
 mod to_pop;
 mod transport;
@@ -56,16 +58,17 @@ pub fn tables(seed: u64, number: u64, interfaces: &[Interface]) -> Tables {
 pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], abilities: Abilities) -> Input {
     let rng = &mut rng(seed, number, 2);
     let program = match rng.u8(0..100) {
-        0..68 => Program::Pop,
-        68..98 => Program::Gateway,
+        0..55 => Program::Pop,
+        55..80 => Program::Gateway,
         _ => Program::Backbone,
     };
     let linear_bytes = one_in(rng, 6).then(|| linear_bytes(rng, abilities));
     let is_jumbo = linear_bytes.is_some() && one_in(rng, 4);
     let more_bytes = if is_jumbo { rng.usize(..JUMBO_FRAME_BYTES_MAX) } else { 0 };
     let packet = match program {
+        Program::Backbone if !one_in(rng, 20) => to_backbone::packet(rng, &tables.pop, more_bytes),
         Program::Pop | Program::Backbone => to_pop::packet(rng, &tables.pop, more_bytes),
-        Program::Gateway => to_gateway::packet(rng, &tables.gateway, more_bytes),
+        Program::Gateway | Program::GatewayReturn => to_gateway::packet(rng, &tables.gateway, more_bytes),
     };
     let mut frame = mutate::frame(rng, packet);
     frame.truncate(if is_jumbo { JUMBO_FRAME_BYTES_MAX } else { FRAME_BYTES_MAX });

@@ -11,10 +11,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Interface, address, bytes, one_in, pick};
 use crate::oracle::{
-    model::Family,
+    model::{self, Family},
     tables::{
-        Answers, Backend, Begun, Echo, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool, PopTables, Route,
-        Tables, Transition, Vip,
+        Answers, Backend, Begun, Echo, GatewayReturns, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Path, Pool,
+        PopReturns, PopTables, Returns, Route, Seen, Tables, Transition, Tunnel, Vip,
     },
 };
 
@@ -44,7 +44,24 @@ fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
         echo: !one_in(rng, 4),
         errors: !one_in(rng, 4),
     };
-    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links }
+    let returns = pop_returns(rng, vips.len(), &links);
+    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links, returns }
+}
+
+/// Half of the VIPs, of three PoPs in four.
+fn pop_returns(rng: &mut Rng, vip_count: usize, links: &[Link]) -> PopReturns {
+    if one_in(rng, 4) {
+        return PopReturns::default();
+    }
+    let vips = (0..vip_count).filter(|_| rng.bool()).collect();
+    let mut chosen: Vec<usize> = Vec::new();
+    for (position, link) in links.iter().enumerate() {
+        let is_new = chosen.iter().all(|other| links[*other].ifindex != link.ifindex);
+        if is_new && !one_in(rng, 4) {
+            chosen.push(position);
+        }
+    }
+    PopReturns { vips, links: chosen }
 }
 
 fn link(rng: &mut Rng, interfaces: &[Interface]) -> Link {
@@ -231,7 +248,54 @@ fn gateway(rng: &mut Rng) -> GatewayTables {
     let mut vips: Vec<IpAddr> = (0..rng.usize(1..=8)).map(|_| any_family(rng)).collect();
     vips.retain(|vip| !tunnel_addresses.contains(vip));
     let gre_keys = if rng.bool() { Vec::new() } else { (0..rng.usize(1..=3)).map(|_| gre_key(rng)).collect() };
-    GatewayTables { tunnel_addresses, allowed_sources, vips, gre_keys, gue_port: pick(rng, &[6080, 53, 1, 65_535]) }
+    let gue_port = pick(rng, &[6080, 53, 1, 65_535]);
+    let returns = GatewayReturns::default();
+    let tables = GatewayTables { tunnel_addresses, allowed_sources, vips, gre_keys, gue_port, returns };
+    if one_in(rng, 4) { tables } else { with_returns(rng, tables) }
+}
+
+/// Answers of some VIPs go back through PoPs. The ends of tunnels are such as the production code lets be ends.
+fn with_returns(rng: &mut Rng, mut tables: GatewayTables) -> GatewayTables {
+    for address in &mut tables.tunnel_addresses {
+        *address = tunnel_end(rng, address.is_ipv4());
+    }
+    for prefix in &mut tables.allowed_sources {
+        let length = if one_in(rng, 4) { prefix.prefix_len() } else { prefix.max_prefix_len() - rng.u8(..=17) };
+        *prefix = IpNet::new(tunnel_end(rng, prefix.addr().is_ipv4()), length).expect("of the family").trunc();
+    }
+    let ways = [Returns::Direct, Returns::Pop, Returns::PopOrDrop];
+    tables.returns.vips = tables.vips.iter().map(|_| pick(rng, &ways)).collect();
+    tables.returns.next_hops = vec![NextHop { mac: Some([2, 0, 0, 0, 9, 9]), link: 0 }];
+    tables.returns.links = vec![Link { ifindex: 101, mac: [2, 0, 0, 0, 1, 1], vlan_tci: None, in_device_map: false }];
+    tables.returns.routes = tables.allowed_sources.iter().map(|_| (!one_in(rng, 6)).then(|| route(rng, 1))).collect();
+    tables.returns.mtu_bytes = one_in(rng, 3).then(|| pick(rng, &[1280, 1400, 1500, 9000]));
+    for _ in 0..rng.usize(..6) {
+        if let Some(path) = path(rng, &tables)
+            && tables.returns.paths.iter().all(|other| (other.client, other.vip) != (path.client, path.vip))
+        {
+            tables.returns.paths.push(path);
+        }
+    }
+    tables
+}
+
+/// `None`: of what was chosen, nothing is remembered.
+fn path(rng: &mut Rng, tables: &GatewayTables) -> Option<Path> {
+    let vip = rng.usize(..tables.vips.len());
+    let chosen = pick(rng, &tables.allowed_sources);
+    let source = address::within(rng, chosen);
+    let peer = model::peer(tables, source)?;
+    let family = source.is_ipv4();
+    let tunnel_address = tables.tunnel_addresses.iter().position(|address| address.is_ipv4() == family)?;
+    let gre = if tables.gre_keys.is_empty() { Tunnel::Gre } else { Tunnel::Keyed(pick(rng, &tables.gre_keys)) };
+    let tunnel = pick(rng, &[Tunnel::Ipip, gre, Tunnel::Gue]);
+    let seen = pick(rng, &[Seen::Before, Seen::LongAgo]);
+    let client = address::any(rng, Family::of(tables.vips[vip]));
+    Some(Path { client, vip, source, peer, tunnel_address, tunnel, seen })
+}
+
+fn tunnel_end(rng: &mut Rng, is_v4: bool) -> IpAddr {
+    if is_v4 { tunnel_ipv4(rng).into() } else { tunnel_ipv6(rng).into() }
 }
 
 fn any_family(rng: &mut Rng) -> IpAddr {

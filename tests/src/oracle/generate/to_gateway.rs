@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use fastrand::Rng;
 
-use super::{address, bytes, ip, one_in, pick, transport};
+use super::{address, bytes, ip, one_in, pick, syn, transport};
 use crate::oracle::{model::Family, tables::GatewayTables};
 
 /// A tunnel packet for this gateway, or something that is easily taken for one; longer than usual by so many bytes.
@@ -28,9 +28,20 @@ pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables, more_bytes: usize) -
         vip: inner_destination,
         vip_port: rng.u16(..),
     };
-    let (protocol, mut segment) = transport::to_vip(rng, ends, None);
+    let path = match tables.returns.paths.as_slice() {
+        paths if !paths.is_empty() && one_in(rng, 3) => Some(pick(rng, paths)),
+        _ => None,
+    };
+    let (inner_destination, client) =
+        path.map_or((inner_destination, ends.client), |path| (tables.vips[path.vip], path.client));
+    let inner_family = Family::of(inner_destination);
+    let (protocol, mut segment) = if one_in(rng, 4) {
+        (6, syn::segment(rng))
+    } else {
+        transport::to_vip(rng, transport::Ends { client, vip: inner_destination, ..ends }, None)
+    };
     segment.extend(bytes(rng, more_bytes));
-    let mut inner = ip::packet(rng, ip::ACCESS, ends.client, inner_destination, (protocol, segment));
+    let mut inner = ip::packet(rng, ip::ACCESS, client, inner_destination, (protocol, segment));
     match rng.u8(..20) {
         // The inner packet may end before the outer one, and must not end behind it.
         0 => {
@@ -53,11 +64,14 @@ pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables, more_bytes: usize) -
         }
         _ => pick(rng, &tables.tunnel_addresses),
     };
-    let source = source(rng, tables, Family::of(destination));
+    let source = match path {
+        Some(path) if path.source.is_ipv4() == destination.is_ipv4() && rng.bool() => path.source,
+        _ => source(rng, tables, Family::of(destination)),
+    };
     let (protocol, payload) = match rng.u8(..8) {
         0..3 => (inner_family.protocol(), inner),
-        3..5 => (47, [gre(rng, tables, inner_family), inner].concat()),
-        _ => (17, [udp(rng, tables, inner.len()), inner].concat()),
+        3..5 => (47, [gre(rng, &tables.gre_keys, inner_family), inner].concat()),
+        _ => (17, [udp(rng, tables.gue_port, inner.len()), inner].concat()),
     };
     let protocol = match rng.u8(..30) {
         0 => rng.u8(..),
@@ -67,9 +81,9 @@ pub(super) fn packet(rng: &mut Rng, tables: &GatewayTables, more_bytes: usize) -
     ip::packet(rng, ip::TUNNEL, source, destination, (protocol, payload))
 }
 
-/// Mostly what this gateway takes.
-fn gre(rng: &mut Rng, tables: &GatewayTables, inner: Family) -> Vec<u8> {
-    let is_keyed = tables.gre_keys.is_empty() == one_in(rng, 10);
+/// Mostly what an end with these keys takes.
+pub(super) fn gre(rng: &mut Rng, keys: &[u32], inner: Family) -> Vec<u8> {
+    let is_keyed = keys.is_empty() == one_in(rng, 10);
     let flags: [u8; 2] = match rng.u8(..20) {
         0 => pick(rng, &[[0x80, 0], [0x10, 0], [0x40, 0], [0x20, 1], [0x30, 0], [0x20, 0x80]]),
         _ if is_keyed => [0x20, 0],
@@ -78,16 +92,16 @@ fn gre(rng: &mut Rng, tables: &GatewayTables, inner: Family) -> Vec<u8> {
     let ether_type = if one_in(rng, 20) { [rng.u8(..), rng.u8(..)] } else { inner.ether_type() };
     let mut header = [flags, ether_type].concat();
     if is_keyed {
-        let known = if tables.gre_keys.is_empty() { 0 } else { pick(rng, &tables.gre_keys) };
+        let known = if keys.is_empty() { 0 } else { pick(rng, keys) };
         let key = if one_in(rng, 10) { known ^ 1 << rng.u8(..32) } else { known };
         header.extend(key.to_be_bytes());
     }
     header
 }
 
-/// Mostly what this gateway takes.
-fn udp(rng: &mut Rng, tables: &GatewayTables, inner_bytes: usize) -> Vec<u8> {
-    let port = if one_in(rng, 15) { rng.u16(..) } else { tables.gue_port };
+/// Mostly what an end with this port takes.
+pub(super) fn udp(rng: &mut Rng, gue_port: u16, inner_bytes: usize) -> Vec<u8> {
+    let port = if one_in(rng, 15) { rng.u16(..) } else { gue_port };
     let length = (inner_bytes + 8) as u16;
     let length = if one_in(rng, 15) { length.wrapping_add(pick(rng, &[1, 8, 0xffff, 0xfff8])) } else { length };
     let checksum = if one_in(rng, 15) { rng.u16(..) } else { 0 };
@@ -110,7 +124,7 @@ fn source(rng: &mut Rng, tables: &GatewayTables, family: Family) -> IpAddr {
     }
 }
 
-fn lie_about_length(rng: &mut Rng, family: Family, packet: &mut [u8]) {
+pub(super) fn lie_about_length(rng: &mut Rng, family: Family, packet: &mut [u8]) {
     let at = match family {
         Family::V4 => 3,
         Family::V6 => 5,

@@ -27,6 +27,8 @@ impl Instance {
             CounterKey::Vip(_, vip, class) => Ok(self.vip(self.vips[vip])?[class as usize]),
             CounterKey::VipDrop(_, vip, outcome) => self.vip_drop(VipDropKey { vip_index: self.vips[vip], outcome }),
             CounterKey::Backend(pool, backend) => self.backend(self.backends[pool][backend]),
+            CounterKey::Peer(peer) => self.backend(self.peers[peer]),
+            CounterKey::Returned(_, vip) => self.returned(self.vips[vip]),
             CounterKey::Stray(..) => Ok(Counter::default()),
         }
     }
@@ -62,9 +64,18 @@ impl Instance {
                 .iter()
                 .enumerate()
                 .find_map(|(pool, backends)| Some((pool, backends.iter().position(|backend| *backend == index)?)));
-            let key = match backend {
-                Some((pool, backend)) => CounterKey::Backend(pool, backend),
-                None => CounterKey::Stray(program, "BACKEND_COUNTERS", index),
+            let peer = self.peers.iter().position(|peer| *peer == index && index != 0);
+            let key = match (peer, backend) {
+                (Some(peer), _) => CounterKey::Peer(peer),
+                (None, Some((pool, backend))) => CounterKey::Backend(pool, backend),
+                (None, None) => CounterKey::Stray(program, "BACKEND_COUNTERS", index),
+            };
+            add(&mut counters, key, counter);
+        }
+        for (index, [counter]) in (0..).zip(self.all("RETURN_COUNTERS")?) {
+            let key = match position_of(index) {
+                Some(position) => CounterKey::Returned(program, position),
+                None => CounterKey::Stray(program, "RETURN_COUNTERS", index),
             };
             add(&mut counters, key, counter);
         }
@@ -92,6 +103,11 @@ impl Instance {
             Err(MapError::KeyNotFound) => Ok(Counter::default()),
             Err(error) => Err(error).context("VIP_DROPS"),
         }
+    }
+
+    fn returned(&self, index: u32) -> Result<Counter> {
+        let [counter] = self.all("RETURN_COUNTERS")?[index as usize];
+        Ok(counter)
     }
 
     fn backend(&self, index: u32) -> Result<Counter> {

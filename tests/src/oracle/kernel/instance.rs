@@ -13,10 +13,10 @@ use anycast_xdp::{
     desired::{self, Config, GatewayRole, HashOn, Icmp, IcmpEcho, Limits, Local, PopRole, Role, Services, State},
 };
 use anyhow::{Context as _, Result};
-use aya::programs::Xdp;
+use aya::programs::{SchedClassifier, Xdp};
 
-use super::odd;
-use crate::oracle::tables::{Answers, Echo, GatewayTables, Hash, PopTables, Vip};
+use super::{odd, returns};
+use crate::oracle::tables::{Answers, Echo, GatewayTables, Hash, PopReturns, PopTables, Returns, Vip};
 
 /// Room for the largest tables that are generated, and little more: all counters are read again and again.
 const LIMITS: Limits = Limits {
@@ -42,6 +42,10 @@ pub(super) struct Instance {
     pub backends: Vec<Vec<u32>>,
     /// Flows that began in a transition, as the tables have them before each packet.
     pub begun: BTreeMap<TransitionKey, u32>,
+    /// Index of the PoP host of each allowed source; 0: it is none.
+    pub peers: Vec<u32>,
+    /// Ways of clients may be others than those of the tables.
+    pub has_remembered: bool,
 }
 
 impl Instance {
@@ -53,14 +57,17 @@ impl Instance {
             allow_small_mtu: true,
             icmp: desired_answers(&tables.answers),
             transition_secs: 300,
-            gue_port: 6080,
+            gue_port: PopReturns::GUE_PORT,
         });
+        let returns = |position| if tables.returns.vips.contains(&position) { Returns::Pop } else { Returns::Direct };
+        let vips = tables.vips.iter().enumerate();
+        let vips = vips.map(|(position, vip)| desired_vip(position, vip, returns(position)));
         let services = Services {
-            vips: tables.vips.iter().enumerate().map(|(position, vip)| desired_vip(position, vip)).collect(),
+            vips: vips.collect(),
             pools: tables.pools.iter().enumerate().map(|(position, pool)| desired_pool(position, pool)).collect(),
         };
         let (mut instance, inventory) = Self::load(role, services, Some(&tables.seed))?;
-        odd::write_ways(&mut instance, tables)?;
+        odd::write_pop_ways(&mut instance, tables)?;
         odd::write_oddities(&mut instance, tables, &inventory);
         odd::write_transitions(&mut instance, tables, &inventory);
         Ok(instance)
@@ -72,7 +79,7 @@ impl Instance {
             allowed_sources: tables.allowed_sources.clone(),
             gre_keys: tables.gre_keys.clone(),
             gue_port: tables.gue_port,
-            return_mtu_bytes: None,
+            return_mtu_bytes: tables.returns.mtu_bytes,
         });
         let vips = tables.vips.iter().enumerate().map(|(position, address)| desired::Vip {
             name: format!("vip-{position}"),
@@ -81,11 +88,15 @@ impl Instance {
             hash: HashOn::Addresses,
             pool: None,
             icmp_echo: IcmpEcho::Forward,
-            returns: desired::Returns::default(),
+            returns: tables.returns.vips.get(position).copied().unwrap_or_default(),
             fallback_pools: Vec::new(),
         });
         let services = Services { vips: vips.collect(), pools: Vec::new() };
-        Ok(Self::load(role, services, None)?.0)
+        let (mut instance, _) = Self::load(role, services, None)?;
+        instance.peers = returns::peers(&mut instance, tables)?;
+        odd::write_gateway_ways(&mut instance, tables)?;
+        instance.write_paths(tables)?;
+        Ok(instance)
     }
 
     fn load(role: Role, services: Services, seed: Option<&[u8; 16]>) -> Result<(Self, Inventory)> {
@@ -111,7 +122,10 @@ impl Instance {
             pool.backends.iter().map(|backend| backend.index).collect()
         };
         let backends = inventory.pools.iter().map(indexes).collect();
-        Ok((Self { loaded, vips, backends, begun: BTreeMap::new() }, inventory))
+        Ok((
+            Self { loaded, vips, backends, begun: BTreeMap::new(), peers: Vec::new(), has_remembered: false },
+            inventory,
+        ))
     }
 
     /// Makes the table of flows as it was before the first packet: what one packet leaves is no matter of the next.
@@ -121,13 +135,18 @@ impl Instance {
         self.begun.iter().try_for_each(|(key, backend_index)| kernel.remember_flow(*key, *backend_index))
     }
 
+    pub fn classifier(&self, name: &str) -> Result<&SchedClassifier> {
+        let program = self.loaded.ebpf.program(name).with_context(|| format!("the object has no program {name}"))?;
+        Ok(program.try_into()?)
+    }
+
     pub fn program(&self, name: &str) -> Result<&Xdp> {
         let program = self.loaded.ebpf.program(name).with_context(|| format!("the object has no program {name}"))?;
         Ok(program.try_into()?)
     }
 }
 
-fn desired_vip(position: usize, vip: &Vip) -> desired::Vip {
+fn desired_vip(position: usize, vip: &Vip, returns: Returns) -> desired::Vip {
     let listeners = vip
         .listeners
         .iter()
@@ -148,7 +167,7 @@ fn desired_vip(position: usize, vip: &Vip) -> desired::Vip {
             Echo::Answer => IcmpEcho::Answer,
             Echo::Drop => IcmpEcho::Drop,
         },
-        returns: desired::Returns::default(),
+        returns,
         fallback_pools: Vec::new(),
     }
 }

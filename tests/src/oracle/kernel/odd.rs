@@ -17,17 +17,38 @@ use anycast_xdp::dataplane::{
 use anyhow::Result;
 
 use super::instance::Instance;
-use crate::oracle::tables::{Begun, PopTables, Route};
+use crate::oracle::tables::{self, Begun, GatewayTables, Link, PopTables, Route};
 
 /// Positions in the model's tables begin at 0, indexes at 1.
 fn index(position: usize) -> u32 {
     position as u32 + 1
 }
 
-/// Links, next hops, and a group of its own for each backend with a route.
-pub(super) fn write_ways(instance: &mut Instance, tables: &PopTables) -> Result<()> {
+/// Links, next hops, a group of its own for each backend with a route, and which links lead to clients.
+pub(super) fn write_pop_ways(instance: &mut Instance, tables: &PopTables) -> Result<()> {
+    let backends = tables.pools.iter().zip(&instance.backends);
+    let backends = backends.flat_map(|(pool, indexes)| pool.backends.iter().zip(indexes));
+    let routes: Vec<_> = backends.map(|(backend, index)| (*index, backend.route)).collect();
+    write_ways(instance, &tables.links, &tables.next_hops, &routes)?;
+    let links = tables.returns.links.iter().map(|position| (tables.links[*position].ifindex, index(*position)));
+    instance.loaded.kernel.keyed().public_links.replace(&links.collect())
+}
+
+/// The same toward PoP hosts.
+pub(super) fn write_gateway_ways(instance: &mut Instance, tables: &GatewayTables) -> Result<()> {
+    let returns = &tables.returns;
+    let routes: Vec<_> = instance.peers.iter().copied().zip(returns.routes.iter().copied()).collect();
+    write_ways(instance, &returns.links, &returns.next_hops, &routes)
+}
+
+fn write_ways(
+    instance: &mut Instance,
+    links: &[Link],
+    next_hops: &[tables::NextHop],
+    routes: &[(u32, Option<Route>)],
+) -> Result<()> {
     let kernel = &mut instance.loaded.kernel;
-    for (position, link) in tables.links.iter().enumerate() {
+    for (position, link) in links.iter().enumerate() {
         let vlan_tci = link.vlan_tci.unwrap_or(0).to_be_bytes();
         kernel.arrays().links.write(index(position), LinkEntry { ifindex: link.ifindex, mac: link.mac, vlan_tci });
         if link.in_device_map {
@@ -35,19 +56,15 @@ pub(super) fn write_ways(instance: &mut Instance, tables: &PopTables) -> Result<
         }
     }
     let arrays = kernel.arrays();
-    for (position, next_hop) in tables.next_hops.iter().enumerate() {
+    for (position, next_hop) in next_hops.iter().enumerate() {
         let cell = next_hop.mac.map_or(0, |mac| NextHop { mac, link_index: index(next_hop.link) as u16 }.to_cell());
         arrays.next_hops.store_cell(index(position), 0, cell);
     }
-    let mut group_index = 0;
-    for (pool, indexes) in tables.pools.iter().zip(&instance.backends) {
-        for (backend, backend_index) in pool.backends.iter().zip(indexes) {
-            let Some(route) = backend.route else { continue };
-            group_index += 1;
-            arrays.groups.write(group_index, group(&route));
-            let cell = BackendRoute { group_index, mtu_bytes: route.mtu_bytes }.to_cell();
-            arrays.backends.store_cell(*backend_index, offset_of!(BackendEntry, route), cell);
-        }
+    let routes = routes.iter().filter_map(|(index, route)| Some((*index, (*route)?)));
+    for (group_index, (backend_index, route)) in (1..).zip(routes.filter(|(index, _)| *index != 0)) {
+        arrays.groups.write(group_index, group(&route));
+        let cell = BackendRoute { group_index, mtu_bytes: route.mtu_bytes }.to_cell();
+        arrays.backends.store_cell(backend_index, offset_of!(BackendEntry, route), cell);
     }
     Ok(())
 }

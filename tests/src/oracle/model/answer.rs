@@ -10,7 +10,10 @@ use super::{
     ip::{self, Family, checksum, replace_checksum_word},
 };
 
-const TTL: u8 = 64;
+/// TTL or hop limit of what this host sends.
+pub(super) const TTL: u8 = 64;
+/// TOS or traffic class of errors.
+pub(super) const TOS: u8 = 0xc0;
 const ICMP_BYTES: usize = 8;
 /// Of an echo request, what its answer changes: type, code and checksum.
 const CHANGED_BYTES: usize = 4;

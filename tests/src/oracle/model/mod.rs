@@ -4,23 +4,27 @@
 //! between PoPs and have test vectors of their own. Headers, lengths and checksums are worked out here once more.
 
 mod answer;
+mod backbone;
 mod encap;
 mod flow;
 mod gateway;
 mod ip;
 mod layer2;
+mod mss;
 mod pop;
 mod select;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use anycast_common::{
-    map::Counter,
+    map::{Counter, DROP_OF_RETURN},
     outcome::{Class, Outcome},
 };
 
-use super::tables::Tables;
+use super::tables::{Path, Returns, Tables};
 
+pub(super) use gateway::peer;
 pub use ip::{Family, checksum, replace_checksum_word};
 
 /// Which program the packet meets.
@@ -32,6 +36,19 @@ pub enum Program {
     Backbone,
     /// Backbone interfaces of a gateway.
     Gateway,
+    /// The egress of a gateway's interfaces. The frame leaves by the interface of the input.
+    GatewayReturn,
+}
+
+impl Program {
+    /// Programs of one host count in the same counters: the one that stands for both.
+    #[must_use]
+    pub fn host(self) -> Self {
+        match self {
+            Self::Pop | Self::Backbone => Self::Pop,
+            Self::Gateway | Self::GatewayReturn => Self::Gateway,
+        }
+    }
 }
 
 /// A packet and where it came in.
@@ -82,6 +99,10 @@ pub enum CounterKey {
     VipDrop(Program, usize, u32),
     /// What went toward one backend (pool, backend).
     Backend(usize, usize),
+    /// Answers of one VIP on their way back.
+    Returned(Program, usize),
+    /// What a gateway sent toward one PoP host, by position of the allowed source.
+    Peer(usize),
     /// An index of this table that belongs to nothing. Nothing is ever counted there.
     Stray(Program, &'static str, u32),
 }
@@ -89,7 +110,7 @@ pub enum CounterKey {
 /// What must have happened to a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// `None`: the backbone program, which decides nothing.
+    /// `None`: the backbone program, where the packet is none of its business.
     pub outcome: Option<Outcome>,
     /// What the program returns.
     pub action: Action,
@@ -97,6 +118,24 @@ pub struct Verdict {
     pub frame: Option<Vec<u8>>,
     /// What every counter grows by; those not named stay.
     pub counts: Vec<(CounterKey, Counter)>,
+    /// The way of the client that the gateway remembers, in the place of the one that the tables have.
+    pub remembers: Option<Path>,
+}
+
+impl Verdict {
+    /// The ways of clients that the gateway must remember afterwards, in order; `None`: the packet is none that it remembers
+    /// anything of.
+    pub fn paths(&self, tables: &Tables, input: &Input) -> Option<Vec<Path>> {
+        let returns = &tables.gateway.returns;
+        if input.program != Program::Gateway || returns.vips.iter().all(|returns| *returns == Returns::Direct) {
+            return None;
+        }
+        let is_of = |path: &Path, other: &Path| (path.client, path.vip) == (other.client, other.vip);
+        let kept = returns.paths.iter().filter(|path| self.remembers.is_none_or(|new| !is_of(path, &new)));
+        let mut paths: Vec<Path> = kept.copied().chain(self.remembers).collect();
+        paths.sort();
+        Some(paths)
+    }
 }
 
 /// A frame on its way out.
@@ -114,36 +153,49 @@ struct Facts {
     vip: Option<usize>,
     /// Pool and backend it goes to.
     backend: Option<(usize, usize)>,
+    /// It is an answer of the VIP.
+    is_answer: bool,
+    /// The way that is remembered.
+    remembers: Option<Path>,
 }
 
 /// What must happen to a packet.
 pub fn run(tables: &Tables, input: &Input) -> Verdict {
     let layer2 = layer2::parse(&input.frame[..input.readable_bytes()]);
-    let mut facts = Facts { bytes: input.frame.len() - layer2.ip_offset, vip: None, backend: None };
+    let mut facts = Facts {
+        bytes: input.frame.len() - layer2.ip_offset,
+        vip: None,
+        backend: None,
+        is_answer: false,
+        remembers: None,
+    };
     let result = match input.program {
         Program::Backbone => {
-            return Verdict {
-                outcome: None,
-                action: Action::Pass,
-                frame: Some(input.frame.clone()),
-                counts: Vec::new(),
+            let Some(result) = backbone::run(&tables.pop, input, layer2, &mut facts) else {
+                let frame = Some(input.frame.clone());
+                return Verdict { outcome: None, action: Action::Pass, frame, counts: Vec::new(), remembers: None };
             };
+            result
         }
         Program::Pop => pop::run(&tables.pop, input, layer2, &mut facts),
+        Program::GatewayReturn => unimplemented!("socket buffers have no model"),
         Program::Gateway => gateway::run(&tables.gateway, input, layer2, &mut facts),
     };
     match result {
         Ok(Sent { outcome, action, frame }) => {
             let counts = counts(input.program, outcome, &facts);
-            Verdict { outcome: Some(outcome), action, frame: Some(frame), counts }
+            Verdict { outcome: Some(outcome), action, frame: Some(frame), counts, remembers: facts.remembers }
         }
         Err(outcome) => {
-            let written = matches!(outcome, Outcome::NoEgress | Outcome::Headroom);
+            // What is to be told about an answer is taken out of its tunnel first.
+            let is_taken_out = facts.is_answer && outcome == Outcome::TooBig;
+            let written = is_taken_out || matches!(outcome, Outcome::NoEgress | Outcome::Headroom);
             Verdict {
                 outcome: Some(outcome),
                 action: if outcome.class() == Class::Passed { Action::Pass } else { Action::Drop },
                 frame: (!written).then(|| input.frame.clone()),
                 counts: counts(input.program, outcome, &facts),
+                remembers: facts.remembers,
             }
         }
     }
@@ -151,10 +203,22 @@ pub fn run(tables: &Tables, input: &Input) -> Verdict {
 
 /// "Counting" of docs/datapath.md.
 fn counts(program: Program, outcome: Outcome, facts: &Facts) -> Vec<(CounterKey, Counter)> {
+    let host = program.host();
+    let one = Counter { packets: 1, bytes: facts.bytes as u64 };
     let mut keys = Vec::new();
+    if facts.is_answer
+        && let Some(vip) = facts.vip
+    {
+        if outcome == Outcome::Returned {
+            return vec![(CounterKey::Returned(host, vip), one)];
+        }
+        let number = outcome as u32;
+        let keys = [CounterKey::Outcome(host, number), CounterKey::VipDrop(host, vip, number | DROP_OF_RETURN)];
+        return keys.map(|key| (key, one)).to_vec();
+    }
     let forwarded = outcome.class() == Class::Forwarded;
     if !forwarded {
-        keys.push(CounterKey::Outcome(program, outcome as u32));
+        keys.push(CounterKey::Outcome(host, outcome as u32));
     }
     if let Some(vip) = facts.vip {
         keys.push(CounterKey::Vip(program, vip, outcome.class() as u32));
@@ -165,6 +229,5 @@ fn counts(program: Program, outcome: Outcome, facts: &Facts) -> Vec<(CounterKey,
     if let (true, Some((pool, backend))) = (forwarded, facts.backend) {
         keys.push(CounterKey::Backend(pool, backend));
     }
-    let one = Counter { packets: 1, bytes: facts.bytes as u64 };
     keys.into_iter().map(|key| (key, one)).collect()
 }

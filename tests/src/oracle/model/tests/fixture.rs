@@ -7,8 +7,8 @@ use anycast_common::{encap::Encap, outcome::Outcome};
 use crate::oracle::{
     model::{self, Input, Program, Verdict},
     tables::{
-        Answers, Backend, Echo, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool, PopTables, Route, Tables,
-        Vip,
+        Answers, Backend, Echo, GatewayReturns, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool, PopReturns,
+        PopTables, Route, Tables, Vip,
     },
 };
 
@@ -53,6 +53,7 @@ pub fn tables() -> Tables {
         pools: vec![Pool { backends: vec![backend], slots: vec![Some(0)], is_odd: false, transition: None }],
         next_hops: vec![NextHop { mac: Some([2, 0, 0, 0, 0, 0x99]), link: 0 }],
         links: vec![link],
+        returns: PopReturns::default(),
     };
     let gateway = GatewayTables {
         tunnel_addresses: vec![address("10.0.0.2"), address("fd00::2")],
@@ -60,6 +61,7 @@ pub fn tables() -> Tables {
         vips: vec![address("192.0.2.1"), address("2001:db8::1")],
         gre_keys: Vec::new(),
         gue_port: 6080,
+        returns: GatewayReturns::default(),
     };
     Tables { pop, gateway }
 }
