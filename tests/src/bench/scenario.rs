@@ -186,8 +186,7 @@ fn many_clients(name: &'static str, floors: &Floors, world: &World) -> Result<Sc
     let mut scenario = Scenario::new(name, feed);
     scenario.memory = Some(gateway.memory_of_return_paths(name)?);
     scenario.floors([floors.pass()?, floors.decap(-20)?]);
-    let bar = Bar { against: Against::NetOf(RowName { scenario: V4_GATEWAY, target: RETURN_POP }), most: 3.0 };
-    scenario.add_as_is(target, Some(bar));
+    scenario.add_as_is(target, None);
     Ok(scenario)
 }
 
