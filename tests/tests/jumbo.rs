@@ -23,7 +23,8 @@ fn attached(daemon: &Daemon) -> Vec<(String, String, bool)> {
     let status = daemon.status().unwrap();
     let rows = status["attachments"].as_array().unwrap();
     let text = |row: &serde_json::Value, field: &str| row[field].as_str().unwrap().to_owned();
-    rows.iter().map(|row| (text(row, "interface"), text(row, "mode"), row["frags"].as_bool().unwrap())).collect()
+    let xdp = rows.iter().filter(|row| row["hook"] == "xdp");
+    xdp.map(|row| (text(row, "interface"), text(row, "mode"), row["frags"].as_bool().unwrap())).collect()
 }
 
 fn row(interface: &str, mode: &str, frags: bool) -> (String, String, bool) {
