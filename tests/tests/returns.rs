@@ -118,9 +118,9 @@ fn iperf3(deployment: &Deployment, mix: Mix) {
     let lab = &deployment.lab;
     let client = &lab.site().client;
     let _server = Iperf3Server::start(&lab.home, lab.scratch.path(), mix.vip).unwrap();
-    let up = Iperf3::new(client, mix.vip).rate("50M").secs(2).run().unwrap();
+    let up = Iperf3::new(client, mix.vip).rate("50M").secs(1).run().unwrap();
     assert!(up.rate_bits_per_sec > 40e6, "{mix:?}: {up:?}");
-    let down = Iperf3::new(client, mix.vip).rate("50M").reverse().secs(2).run().unwrap();
+    let down = Iperf3::new(client, mix.vip).rate("50M").reverse().secs(1).run().unwrap();
     assert!(down.rate_bits_per_sec > 35e6, "{mix:?}: {down:?}");
 }
 
