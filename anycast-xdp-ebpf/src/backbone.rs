@@ -83,19 +83,19 @@ fn inner<F: Frames, O: Bounce, I: Bounce, W: Observer>(
     let (pool, policy) = maps::vip_cells(vip);
     W::cells(pool, policy);
     if VipPolicy::from_cell(policy).returns == RETURN_DIRECT {
-        return not_returned(Outcome::ReturnNotVip, vip_index, header.length);
+        return verdict::not_returned(Outcome::ReturnNotVip, vip_index, header.length);
     }
     let gateway = O::with_family(outer.header.source);
     let pool_index = PoolRef::from_cell(pool).pool_index;
     let came_in = ReturnTunnel { encap: tunnel.encap, gre_key: tunnel.key };
     if maps::returns::returner(pool_index, gateway) != Some(came_in.to_cell()) {
-        return not_returned(Outcome::NotReturner, vip_index, header.length);
+        return verdict::not_returned(Outcome::NotReturner, vip_index, header.length);
     }
     let Some(ecn) = ecn::decapsulate(outer.header.tos, header.tos) else {
-        return not_returned(Outcome::EcnNotCapable, vip_index, header.length);
+        return verdict::not_returned(Outcome::EcnNotCapable, vip_index, header.length);
     };
     if header.ttl <= 1 {
-        return not_returned(Outcome::TtlExpired, vip_index, header.length);
+        return verdict::not_returned(Outcome::TtlExpired, vip_index, header.length);
     }
     let ecn = (ecn != header.tos & 3).then_some(ecn);
     let way = Way { l2_bytes, outer_bytes, ecn };
@@ -104,7 +104,7 @@ fn inner<F: Frames, O: Bounce, I: Bounce, W: Observer>(
             count::returned(vip_index, header.length);
             verdict::sent(egress)
         }
-        Err(outcome) => not_returned(outcome, vip_index, header.length),
+        Err(outcome) => verdict::not_returned(outcome, vip_index, header.length),
     }
 }
 
@@ -156,11 +156,6 @@ fn onward<F: Frames, O: Bounce, I: Bounce, W: Observer>(
 fn too_big<O: Bounce, I: Bounce>(ctx: &XdpContext, way: &Way, mtu_bytes: u16) -> Outcome {
     let sizes = way.l2_bytes as u32 | (way.outer_bytes as u32) << 8 | (mtu_bytes as u32) << 16;
     if O::bounce(ctx.ctx, sizes, I::HEADER_BYTES as u32) == 1 { Outcome::TooBigAnswered } else { Outcome::TooBig }
-}
-
-#[inline(always)]
-fn not_returned(outcome: Outcome, vip_index: u32, bytes: usize) -> u32 {
-    verdict::not_returned(outcome, vip_index, bytes)
 }
 
 /// The action for a frame of which a program with nothing else to do was told [`NOT_TAKEN`].

@@ -11,7 +11,7 @@ use crate::maps;
 #[inline(always)]
 pub fn forwarded(vip_index: u32, backend_index: u32, bytes: usize) {
     maps::count_vip(vip_index, Class::Forwarded, bytes as u64);
-    maps::count_backend(backend_index, bytes as u64);
+    maps::count_backend(backend_index, Counter { packets: 1, bytes: bytes as u64 });
 }
 
 /// A packet that was decapsulated for the host's stack.
@@ -41,7 +41,7 @@ pub fn failed(outcome: Outcome, vip_index: u32, bytes: usize) {
 #[inline(always)]
 pub fn returned_to(vip_index: u32, peer_index: u32, added: Counter) {
     maps::count_returned(vip_index, added);
-    maps::count_peer(peer_index, added);
+    maps::count_backend(peer_index, added);
 }
 
 /// An answer that a PoP sent on to its client.

@@ -18,6 +18,20 @@ pub fn ethertype(frame: Cursor) -> u16 {
     frame.window::<ETHERNET_BYTES>().map_or(0, Window::be16::<12>)
 }
 
+/// Writes what stands behind the addresses of a frame that leaves: the EtherType, and a tag before it if the L2 header, of
+/// `l2_bytes`, has room for one. The bytes are a constant wherever this is used.
+#[inline(always)]
+pub fn set_ethertype<const N: usize>(frame: Window<N>, l2_bytes: usize, vlan_tci: u16, ethertype: u16) {
+    if l2_bytes == ETHERNET_BYTES {
+        frame.part::<2>(12).set_ne16::<0>(ethertype.to_be());
+        return;
+    }
+    let tag: Window<6> = frame.part(12);
+    tag.set_ne16::<0>(ETHERTYPE_VLAN.to_be());
+    tag.set_ne16::<2>(vlan_tci);
+    tag.set_ne16::<4>(ethertype.to_be());
+}
+
 /// Writes the L2 header of a frame that came in as that of one that goes back: addresses change places, tags stay. The two
 /// may be the same frame.
 #[inline(always)]

@@ -97,7 +97,7 @@ fn inner<O: Ip, I: Ip, W: Observer>(
     match decap::strip::<I>(ctx, l2_bytes, outer_bytes, (ecn != header.tos & 3).then_some(ecn)) {
         Ok(()) => {
             if goes_back {
-                clamp::<I, W>(ctx, &header, peer_index, outer_bytes);
+                clamp::<I>(ctx, &header, peer_index, outer_bytes);
             }
             verdict::decapsulated(vip_index, header.length)
         }
@@ -107,15 +107,10 @@ fn inner<O: Ip, I: Ip, W: Observer>(
 
 /// A client's SYN asks the server for segments that fit in the tunnel back to the PoP.
 #[inline(always)]
-fn clamp<I: Ip, W: Observer>(ctx: &XdpContext, header: &Header<I>, peer_index: u32, outer_bytes: usize) {
+fn clamp<I: Ip>(ctx: &XdpContext, header: &Header<I>, peer_index: u32, outer_bytes: usize) {
     let l3 = Cursor::new(ctx).skip_constant(ETHERNET_BYTES);
-    if !mss::is_syn::<I>(l3, header) {
-        return;
-    }
-    let Some(outer_bytes_max) = next_hop::mtu_to_peer(peer_index) else {
-        return;
-    };
-    let Some(too_long) = mss::too_long::<I>(l3, header, outer_bytes_max.saturating_sub(outer_bytes)) else {
+    let inner_bytes_max = || Some(next_hop::mtu_to_peer(peer_index)?.saturating_sub(outer_bytes));
+    let Some(too_long) = mss::too_long::<I>(l3, header, inner_bytes_max) else {
         return;
     };
     let tcp = l3.skip(too_long.tcp_at);

@@ -2,7 +2,7 @@
 //! toward the PoP host that the client's last packet came by. All else is left to the stack.
 
 use anycast_common::{
-    header::{ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6, protocol},
+    header::{ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6},
     map::{BackendEntry, Counter, RETURN_DIRECT, RETURN_POP, ReturnPath, VipPolicy},
     outcome::{Class, Outcome},
 };
@@ -19,7 +19,7 @@ use crate::{
     skb,
     stage::{
         classify,
-        ip::{Header, V4, V6},
+        ip::{Header, Ip as _, V4, V6},
         next_hop,
         return_path::recall,
         wrap::{self, Fit, Wrap},
@@ -62,8 +62,8 @@ fn answer<I: Wrap, W: Observer>(ctx: &TcContext) -> i32 {
     };
     W::backend(path.peer_index);
     let sent = match peer.family {
-        4 => toward::<V4, I, W>(ctx, l3, &header, path, peer),
-        6 => toward::<V6, I, W>(ctx, l3, &header, path, peer),
+        V4::FAMILY => toward::<V4, I, W>(ctx, l3, &header, path, peer),
+        V6::FAMILY => toward::<V6, I, W>(ctx, l3, &header, path, peer),
         _ => Err(Outcome::NextHopUnresolved),
     };
     match sent {
@@ -113,9 +113,7 @@ fn toward<O: Wrap, I: Wrap, W: Observer>(
     let Some(fit) = fit else {
         return Err(wrap::too_big::<I>(ctx, l3, header, inner_bytes_max));
     };
-    if header.next == protocol::TCP {
-        skb::clamp_mss::<I>(ctx, l3, header, inner_bytes_max);
-    }
+    skb::clamp_mss::<I>(ctx, l3, header, inner_bytes_max);
     wrap::run::<O, I>(ctx, header, path, peer, &way, hash, outer_bytes, fit.keeps_segments)?;
     let action = if way.link.ifindex == skb::ifindex(ctx) {
         TC_ACT_UNSPEC

@@ -1,11 +1,11 @@
 //! The programs of a host: `pop` on access interfaces, `backbone` on backbone interfaces, `one_arm` on those that are both,
-//! `gateway` in a home region and `gateway_return` at its egress,
-//! their copies that explain, and the tracepoints that tell what drivers lost after a verdict.
+//! `gateway` in a home region and `gateway_return` at its egress, their copies that explain, and the tracepoints that tell
+//! what drivers lost after a verdict.
 //!
 //! Each program is there twice: as it is, and with the ending `_frags` for interfaces whose frames may have fragments.
 //!
-//! `docs/datapath.md` specifies what they decide. [`verdict`] alone knows XDP actions; [`pop`] and [`gateway`] alone know
-//! the order of the stages; [`maps`] alone declares maps; [`packet`] alone touches packet memory.
+//! `docs/datapath.md` specifies what they decide. [`verdict`] alone knows XDP actions; [`pop`], [`gateway`], [`backbone`] and
+//! [`gateway_return`] alone know the order of the stages; [`maps`] alone declares maps; [`packet`] alone touches packet memory.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 mod backbone;

@@ -24,7 +24,7 @@ use aya_ebpf::{
 };
 
 pub use self::{
-    counters::{count_backend, count_outcome, count_peer, count_returned, count_vip, count_vip_drop},
+    counters::{count_backend, count_outcome, count_returned, count_vip, count_vip_drop},
     icmp::{icmp_admits, icmp_rates, icmp_scratch, icmp_source},
 };
 use crate::{

@@ -79,7 +79,7 @@ pub fn cut(ctx: &TcContext, bytes: u32) -> Result<(), ()> {
 /// there yet, or left to the device.
 #[inline(always)]
 pub fn clamp_mss<I: Ip>(ctx: &TcContext, l3: Cursor, header: &Header<I>, packet_bytes_max: usize) {
-    let Some(too_long) = mss::too_long::<I>(l3, header, packet_bytes_max) else {
+    let Some(too_long) = mss::too_long::<I>(l3, header, || Some(packet_bytes_max)) else {
         return;
     };
     let (old, new) = too_long.as_summed();

@@ -33,21 +33,15 @@ pub fn count_vip(index: u32, class: Class, bytes: u64) {
     add(counters.map(|counters| unsafe { counters.cast::<Counter>().add(class as usize) }), bytes);
 }
 
-/// Counts a packet toward a backend.
-#[inline(always)]
-pub fn count_backend(index: u32, bytes: u64) {
-    add(BACKEND_COUNTERS.get_ptr_mut(index), bytes);
-}
-
 /// Counts answers on their way back, by VIP.
 #[inline(always)]
 pub fn count_returned(index: u32, added: Counter) {
     add_packets(RETURN_COUNTERS.get_ptr_mut(index), added);
 }
 
-/// Counts answers toward a PoP.
+/// Counts packets toward a backend.
 #[inline(always)]
-pub fn count_peer(index: u32, added: Counter) {
+pub fn count_backend(index: u32, added: Counter) {
     add_packets(BACKEND_COUNTERS.get_ptr_mut(index), added);
 }
 

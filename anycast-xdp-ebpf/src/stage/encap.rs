@@ -6,8 +6,8 @@
 use anycast_common::{
     flow::flow_label,
     header::{
-        ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, GRE_BYTES, GRE_KEYED_BYTES, IPV4_BYTES,
-        IPV6_BYTES, UDP_BYTES, VLAN_TAG_BYTES, protocol,
+        ETHERNET_BYTES, ETHERTYPE_IPV4, ETHERTYPE_IPV6, GRE_BYTES, GRE_KEYED_BYTES, IPV4_BYTES, IPV6_BYTES, UDP_BYTES,
+        VLAN_TAG_BYTES, protocol,
     },
     map::{BackendEntry, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, LinkEntry, NextHop},
     outcome::Outcome,
@@ -17,7 +17,7 @@ use aya_ebpf::programs::XdpContext;
 
 use super::{
     answer::{self, Answer},
-    ip::{Header, INNER_WRITTEN_BYTES, Ip},
+    ip::{Header, INNER_WRITTEN_BYTES, Ip, V4, V6},
     next_hop::Way,
 };
 use crate::{
@@ -27,11 +27,9 @@ use crate::{
 };
 
 /// `BackendEntry::family` of an IPv4 tunnel.
-const FAMILY_V4: u8 = 4;
+const FAMILY_V4: u8 = V4::FAMILY;
 /// `BackendEntry::family` of an IPv6 tunnel.
-const FAMILY_V6: u8 = 6;
-
-const TAGGED_BYTES: usize = ETHERNET_BYTES + VLAN_TAG_BYTES;
+const FAMILY_V6: u8 = V6::FAMILY;
 
 /// What the packet itself contributes to its outer header.
 struct Inner {
@@ -119,14 +117,7 @@ fn wrap<I: Ip, const ENCAP: u8, const OUTER: usize, const WRITTEN: usize>(
     let is_v4 = OUTER < IPV6_BYTES;
     ethernet(frame.part(0), way.next_hop, way.link);
     let ethertype = if is_v4 { ETHERTYPE_IPV4 } else { ETHERTYPE_IPV6 };
-    if l2_out_bytes == TAGGED_BYTES {
-        let tag: Window<6> = frame.part(12);
-        tag.set_ne16::<0>(ETHERTYPE_VLAN.to_be());
-        tag.set_ne16::<2>(vlan_tci);
-        tag.set_ne16::<4>(ethertype.to_be());
-    } else {
-        frame.part::<2>(12).set_ne16::<0>(ethertype.to_be());
-    }
+    crate::frame::set_ethertype(frame, l2_out_bytes, vlan_tci, ethertype);
     let protocol = match ENCAP {
         ENCAP_IPIP => I::TUNNEL_PROTOCOL,
         ENCAP_GUE => protocol::UDP,
@@ -154,9 +145,9 @@ fn wrap<I: Ip, const ENCAP: u8, const OUTER: usize, const WRITTEN: usize>(
     Ok(())
 }
 
-/// The two addresses.
+/// The MACs of link and neighbour.
 #[inline(always)]
-fn ethernet(addresses: Window<12>, next_hop: u64, link: &LinkEntry) {
+pub fn ethernet(addresses: Window<12>, next_hop: u64, link: &LinkEntry) {
     addresses.set_word::<0>((next_hop as u32).to_le());
     addresses.set_ne16::<4>(((next_hop >> 32) as u16).to_le());
     let [begin] = maps::words(&link.mac);

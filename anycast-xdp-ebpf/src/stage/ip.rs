@@ -57,6 +57,8 @@ pub trait Ip: Sized {
     type Address: Copy + PartialEq;
     /// The address of which every bit is 0.
     const NO_ADDRESS: Self::Address;
+    /// 4 or 6, as entries and keys of maps have it.
+    const FAMILY: u8;
     /// EtherType.
     const ETHERTYPE: u16;
     /// Protocol number of this family inside a tunnel.

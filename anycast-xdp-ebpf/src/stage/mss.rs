@@ -34,17 +34,14 @@ impl TooLong {
     }
 }
 
-/// Is it a SYN, with or without ACK?
+/// The MSS option of a SYN, with or without ACK, if its segments make packets of more than `packet_bytes_max`, which is asked
+/// of SYNs only.
 #[inline(always)]
-pub fn is_syn<I: Ip>(l3: Cursor, header: &Header<I>) -> bool {
-    header.next == protocol::TCP
-        && !header.fragment
-        && l3.skip(opaque(header.bytes) & 0x3f).window::<TCP_BYTES>().is_some_and(|tcp| tcp.u8::<13>() & 2 != 0)
-}
-
-/// The MSS option of a SYN, if its segments make packets of more than `packet_bytes_max`.
-#[inline(always)]
-pub fn too_long<I: Ip>(l3: Cursor, header: &Header<I>, packet_bytes_max: usize) -> Option<TooLong> {
+pub fn too_long<I: Ip>(
+    l3: Cursor,
+    header: &Header<I>,
+    packet_bytes_max: impl FnOnce() -> Option<usize>,
+) -> Option<TooLong> {
     if header.next != protocol::TCP || header.fragment {
         return None;
     }
@@ -55,7 +52,7 @@ pub fn too_long<I: Ip>(l3: Cursor, header: &Header<I>, packet_bytes_max: usize) 
         return None;
     }
     let end = (tcp.u8::<12>() >> 4) as usize * 4;
-    let most = packet_bytes_max.checked_sub(I::HEADER_BYTES + TCP_BYTES)?;
+    let most = packet_bytes_max()?.checked_sub(I::HEADER_BYTES + TCP_BYTES)?;
     let mut option_at = TCP_BYTES;
     for _ in 0..OPTIONS_MAX {
         if option_at + 4 > end {

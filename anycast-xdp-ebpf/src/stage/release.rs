@@ -1,7 +1,7 @@
 //! Out of the tunnel and toward the client: the outer header comes off, Ethernet is written, the TTL counts down.
 
 use anycast_common::{
-    header::{ETHERNET_BYTES, ETHERTYPE_VLAN, VLAN_TAG_BYTES},
+    header::{ETHERNET_BYTES, VLAN_TAG_BYTES},
     map::LinkEntry,
     outcome::Outcome,
 };
@@ -27,25 +27,16 @@ pub fn run<I: Ip>(
     dmac: [u8; 6],
 ) -> Result<(), Outcome> {
     let [vlan_tci]: [u16; 1] = maps::half_words(&link.vlan_tci);
-    if vlan_tci == 0 {
-        let ip = write::<I, ETHERNET_BYTES, { ETHERNET_BYTES + INNER_WRITTEN_BYTES }>(
-            ctx,
-            l2_bytes + outer_bytes,
-            smac,
-            dmac,
-            0,
-        )?;
-        finish::<I>(ip, ecn);
+    let front_bytes = l2_bytes + outer_bytes;
+    let ip = if vlan_tci == 0 {
+        write::<I, ETHERNET_BYTES, { ETHERNET_BYTES + INNER_WRITTEN_BYTES }>(ctx, front_bytes, smac, dmac, 0)
     } else {
-        let ip = write::<I, TAGGED_BYTES, { TAGGED_BYTES + INNER_WRITTEN_BYTES }>(
-            ctx,
-            l2_bytes + outer_bytes,
-            smac,
-            dmac,
-            vlan_tci,
-        )?;
-        finish::<I>(ip, ecn);
+        write::<I, TAGGED_BYTES, { TAGGED_BYTES + INNER_WRITTEN_BYTES }>(ctx, front_bytes, smac, dmac, vlan_tci)
+    }?;
+    if let Some(ecn) = ecn {
+        I::set_ecn(ip, ecn);
     }
+    I::decrement_ttl(ip);
     Ok(())
 }
 
@@ -61,14 +52,7 @@ fn write<I: Ip, const L2: usize, const WRITTEN: usize>(
     let frame = Cursor::new(ctx).window::<WRITTEN>().ok_or(Outcome::Headroom)?;
     set_mac(frame.part(0), dmac);
     set_mac(frame.part(6), smac);
-    if L2 == TAGGED_BYTES {
-        let tag: Window<6> = frame.part(12);
-        tag.set_ne16::<0>(ETHERTYPE_VLAN.to_be());
-        tag.set_ne16::<2>(vlan_tci);
-        tag.set_ne16::<4>(I::ETHERTYPE.to_be());
-    } else {
-        frame.part::<2>(12).set_ne16::<0>(I::ETHERTYPE.to_be());
-    }
+    crate::frame::set_ethertype(frame, L2, vlan_tci, I::ETHERTYPE);
     Ok(frame.part(L2))
 }
 
@@ -76,12 +60,4 @@ fn write<I: Ip, const L2: usize, const WRITTEN: usize>(
 fn set_mac(to: Window<6>, mac: [u8; 6]) {
     to.set_bytes4::<0>([mac[0], mac[1], mac[2], mac[3]]);
     to.set_ne16::<4>(u16::from_ne_bytes([mac[4], mac[5]]));
-}
-
-#[inline(always)]
-fn finish<I: Ip>(ip: Window<INNER_WRITTEN_BYTES>, ecn: Option<u8>) {
-    if let Some(ecn) = ecn {
-        I::set_ecn(ip, ecn);
-    }
-    I::decrement_ttl(ip);
 }

@@ -63,8 +63,7 @@ fn is_of_peer<O: Ip>(source: O::Address, peer_index: u32) -> bool {
         return false;
     };
     let [varying]: [u16; 1] = maps::half_words(&peer.source_mask);
-    let family = if O::HEADER_BYTES == 20 { 4 } else { 6 };
-    peer.family == family && O::with_end(source, O::end(source) & !varying) == O::destination_of(peer)
+    peer.family == O::FAMILY && O::with_end(source, O::end(source) & !varying) == O::destination_of(peer)
 }
 
 /// The time, as paths have it.

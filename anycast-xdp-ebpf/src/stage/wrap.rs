@@ -18,7 +18,8 @@ use aya_ebpf::{
 };
 
 use super::{
-    answer::{self, Answer},
+    answer::Answer,
+    encap,
     icmp::ICMP_BYTES,
     ip::{Header, V4, V6},
     next_hop::Way,
@@ -144,12 +145,7 @@ pub fn run<O: Wrap, I: Wrap>(
 fn write<O: Wrap, I: Wrap>(ctx: &TcContext, outer: &OuterIp<O>, path: ReturnPath, way: &Way) -> Option<()> {
     let frame = Cursor::of_skb(ctx);
     let ethernet = frame.window::<ETHERNET_BYTES>()?;
-    ethernet.set_word::<0>((way.next_hop as u32).to_le());
-    ethernet.set_ne16::<4>(((way.next_hop >> 32) as u16).to_le());
-    let [begin] = maps::words(&way.link.mac);
-    let [_, _, end] = maps::half_words(&way.link.mac);
-    ethernet.set_word::<6>(begin);
-    ethernet.set_ne16::<10>(end);
+    encap::ethernet(ethernet.part(0), way.next_hop, way.link);
     ethernet.set_ne16::<12>(O::ETHERTYPE.to_be());
     let ip = frame.skip_constant(ETHERNET_BYTES);
     O::write_outer(ip, outer)?;
@@ -191,25 +187,7 @@ impl Wrap for V4 {
     #[inline(always)]
     fn write_outer(at: Cursor, outer: &OuterIp<Self>) -> Option<()> {
         let ip = at.window::<IPV4_BYTES>()?;
-        let first = u16::from_ne_bytes([0x45, outer.tos]);
-        let length = (outer.length as u16).to_be();
-        // DF, with which an identification of 0 is one as good as any (RFC 6864).
-        let fragment = 0x4000_u16.to_be();
-        let ttl = u16::from_ne_bytes([answer::TTL, outer.protocol]);
-        ip.set_ne16::<0>(first);
-        ip.set_ne16::<2>(length);
-        ip.set_ne16::<4>(0);
-        ip.set_ne16::<6>(fragment);
-        ip.set_ne16::<8>(ttl);
-        let sum = first as u32
-            + length as u32
-            + fragment as u32
-            + ttl as u32
-            + checksum::halves(outer.source)
-            + checksum::halves(outer.destination);
-        ip.set_ne16::<10>(checksum::finish(sum));
-        ip.set_word::<12>(outer.source);
-        ip.set_word::<16>(outer.destination);
+        Self::write_header(ip, outer.tos, outer.length, outer.protocol, outer.source, outer.destination);
         Some(())
     }
 }
@@ -227,12 +205,9 @@ impl Wrap for V6 {
     #[inline(always)]
     fn write_outer(at: Cursor, outer: &OuterIp<Self>) -> Option<()> {
         let ip = at.window::<IPV6_BYTES>()?;
-        ip.set_bytes4::<0>(ipv6_first_word(outer.tos, flow_label(outer.flow_hash)));
-        ip.set_ne16::<4>((outer.length.wrapping_sub(IPV6_BYTES) as u16).to_be());
-        ip.set_u8::<6>(outer.protocol);
-        ip.set_u8::<7>(answer::TTL);
-        ip.set_words::<8>(outer.source);
-        ip.set_words::<24>(outer.destination);
+        let first_word = ipv6_first_word(outer.tos, flow_label(outer.flow_hash));
+        let payload_bytes = outer.length.wrapping_sub(IPV6_BYTES);
+        Self::write_header(ip, first_word, payload_bytes, outer.protocol, outer.source, outer.destination);
         Some(())
     }
 }

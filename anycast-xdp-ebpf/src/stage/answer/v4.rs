@@ -82,26 +82,7 @@ impl Answer for V4 {
         let quoted = l3.skip_constant(IPV4_BYTES + ICMP_BYTES).window::<IPV4_BYTES>()?;
         let destination = quoted.word::<12>();
         let source = if mtu_bytes == 0 { Self::own_address()? } else { quoted.word::<16>() };
-        let length = ((IPV4_BYTES + message_bytes) as u16).to_be();
-        // Version 4, no options; DF, with which an identification of 0 is one as good as any (RFC 6864).
-        let words =
-            [u16::from_ne_bytes([0x45, TOS]), length, 0, 0x4000_u16.to_be(), u16::from_ne_bytes([TTL, protocol::ICMP])];
-        let [first, length, identification, fragment, ttl] = words;
-        packet.set_ne16::<0>(first);
-        packet.set_ne16::<2>(length);
-        packet.set_ne16::<4>(identification);
-        packet.set_ne16::<6>(fragment);
-        packet.set_ne16::<8>(ttl);
-        let sum = first as u32
-            + length as u32
-            + fragment as u32
-            + ttl as u32
-            + checksum::halves(source)
-            + checksum::halves(destination);
-        packet.set_ne16::<10>(checksum::finish(sum));
-        packet.set_word::<12>(source);
-        packet.set_word::<16>(destination);
-
+        Self::write_header(packet.part(0), TOS, IPV4_BYTES + message_bytes, protocol::ICMP, source, destination);
         let kind = if mtu_bytes == 0 { [11, 0] } else { [3, 4] };
         write_icmp(packet.part(IPV4_BYTES), kind, mtu_bytes);
         Some(())

@@ -82,14 +82,9 @@ impl Answer for V6 {
     fn write_error(l3: Cursor, mtu_bytes: u16, message_bytes: usize) -> Option<()> {
         let packet = l3.window::<{ IPV6_BYTES + ICMP_BYTES }>()?;
         let quoted = l3.skip_constant(IPV6_BYTES + ICMP_BYTES).window::<IPV6_BYTES>()?;
-        let length = (message_bytes as u16).to_be();
-        packet.set_bytes4::<0>(ipv6_first_word(TOS, 0));
-        packet.set_ne16::<4>(length);
-        packet.set_u8::<6>(protocol::ICMPV6);
-        packet.set_u8::<7>(TTL);
-        packet.set_words::<8>(if mtu_bytes == 0 { Self::own_address()? } else { quoted.words::<24>() });
-        packet.set_words::<24>(quoted.words::<8>());
-
+        let source = if mtu_bytes == 0 { Self::own_address()? } else { quoted.words::<24>() };
+        let first_word = ipv6_first_word(TOS, 0);
+        Self::write_header(packet.part(0), first_word, message_bytes, protocol::ICMPV6, source, quoted.words::<8>());
         let kind = if mtu_bytes == 0 { [3, 0] } else { [2, 0] };
         write_icmp(packet.part(IPV6_BYTES), kind, mtu_bytes);
         Some(())

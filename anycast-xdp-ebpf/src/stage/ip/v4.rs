@@ -10,7 +10,10 @@ use anycast_common::{
 
 use aya_ebpf::bindings::{bpf_fib_lookup, xdp_md};
 
-use super::{super::transition, Header, INNER_WRITTEN_BYTES, Ip, Upper, end_of_word, join, part, with_end_of_word};
+use super::{
+    super::{answer::TTL, transition},
+    Header, INNER_WRITTEN_BYTES, Ip, Upper, end_of_word, join, part, with_end_of_word,
+};
 use crate::{
     maps::{self, KeyWords},
     packet::{Cursor, Window},
@@ -25,9 +28,35 @@ fn is_fragment(ip: Window<IPV4_BYTES>) -> bool {
     ip.be16::<6>() & 0x3fff != 0
 }
 
+impl V4 {
+    /// Writes a header of this host's own: no options; DF, with which an identification of 0 is one as good as any (RFC 6864).
+    #[inline(always)]
+    pub fn write_header(ip: Window<IPV4_BYTES>, tos: u8, length: usize, protocol: u8, source: u32, destination: u32) {
+        let length = (length as u16).to_be();
+        let first = u16::from_ne_bytes([0x45, tos]);
+        let fragment = 0x4000_u16.to_be();
+        let ttl = u16::from_ne_bytes([TTL, protocol]);
+        ip.set_ne16::<0>(first);
+        ip.set_ne16::<2>(length);
+        ip.set_ne16::<4>(0);
+        ip.set_ne16::<6>(fragment);
+        ip.set_ne16::<8>(ttl);
+        let sum = first as u32
+            + length as u32
+            + fragment as u32
+            + ttl as u32
+            + checksum::halves(source)
+            + checksum::halves(destination);
+        ip.set_ne16::<10>(checksum::finish(sum));
+        ip.set_word::<12>(source);
+        ip.set_word::<16>(destination);
+    }
+}
+
 impl Ip for V4 {
     type Address = u32;
     const NO_ADDRESS: u32 = 0;
+    const FAMILY: u8 = 4;
     const ETHERTYPE: u16 = ETHERTYPE_IPV4;
     const TUNNEL_PROTOCOL: u8 = protocol::IPIP;
     const ICMP: u8 = protocol::ICMP;

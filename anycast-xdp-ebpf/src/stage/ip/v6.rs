@@ -10,7 +10,7 @@ use anycast_common::{
 use aya_ebpf::bindings::{bpf_fib_lookup, xdp_md};
 
 use super::{
-    super::{extensions, transition},
+    super::{answer::TTL, extensions, transition},
     Header, INNER_WRITTEN_BYTES, Ip, Upper, end_of_word, join, part, with_end_of_word,
 };
 use crate::{
@@ -21,9 +21,30 @@ use crate::{
 /// IPv6 (RFC 8200).
 pub struct V6;
 
+impl V6 {
+    /// Writes a header of this host's own, in front of `payload_bytes`.
+    #[inline(always)]
+    pub fn write_header(
+        ip: Window<IPV6_BYTES>,
+        first_word: [u8; 4],
+        payload_bytes: usize,
+        next: u8,
+        source: [u32; 4],
+        destination: [u32; 4],
+    ) {
+        ip.set_bytes4::<0>(first_word);
+        ip.set_ne16::<4>((payload_bytes as u16).to_be());
+        ip.set_u8::<6>(next);
+        ip.set_u8::<7>(TTL);
+        ip.set_words::<8>(source);
+        ip.set_words::<24>(destination);
+    }
+}
+
 impl Ip for V6 {
     type Address = [u32; 4];
     const NO_ADDRESS: [u32; 4] = [0; 4];
+    const FAMILY: u8 = 6;
     const ETHERTYPE: u16 = ETHERTYPE_IPV6;
     const TUNNEL_PROTOCOL: u8 = protocol::IPV6;
     const ICMP: u8 = protocol::ICMPV6;
