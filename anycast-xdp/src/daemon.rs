@@ -28,7 +28,7 @@ use crate::{
         pins::Pins,
         ways::Ways,
     },
-    desired::{Config, Icmp, Interface, Returns, Role},
+    desired::{Config, Icmp, Interface, Role},
     netlink::{Access, Follower, View},
     path_mtu::PathMtu,
 };
@@ -246,8 +246,7 @@ async fn own_answers(icmp: &Icmp, interfaces: &[Interface]) -> Result<Icmp> {
 
 /// The interfaces that answers leave by, if they come back to this PoP.
 fn access_of(config: &Config) -> Access {
-    let returns = config.services.vips.iter().any(|vip| vip.returns != Returns::Direct);
-    if !returns || !matches!(config.local.role, Role::Pop(_)) {
+    if !config.services.has_returning() || !matches!(config.local.role, Role::Pop(_)) {
         return Access::default();
     }
     let (access, others): (Vec<_>, Vec<_>) = config.local.interfaces.iter().partition(|interface| interface.access);

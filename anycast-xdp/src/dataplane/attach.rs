@@ -11,11 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use aya::programs::{
-    ProgramError, Xdp,
-    links::{FdLink, LinkError, PinnedLink},
-    xdp::XdpLink,
-};
+use aya::programs::{ProgramError, Xdp, links::FdLink, xdp::XdpLink};
 
 pub use self::attempt::linear_mtu_bytes_max;
 use self::{
@@ -27,7 +23,7 @@ use super::{
     interfaces::{self, interface_index},
     inventory::InterfaceRecord,
     loader::Loaded,
-    pins::{Pins, egress_pin_name, interface_of, pin_name},
+    pins::{Pins, egress_pin_name, interface_of, open_link, pin_name},
 };
 use crate::desired::{AttachMode, Config, Interface, Role};
 
@@ -244,12 +240,7 @@ fn mtu_bytes(interface: &Interface) -> Result<u32> {
 
 /// The pinned link of an interface and its mode, if it is attached as the configuration asks.
 fn pinned(pin: &Path, interface: &Interface) -> Result<Option<(XdpLink, &'static str)>> {
-    let link = match PinnedLink::from_pin(pin) {
-        Ok(link) => link,
-        Err(LinkError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
-        Err(error) => return Err(error).context("cannot open the pinned link"),
-    };
-    let link = FdLink::from(link);
+    let Some(link) = open_link(pin)? else { return Ok(None) };
     let state = match interface_index(&interface.name) {
         Some(index) => interfaces::xdp(index)?,
         None => None,

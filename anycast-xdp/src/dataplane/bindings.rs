@@ -133,7 +133,7 @@ impl Bindings {
             limits: config.local.limits,
             transition: Duration::from_secs(role.transition_secs.into()),
             inventory: next.clone(),
-            superseded: if returners::is_asked_for(config) {
+            superseded: if config.services.has_returning() {
                 returners::superseded(arrays, next)
             } else {
                 BTreeSet::new()

@@ -8,15 +8,14 @@ mod filter;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use aya::programs::{
-    ProgramError, SchedClassifier, TcAttachType,
-    links::{FdLink, LinkError, PinnedLink},
-    tc::SchedClassifierLink,
-};
+use aya::programs::{ProgramError, SchedClassifier, TcAttachType, tc::SchedClassifierLink};
 use serde::{Deserialize, Serialize};
 
 pub use self::filter::{Filter, attach as attach_filter, remove_own as remove_own_filters};
-use super::{interfaces::interface_index, pins::Pins};
+use super::{
+    interfaces::interface_index,
+    pins::{Pins, open_link},
+};
 
 /// The program, as the object calls it.
 pub const PROGRAM: &str = "gateway_return";
@@ -94,7 +93,7 @@ pub fn programs(interface: &str) -> Result<Vec<EgressProgram>> {
 
 /// The instance's own among the programs of an interface.
 pub fn own<'a>(pins: &Pins, interface: &str, programs: &'a [EgressProgram]) -> Option<&'a EgressProgram> {
-    let pinned = open(&pins.egress_link(interface)).ok().flatten().and_then(|link| link.info().ok());
+    let pinned = open_link(&pins.egress_link(interface)).ok().flatten().and_then(|link| link.info().ok());
     let pinned = pinned.map(|info| info.program_id());
     programs.iter().find(|program| match &program.filter {
         Some(filter) => filter.is_own(pins.instance()),
@@ -104,7 +103,7 @@ pub fn own<'a>(pins: &Pins, interface: &str, programs: &'a [EgressProgram]) -> O
 
 /// The pinned tcx link of an interface, if it is attached there.
 pub(super) fn pinned(pin: &Path, interface: &str) -> Result<Option<SchedClassifierLink>> {
-    let Some(link) = open(pin)? else { return Ok(None) };
+    let Some(link) = open_link(pin)? else { return Ok(None) };
     let program_id = link.info()?.program_id();
     let is_here = programs(interface)?.iter().any(|one| one.filter.is_none() && one.program_id == program_id);
     if is_here {
@@ -114,14 +113,6 @@ pub(super) fn pinned(pin: &Path, interface: &str) -> Result<Option<SchedClassifi
     drop(link);
     std::fs::remove_file(pin).context("cannot remove the old link")?;
     Ok(None)
-}
-
-fn open(pin: &Path) -> Result<Option<FdLink>> {
-    match PinnedLink::from_pin(pin) {
-        Ok(link) => Ok(Some(link.into())),
-        Err(LinkError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
-        Err(error) => Err(error).context("cannot open the pinned link"),
-    }
 }
 
 /// `BPF_PROG_QUERY` of an attach type that the kernel has not, or is built without.

@@ -9,6 +9,7 @@ use std::{
 
 use anycast_common::ABI_VERSION;
 use anyhow::{Context as _, Result, bail};
+use aya::programs::links::{FdLink, LinkError, PinnedLink};
 
 use super::{egress, inventory::Inventory};
 use crate::netlink;
@@ -163,6 +164,15 @@ impl Pins {
 
     fn lock_path(&self) -> PathBuf {
         self.run.join("daemon.lock")
+    }
+}
+
+/// A pinned link; none: nothing is pinned there.
+pub(super) fn open_link(pin: &Path) -> Result<Option<FdLink>> {
+    match PinnedLink::from_pin(pin) {
+        Ok(link) => Ok(Some(link.into())),
+        Err(LinkError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
+        Err(error) => Err(error).context("cannot open the pinned link"),
     }
 }
 

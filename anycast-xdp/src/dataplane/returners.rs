@@ -10,7 +10,7 @@ use std::{
 
 use anycast_common::map::{
     BackendEntry, ENCAP_GRE_KEYED, IN_TRANSITION, PoolRef, RETURN_DIRECT, ReturnTunnel, ReturnerKey, TunnelKey,
-    VipEntry, VipPolicy, tunnel_key,
+    VipEntry, VipPolicy,
 };
 use anyhow::Result;
 
@@ -20,9 +20,9 @@ use super::{
         slots::{Cell, read},
     },
     inventory::{Inventory, PoolRecord},
-    tables::{Arrays, Dataplane, mapped},
+    tables::{Arrays, Dataplane, tunnel_key_of},
 };
-use crate::desired::{Config, Returns, Role};
+use crate::desired::{Config, Role};
 
 /// Lets everybody answer who can be sent to before, during and after a change to `next`. Who may answer already does so
 /// still; one that is sent to in another tunnel answers in that from now on.
@@ -37,11 +37,11 @@ pub fn add<D: Dataplane>(
     reach: &Reach,
     origins: &BTreeMap<u32, u32>,
 ) -> Result<()> {
-    if !matches!(config.local.role, Role::Pop(_)) || !is_asked_for(config) {
+    if !matches!(config.local.role, Role::Pop(_)) || !config.services.has_returning() {
         return Ok(());
     }
     let arrays = dataplane.arrays();
-    let returned = config.services.vips.iter().filter(|vip| vip.returns != Returns::Direct);
+    let returned = config.services.returning();
     let lists: BTreeSet<Vec<_>> = returned.clone().map(|vip| vip.pools().collect()).collect();
     let pools = next.pools.iter().map(|pool| (pool.index, vec![pool.name.as_str()]));
     let bindings = next.bindings.iter();
@@ -74,11 +74,6 @@ pub fn remove_others<D: Dataplane>(dataplane: &mut D, inventory: &Inventory) -> 
     let indexes: BTreeSet<_> = returned.map(|entry| PoolRef::from_cell(entry.pool).pool_index).collect();
     let wanted = wanted(arrays, inventory, &indexes, &BTreeMap::new());
     dataplane.keyed().returners.replace(&wanted)
-}
-
-/// Do answers of any VIP come back this way?
-pub fn is_asked_for(config: &Config) -> bool {
-    config.services.vips.iter().any(|vip| vip.returns != Returns::Direct)
 }
 
 /// Indexes of backends that are in the place of others at the same address which flows go to in another tunnel: a gateway
@@ -146,5 +141,5 @@ pub fn tunnel(entry: &BackendEntry) -> Option<(TunnelKey, u64)> {
     // Flags and protocol are before the key.
     let key = entry.outer.get(behind_ip + 4..behind_ip + 8)?;
     let gre_key = if entry.encap == ENCAP_GRE_KEYED { u32::from_ne_bytes(<[u8; 4]>::try_from(key).ok()?) } else { 0 };
-    Some((tunnel_key(entry.family, mapped(address)), ReturnTunnel { encap: entry.encap, gre_key }.to_cell()))
+    Some((tunnel_key_of(address), ReturnTunnel { encap: entry.encap, gre_key }.to_cell()))
 }

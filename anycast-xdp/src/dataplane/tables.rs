@@ -20,7 +20,7 @@ pub use self::{
 use super::{array::Array, keyed::KeyedMaps};
 use anycast_common::map::{
     BackendEntry, GroupEntry, HostEntry, LinkEntry, ListenerSet, MapValue, PortPage, PortTable, ReturnKey, ReturnPath,
-    TransitionKey, VipEntry, v4_mapped,
+    TransitionKey, TunnelKey, VipEntry, tunnel_key, v4_mapped,
 };
 use anyhow::Result;
 use aya::Pod;
@@ -92,6 +92,11 @@ pub trait Dataplane {
     fn set_device(&mut self, index: u32, ifindex: u32) -> Result<()>;
     /// Returns when every program that ran before has ended: what nothing refers to may be written anew.
     fn wait_for_readers(&mut self) -> Result<()>;
+}
+
+/// The key of an address in the tables of tunnels.
+pub fn tunnel_key_of(address: IpAddr) -> TunnelKey {
+    tunnel_key(if address.is_ipv4() { 4 } else { 6 }, mapped(address))
 }
 
 /// The 16-byte form of an address.

@@ -16,6 +16,18 @@ pub struct Services {
     pub pools: Vec<Pool>,
 }
 
+impl Services {
+    /// The VIPs whose answers go through PoPs.
+    pub fn returning(&self) -> impl Iterator<Item = &Vip> + Clone {
+        self.vips.iter().filter(|vip| vip.returns != Returns::Direct)
+    }
+
+    /// Do answers of any VIP go through PoPs?
+    pub fn has_returning(&self) -> bool {
+        self.returning().next().is_some()
+    }
+}
+
 /// One anycast service address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vip {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anycast_common::map::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
+use anycast_common::map::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy};
 use anyhow::{Context as _, Result};
 use ipnet::IpNet;
 
@@ -15,12 +15,12 @@ use super::{
         inventory::Inventory,
         keyed::SourceKey,
         ranges::{Full, Indexes},
-        tables::{Arrays, Dataplane, mapped},
+        tables::{Arrays, Dataplane, tunnel_key_of},
     },
     peers,
     reach::Reach,
 };
-use crate::desired::{Config, Returns, Role};
+use crate::desired::{Config, Role};
 
 /// The index of each tunnel address and key.
 struct Lists {
@@ -40,9 +40,8 @@ pub struct Taken {
 impl Taken {
     /// What `config` asks for, with the indexes that `next` gives to PoP hosts.
     pub fn of(config: &Config, next: &Inventory) -> Self {
-        let returns = config.services.vips.iter().any(|vip| vip.returns != Returns::Direct);
         let (tunnels, gre_keys, sources, policy) = match &config.local.role {
-            Role::Pop(role) if returns => {
+            Role::Pop(role) if config.services.has_returning() => {
                 let sources = [role.tunnel_source_ipv4.map(IpNet::V4), role.tunnel_source_ipv6.map(IpNet::V6)];
                 let varying_bits =
                     sources.map(|source| source.map_or(0, |source| source.max_prefix_len() - source.prefix_len()));
@@ -53,7 +52,7 @@ impl Taken {
                     ..TunnelPolicy::default()
                 };
                 let firsts = sources.into_iter().flatten().map(|source| source.network());
-                let tunnels = firsts.map(|first| tunnel_key(if first.is_ipv4() { 4 } else { 6 }, mapped(first)));
+                let tunnels = firsts.map(tunnel_key_of);
                 (tunnels.collect(), BTreeSet::new(), BTreeMap::new(), policy)
             }
             Role::Pop(_) => (BTreeSet::new(), BTreeSet::new(), BTreeMap::new(), TunnelPolicy::default()),
@@ -61,9 +60,7 @@ impl Taken {
                 let peers: BTreeMap<_, _> = peers::indexes(config, next).into_iter().collect();
                 let index = |prefix: &IpNet| peers.get(&prefix.trunc()).copied().unwrap_or(0);
                 let sources = role.allowed_sources.iter().map(|prefix| (source_key(*prefix), index(prefix)));
-                let addresses = role.tunnel_addresses.iter();
-                let tunnels =
-                    addresses.map(|address| tunnel_key(if address.is_ipv4() { 4 } else { 6 }, mapped(*address)));
+                let tunnels = role.tunnel_addresses.iter().copied().map(tunnel_key_of);
                 let policy = TunnelPolicy {
                     gue_port: role.gue_port,
                     is_gre_keyed: !role.gre_keys.is_empty(),
@@ -238,7 +235,7 @@ fn key_cell(key: [u8; 4]) -> u64 {
 
 /// The key of a prefix in the allow-list.
 fn source_key(prefix: IpNet) -> SourceKey {
-    let (family, mapped_bits) = if prefix.addr().is_ipv4() { (4, 96) } else { (6, 0) };
+    let mapped_bits = if prefix.addr().is_ipv4() { 96 } else { 0 };
     let bits = SOURCE_FAMILY_BITS + mapped_bits + u32::from(prefix.prefix_len());
-    SourceKey { bits, key: tunnel_key(family, mapped(prefix.network())) }
+    SourceKey { bits, key: tunnel_key_of(prefix.network()) }
 }

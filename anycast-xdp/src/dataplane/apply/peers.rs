@@ -10,7 +10,7 @@ use anyhow::Result;
 use ipnet::IpNet;
 
 use super::{super::inventory::Inventory, number::entry};
-use crate::desired::{Backend, Config, Encap, GatewayRole, Pool, Returns, Role, State};
+use crate::desired::{Backend, Config, Encap, GatewayRole, Pool, Role, State};
 
 /// The name of their pool.
 pub const POPS: &str = "pops";
@@ -25,7 +25,7 @@ pub fn pool(config: &Config) -> Option<(Pool, Vec<IpNet>)> {
     let Role::Gateway(role) = &config.local.role else {
         return None;
     };
-    if config.services.vips.iter().all(|vip| vip.returns == Returns::Direct) {
+    if !config.services.has_returning() {
         return None;
     }
     let mut seen = BTreeSet::new();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     config::host::sysctl,
-    desired::{Interface, Returns, Vip},
+    desired::{Interface, Vip},
     netlink::snapshot::StackRoute,
 };
 
@@ -51,10 +51,9 @@ pub(super) const CHECKS: [Check; 4] = [
 
 /// Families that have VIPs whose answers go through PoPs: an address of a client, and the VIPs.
 fn families<'a>(case: &Case<'a>) -> impl Iterator<Item = (IpAddr, Vec<&'a Vip>)> {
-    let vips = case.config.services.vips.iter().filter(|vip| vip.returns != Returns::Direct);
-    let vips: Vec<_> = vips.collect();
+    let vips = case.config.services.returning();
     CLIENTS.into_iter().filter_map(move |client| {
-        let of_family = vips.iter().copied().filter(|vip| vip.address.is_ipv4() == client.is_ipv4());
+        let of_family = vips.clone().filter(|vip| vip.address.is_ipv4() == client.is_ipv4());
         let of_family: Vec<_> = of_family.collect();
         (!of_family.is_empty()).then_some((client, of_family))
     })

@@ -24,7 +24,7 @@ pub use self::{
 pub use crate::config::host::CLIENTS;
 use crate::{
     config::host::{ClientLink, HostFacts, LinkFacts, sysctl},
-    desired::{Config, Returns, Role},
+    desired::{Config, Role},
     netlink::snapshot::{self, Snapshot, StackRoute},
 };
 
@@ -148,10 +148,9 @@ fn backends(config: &Config) -> BTreeSet<IpAddr> {
 }
 
 fn stack_routes(config: &Config) -> Known<BTreeMap<IpAddr, Option<StackRoute>>> {
-    let vips = &config.services.vips;
-    if matches!(config.local.role, Role::Pop(_)) && vips.iter().all(|vip| vip.returns == Returns::Direct) {
+    if matches!(config.local.role, Role::Pop(_)) && !config.services.has_returning() {
         return Ok(BTreeMap::new());
     }
-    let vips = vips.iter().map(|vip| vip.address);
+    let vips = config.services.vips.iter().map(|vip| vip.address);
     snapshot::stack_routes(vips.chain(CLIENTS)).map_err(|error| format!("netlink: {error}"))
 }

@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use anycast_common::map::{
     ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, RETURN_IDLE, RETURN_REFRESH, ReturnKey, ReturnPath, ReturnValue,
-    SOURCE_FAMILY_BITS, TunnelKey, return_check, tunnel_key,
+    SOURCE_FAMILY_BITS, TunnelKey, return_check,
 };
-use anycast_xdp::dataplane::tables::{Dataplane as _, Raw, mapped};
+use anycast_xdp::dataplane::tables::{Dataplane as _, Raw, mapped, tunnel_key_of};
 use anyhow::{Context as _, Result};
 use aya::maps::{HashMap, MapData};
 use ipnet::IpNet;
@@ -23,7 +23,7 @@ pub(super) fn peers(instance: &mut Instance, tables: &GatewayTables) -> Result<V
     let index_of = |prefix: &IpNet| {
         let mapped_bits = if prefix.addr().is_ipv4() { 96 } else { 0 };
         let bits = SOURCE_FAMILY_BITS + mapped_bits + u32::from(prefix.prefix_len());
-        let found = entries.iter().find(|(key, _)| key.bits == bits && key.key == key_of(prefix.network()));
+        let found = entries.iter().find(|(key, _)| key.bits == bits && key.key == tunnel_key_of(prefix.network()));
         found.map_or(0, |(_, index)| *index)
     };
     Ok(tables.allowed_sources.iter().map(index_of).collect())
@@ -49,7 +49,7 @@ impl Instance {
             };
             let octets = mapped(path.source);
             let tunnel_index =
-                tunnels.get(&key_of(tables.tunnel_addresses[path.tunnel_address])).context("a tunnel")?;
+                tunnels.get(&tunnel_key_of(tables.tunnel_addresses[path.tunnel_address])).context("a tunnel")?;
             let key_index = gre_key.map(|key| keys.get(&key).copied().context("a key")).transpose()?;
             let cell = ReturnPath {
                 peer_index: self.peers[path.peer],
@@ -81,7 +81,7 @@ impl Instance {
             anyhow::ensure!(value.check == check_of(key.client, key.vip_index), "{key:?} with the check of another");
             let vip = self.vips.iter().position(|index| *index == key.vip_index).context("a VIP")?;
             let peer = self.peers.iter().position(|index| *index == cell.peer_index).context("a PoP host")?;
-            let is_tunnel = |address: &IpAddr| tunnels.get(&key_of(*address)) == Some(&cell.tunnel_index.into());
+            let is_tunnel = |address: &IpAddr| tunnels.get(&tunnel_key_of(*address)) == Some(&cell.tunnel_index.into());
             let gre_key = keys.iter().find(|(_, index)| **index == u32::from(cell.key_index));
             let tunnel = match (cell.encap, gre_key) {
                 (ENCAP_IPIP, None) => Tunnel::Ipip,
@@ -116,10 +116,6 @@ impl Instance {
     fn gre_keys(&mut self) -> Result<BTreeMap<[u8; 4], u32>> {
         self.loaded.kernel.keyed().gre_keys.entries()
     }
-}
-
-fn key_of(address: IpAddr) -> TunnelKey {
-    tunnel_key(if address.is_ipv4() { 4 } else { 6 }, mapped(address))
 }
 
 fn check_of(client: [u8; 16], vip_index: u32) -> u64 {

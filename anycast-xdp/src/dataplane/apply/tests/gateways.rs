@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
-use anycast_common::map::{BackendRoute, ENCAP_IPIP, ReturnKey, ReturnPath, TunnelPolicy, tunnel_key, v4_mapped};
+use anycast_common::map::{BackendRoute, ENCAP_IPIP, ReturnKey, ReturnPath, TunnelPolicy, v4_mapped};
 use ipnet::IpNet;
 use proptest::{prelude::*, sample::Index};
 
@@ -22,7 +22,7 @@ use crate::{
         tables::{
             Arrays, Dataplane as _, Memory,
             journal::{Event, Table},
-            mapped,
+            mapped, tunnel_key_of,
         },
     },
     desired::{Config, GatewayRole, HashOn, IcmpEcho, Limits, Local, Returns, Role, Services, Vip},
@@ -91,8 +91,8 @@ pub fn reachable(memory: &mut Memory) -> BTreeSet<(Table, u32)> {
 /// The index of a source's host; none: not allowed.
 fn peer(memory: &mut Memory, source: &str) -> Option<u32> {
     let source = prefix(source);
-    let (family, bits) = if source.addr().is_ipv4() { (4, 128) } else { (6, 32) };
-    let key = tunnel_key(family, mapped(source.network()));
+    let bits = if source.addr().is_ipv4() { 128 } else { 32 };
+    let key = tunnel_key_of(source.network());
     let entries = memory.keyed().sources.entries().expect("memory");
     let of = |(at, index): (&crate::dataplane::keyed::SourceKey, &u32)| {
         (at.key == key && at.bits == bits + u32::from(source.prefix_len())).then_some(*index)
@@ -101,8 +101,7 @@ fn peer(memory: &mut Memory, source: &str) -> Option<u32> {
 }
 
 fn tunnel(memory: &mut Memory, at: &str) -> Option<u32> {
-    let at = address(at);
-    let key = tunnel_key(if at.is_ipv4() { 4 } else { 6 }, mapped(at));
+    let key = tunnel_key_of(address(at));
     memory.keyed().tunnels.entries().expect("memory").get(&key).copied()
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use anycast_common::map::{PoolRef, RETURN_DIRECT, ReturnTunnel, ReturnerKey, VipEntry, VipPolicy, tunnel_key};
+use anycast_common::map::{PoolRef, RETURN_DIRECT, ReturnTunnel, ReturnerKey, VipEntry, VipPolicy};
 
 use super::{
     instance::Instance,
@@ -13,13 +13,13 @@ use super::{
 use crate::{
     dataplane::{
         returners::tunnel,
-        tables::{Dataplane as _, Memory, mapped},
+        tables::{Dataplane as _, Memory, tunnel_key_of},
     },
     desired::{Backend, Config, Encap, HashOn, IcmpEcho, Pool, Returns, Services, State, Vip},
 };
 
 fn key(pool_index: u32, gateway: IpAddr) -> ReturnerKey {
-    ReturnerKey { pool_index, gateway: tunnel_key(if gateway.is_ipv4() { 4 } else { 6 }, mapped(gateway)) }
+    ReturnerKey { pool_index, gateway: tunnel_key_of(gateway) }
 }
 
 /// May a gateway answer for a VIP whose packets are sent to it, if answers come back at all?
@@ -33,7 +33,7 @@ pub fn may_answer(memory: &mut Memory, vip: &VipEntry, gateway: IpAddr) -> bool 
 pub fn assert_end(memory: &mut Memory, config: &Config) {
     let returners = memory.keyed().returners.entries().expect("memory");
     let mut indexes = BTreeSet::new();
-    for vip in config.services.vips.iter().filter(|vip| vip.returns != Returns::Direct) {
+    for vip in config.services.returning() {
         let entry = lookup::entry(memory, vip.address).expect("an entry");
         let pool_index = PoolRef::from_cell(entry.pool).pool_index;
         indexes.insert(pool_index);
