@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod dataplane;
 pub mod desired;
 pub mod doctor;
+pub mod documents;
 pub mod explain;
 pub mod netlink;
 pub mod objects;
