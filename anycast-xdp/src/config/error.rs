@@ -10,11 +10,14 @@ use serde::Serialize;
 /// One thing that is wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfigError {
-    /// Line, from 1.
-    pub line: usize,
+    /// Line, from 1; none: it does not stand in a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// Column in characters, from 1.
-    pub column: usize,
-    /// Path of the field, `vip[2].listeners[0]`, counted from 0; empty: the file as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// Path of the field, `vip[2].listeners[0]`, counted from 0, or `vip.web.listeners[0]` where it does not stand in a
+    /// file; empty: the file as a whole.
     pub field: String,
     /// What is wrong.
     pub problem: String,
@@ -35,7 +38,10 @@ impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
         for error in &self.errors {
-            write!(f, "{file}:{}:{}: ", error.line, error.column)?;
+            match (error.line, error.column) {
+                (Some(line), Some(column)) => write!(f, "{file}:{line}:{column}: ")?,
+                _ => write!(f, "{file}: ")?,
+            }
             if !error.field.is_empty() {
                 write!(f, "{}: ", error.field)?;
             }

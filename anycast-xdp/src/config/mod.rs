@@ -16,6 +16,7 @@ mod reference;
 mod schema;
 mod services;
 mod shares;
+mod stored;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -28,11 +29,13 @@ use toml::de::DeTable;
 pub use self::{
     error::{ConfigError, ConfigErrors, LoadError},
     reference::markdown,
+    stored::{Host, Source, Stored, to_toml},
 };
 use self::{
     findings::Findings,
     host::{HostFacts, Remark},
-    place::Place,
+    place::{Place, Text},
+    services::Home,
     table::Table,
 };
 pub(crate) use self::{
@@ -41,13 +44,13 @@ pub(crate) use self::{
 };
 use crate::desired::Config;
 
-/// Reads and parses a file.
+/// Reads and parses the file of a host.
 pub fn load(file: &Path) -> Result<Config, LoadError> {
     let text = std::fs::read_to_string(file).map_err(|source| LoadError::Read { file: file.to_owned(), source })?;
     Ok(parse(&text, file)?)
 }
 
-/// Parses a configuration; `file` is only named in errors.
+/// Parses the file of a host; `file` is only named in errors.
 ///
 /// # Errors
 ///
@@ -74,19 +77,22 @@ pub fn check_instance(name: &str) -> Result<(), String> {
 }
 
 fn read(text: &str, findings: &mut Findings<'_>) -> Option<Config> {
-    let (root, syntax_errors) = DeTable::parse_recoverable(text);
-    for error in &syntax_errors {
-        let offset = error.span().map_or(text.len(), |span| span.start);
-        findings.refuse_text(offset, syntax_problem(error.message()));
-    }
-    if !findings.is_empty() {
-        return None;
-    }
-    let root = Table::new(root.get_ref(), &schema::fields::root::SECTION, Place::default(), findings);
+    let root = syntax(text, Text::Host, findings)?;
+    let root = Table::new(&root, &schema::fields::root::SECTION, Place::default(), findings);
     let local = local::read(&root, findings);
-    let services = services::read(&root, local.role, findings);
+    let services = services::read(&root, Home::HostFile, local.role, findings);
     checks::check(&local, &services, findings);
     Some(Config { local: local.finish()?, services: services.finish()? })
+}
+
+/// The table that a text is; `None`: it is not TOML.
+fn syntax<'t>(text: &'t str, which: Text, findings: &mut Findings<'_>) -> Option<DeTable<'t>> {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let offset = error.span().map_or(text.len(), |span| span.start);
+        findings.refuse_text(which, offset, syntax_problem(error.message()));
+    }
+    errors.is_empty().then(|| root.into_inner())
 }
 
 fn syntax_problem(message: &str) -> Problem {

@@ -1,4 +1,4 @@
-//! Reads the services: `[[pool]]`, `[[pool.backend]]` and `[[vip]]`.
+//! Reads the services: `[[prefix]]`, `[[pool]]`, `[[pool.backend]]` and `[[vip]]`.
 
 use std::net::IpAddr;
 
@@ -6,6 +6,7 @@ use anycast_common::{
     encap::Encap,
     header::{GUE_PORT, protocol},
 };
+use ipnet::IpNet;
 
 use super::{
     findings::{Findings, Problem},
@@ -17,11 +18,29 @@ use super::{
 };
 use crate::desired::{Backend, HashOn, IcmpEcho, Listener, Pool, Returns, Services, State, Vip};
 
-/// The services of a file as they were read; what was refused or is missing is `None`.
-#[derive(Default)]
+/// Where the services are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// In the host's file.
+    HostFile,
+    /// In the store: VIPs may be unbound for a while there, and all are in a prefix.
+    Store,
+}
+
+/// The services of a text as they were read; what was refused or is missing is `None`.
 pub(super) struct ServicesDraft {
+    pub(super) home: Home,
+    pub(super) prefixes: Vec<PrefixDraft>,
     pub(super) pools: Vec<PoolDraft>,
     pub(super) vips: Vec<VipDraft>,
+}
+
+/// `[[prefix]]`
+pub(super) struct PrefixDraft {
+    pub(super) place: Place,
+    pub(super) name: Option<Located<Name>>,
+    pub(super) prefix: Option<Located<IpNet>>,
+    pub(super) publish: Option<Vec<Located<Name>>>,
 }
 
 /// `[[pool]]`
@@ -54,9 +73,11 @@ pub(super) struct VipDraft {
     icmp_echo: Option<IcmpEcho>,
     returns: Option<Returns>,
     pub(super) fallback_pools: Vec<Located<Name>>,
+    pub(super) publish: Option<Vec<Located<Name>>>,
 }
 
-pub(super) fn read(root: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> ServicesDraft {
+pub(super) fn read(root: &Table<'_>, home: Home, role: Option<RoleName>, findings: &mut Findings<'_>) -> ServicesDraft {
+    let prefixes = root.sections(&fields::prefix::SECTION, findings);
     let pools = if belongs_to(root, role, &fields::pool::SECTION, findings) {
         root.sections(&fields::pool::SECTION, findings)
     } else {
@@ -64,8 +85,20 @@ pub(super) fn read(root: &Table<'_>, role: Option<RoleName>, findings: &mut Find
     };
     let vips = root.sections(&fields::vip::SECTION, findings);
     ServicesDraft {
+        home,
+        prefixes: prefixes.iter().map(|prefix| read_prefix(prefix, findings)).collect(),
         pools: pools.iter().map(|pool| read_pool(pool, findings)).collect(),
-        vips: vips.iter().map(|vip| read_vip(vip, role, findings)).collect(),
+        vips: vips.iter().map(|vip| read_vip(vip, home, role, findings)).collect(),
+    }
+}
+
+fn read_prefix(prefix: &Table<'_>, findings: &mut Findings<'_>) -> PrefixDraft {
+    prefix.read(&fields::prefix::LABELS, findings);
+    PrefixDraft {
+        place: prefix.place.clone(),
+        name: prefix.read(&fields::prefix::NAME, findings),
+        prefix: prefix.read(&fields::prefix::PREFIX, findings),
+        publish: prefix.read_list(&fields::prefix::PUBLISH, findings).map(|list| list.value),
     }
 }
 
@@ -73,6 +106,7 @@ fn read_pool(pool: &Table<'_>, findings: &mut Findings<'_>) -> PoolDraft {
     let name = pool.read(&fields::pool::NAME, findings);
     let home_region = pool.read(&fields::pool::HOME_REGION, findings).map(|region| region.value);
     let state = pool.read(&fields::pool::STATE, findings).map(|state| state.value);
+    pool.read(&fields::pool::LABELS, findings);
     let backends = pool.sections(&fields::backend::SECTION, findings);
     let backends = backends.iter().map(|backend| read_backend(backend, findings)).collect();
     PoolDraft { place: pool.place.clone(), name, home_region, state, backends }
@@ -115,7 +149,7 @@ fn read_encap(backend: &Table<'_>, findings: &mut Findings<'_>) -> Option<Locate
     })
 }
 
-fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>) -> VipDraft {
+fn read_vip(vip: &Table<'_>, home: Home, role: Option<RoleName>, findings: &mut Findings<'_>) -> VipDraft {
     let name = vip.read(&fields::vip::NAME, findings);
     let address = vip.read(&fields::vip::ADDRESS, findings);
     let mut listeners =
@@ -134,8 +168,14 @@ fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>
     let pool_is_given = vip.has(&fields::vip::POOL);
     let place = vip.place.missing("pool");
     match role {
-        Some(RoleName::Pop) if !pool_is_given => {
+        Some(RoleName::Pop) if !pool_is_given && home == Home::HostFile => {
             findings.refuse(&place, Problem::new("missing", "add `pool`, the name of a [[pool]], to [[vip]]"));
+        }
+        Some(RoleName::Pop) if !pool_is_given => {
+            if let Some(pools) = &fallback_pools {
+                let what = "a VIP without a pool has none to fall back from";
+                findings.refuse(&pools.place, Problem::new(what, "write the first of them as `pool`"));
+            }
         }
         Some(RoleName::Gateway) if pool_is_given => {
             let place = pool.as_ref().map_or(place, |pool| pool.place.clone());
@@ -162,9 +202,22 @@ fn read_vip(vip: &Table<'_>, role: Option<RoleName>, findings: &mut Findings<'_>
     }
     let icmp_echo = icmp_echo.map(|echo| echo.value);
     let returns = read_returns(vip, role, findings);
+    let publish = vip.read_list(&fields::vip::PUBLISH, findings).map(|list| list.value);
+    vip.read(&fields::vip::LABELS, findings);
     let hash = hash.map_or(HashOn::default_of(!listeners.is_empty()), |hash| hash.value);
     let fallback_pools = fallback_pools.map(|pools| pools.value).unwrap_or_default();
-    VipDraft { place: vip.place.clone(), name, address, listeners, hash, pool, fallback_pools, icmp_echo, returns }
+    VipDraft {
+        place: vip.place.clone(),
+        name,
+        address,
+        listeners,
+        hash,
+        pool,
+        fallback_pools,
+        icmp_echo,
+        returns,
+        publish,
+    }
 }
 
 /// The way that answers take; what to do without a PoP is a gateway's to say, and only of answers that go by PoPs.

@@ -114,7 +114,16 @@ impl<'a> Table<'a> {
             self.refuse_absent_section(section, findings);
         }
         let tables = list.iter().enumerate();
-        tables.filter_map(|(at, value)| open(value, section, place.item(at, &value.span()), findings)).collect()
+        tables
+            .filter_map(|(at, value)| {
+                let name = value.get_ref().get(section.name_key).and_then(|name| name.get_ref().as_str());
+                let place = match name.filter(|_| findings.goes_by_names(place.text())) {
+                    Some(name) => place.key(&quoted_if_odd(name), &value.span()),
+                    None => place.item(at, &value.span()),
+                };
+                open(value, section, place, findings)
+            })
+            .collect()
     }
 
     /// Whether the file has the field, right or wrong.

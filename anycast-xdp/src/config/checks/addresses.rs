@@ -18,7 +18,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
         .collect();
     for address in services.vips.iter().filter_map(|vip| vip.address.as_ref()) {
         if let Some(place) = ends.get(&address.value).copied().or_else(|| source_of(local, address.value)) {
-            let what = format!("`{}` is also {} (line {})", address.value, place.path(), findings.line(place));
+            let what = format!("`{}` is also {}{}", address.value, place.path(), findings.line(place));
             let help = "give the VIP an address that nothing else has: a VIP is never an end of a tunnel";
             findings.refuse(&address.place, Problem::new(what, help));
         }
@@ -35,7 +35,7 @@ fn errors_come_from_the_host(local: &LocalDraft, services: &ServicesDraft, findi
     let v6 = local.icmp.source_ipv6.as_ref().map(|source| (IpAddr::V6(source.value), &source.place));
     for (source, place) in v4.into_iter().chain(v6) {
         if let Some(vip) = vips.get(&source) {
-            let what = format!("`{source}` is also {} (line {})", vip.path(), findings.line(vip));
+            let what = format!("`{source}` is also {}{}", vip.path(), findings.line(vip));
             findings.refuse(place, Problem::new(what, "write an address that only this host has"));
         }
     }
@@ -56,7 +56,7 @@ fn source_of(local: &LocalDraft, address: IpAddr) -> Option<&Place> {
 fn backends_are_elsewhere(local: &LocalDraft, services: &ServicesDraft, findings: &mut Findings<'_>) {
     for backend in backends(services) {
         if let Some(place) = source_of(local, backend.value) {
-            let what = format!("`{}` is also {} (line {})", backend.value, place.path(), findings.line(place));
+            let what = format!("`{}` is also {}{}", backend.value, place.path(), findings.line(place));
             findings.refuse(&backend.place, Problem::new(what, "write the address of a node in the home region"));
         }
     }

@@ -27,6 +27,10 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     unique(&local.gateway.tunnel_addresses, remove, findings);
     unique(&local.gateway.allowed_sources, remove, findings);
 
+    unique(services.prefixes.iter().filter_map(|prefix| prefix.name.as_ref()), rename, findings);
+    for pops in services.prefixes.iter().filter_map(|prefix| prefix.publish.as_ref()) {
+        unique(pops, remove, findings);
+    }
     unique(services.pools.iter().filter_map(|pool| pool.name.as_ref()), rename, findings);
     for pool in &services.pools {
         let addresses = pool.backends.iter().filter_map(|backend| backend.address.as_ref());
@@ -38,6 +42,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     for vip in &services.vips {
         unique(&vip.listeners, remove, findings);
         unique(vip.pool.iter().chain(&vip.fallback_pools), remove, findings);
+        unique(vip.publish.iter().flatten(), remove, findings);
     }
 }
 
@@ -55,7 +60,7 @@ fn unique<'a, T: Eq + Hash + Display + 'a>(
             }
             Entry::Occupied(entry) => {
                 let place = *entry.get();
-                let what = format!("`{}` is also {} (line {})", located.value, place.path(), findings.line(place));
+                let what = format!("`{}` is also {}{}", located.value, place.path(), findings.line(place));
                 findings.refuse(&located.place, Problem::new(what, help));
             }
         }

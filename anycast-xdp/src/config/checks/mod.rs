@@ -6,6 +6,7 @@ mod duplicates;
 mod interfaces;
 mod mtus;
 mod pools;
+mod prefixes;
 mod returns;
 
 use super::{findings::Findings, local::LocalDraft, services::ServicesDraft};
@@ -14,6 +15,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     duplicates::check(local, services, findings);
     interfaces::check(local, findings);
     pools::check(local, services, findings);
+    prefixes::check(services, findings);
     mtus::check(services, findings);
     addresses::check(local, services, findings);
     returns::check(local, services, findings);

@@ -35,7 +35,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
 
 /// What is meant by "this VIP" in an error about something else.
 fn returning(vip: &VipDraft, findings: &Findings<'_>) -> String {
-    format!("answers of `{}` (line {}) go through PoPs", vip.place.path(), findings.line(&vip.place))
+    format!("answers of `{}`{} go through PoPs", vip.place.path(), findings.line(&vip.place))
 }
 
 fn sources_are_hosts(local: &LocalDraft, vip: &VipDraft, findings: &mut Findings<'_>) {
@@ -108,7 +108,7 @@ fn gateways_have_one_tunnel(services: &ServicesDraft, findings: &mut Findings<'_
                 continue;
             }
             let what = format!(
-                "`{}` is in {} here and in {} in {} (line {}), and {}",
+                "`{}` is in {} here and in {} in {}{}, and {}",
                 address.value,
                 encap.value,
                 known.value,

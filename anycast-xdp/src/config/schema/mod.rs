@@ -90,6 +90,8 @@ pub(super) struct Section {
     pub(super) description: &'static str,
     pub(super) fields: &'static [Spec],
     pub(super) sections: &'static [Section],
+    /// Where there are several: the key that tells them apart.
+    pub(super) name_key: &'static str,
 }
 
 impl Section {

@@ -2,6 +2,7 @@
 
 mod broken;
 mod fuzz;
+mod stored;
 mod valid;
 
 use std::{fmt::Write as _, path::Path};

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod choices;
+mod labels;
 mod names;
 mod numbers;
 
@@ -9,6 +10,7 @@ use toml::de::DeValue;
 
 pub(super) use self::{
     choices::{EncapName, InterfaceRole, ReturnWay, RoleName, WithoutPop},
+    labels::Labels,
     names::{InterfaceName, Name, check_name},
     numbers::{Integer, Seed},
 };

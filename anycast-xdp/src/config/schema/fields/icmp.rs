@@ -32,4 +32,5 @@ pub(crate) const SECTION: Section = Section {
     description: "What this PoP answers by itself.",
     fields: &[SOURCE_IPV4.spec, SOURCE_IPV6.spec, ECHO_RATE_PPS.spec, ERROR_RATE_PPS.spec],
     sections: &[],
+    name_key: "name",
 };

@@ -17,6 +17,7 @@ pub(crate) mod host {
         description: "Where this host is.",
         fields: &[POP.spec, NAME.spec],
         sections: &[],
+        name_key: "name",
     };
 }
 
@@ -40,6 +41,7 @@ pub(crate) mod hash {
         description: "How flows are spread over backends.",
         fields: &[SEED.spec],
         sections: &[],
+        name_key: "name",
     };
 }
 
@@ -80,6 +82,7 @@ pub(crate) mod tunnel {
         description: "The tunnels between this PoP and its backends.",
         fields: &[SOURCE_IPV4.spec, SOURCE_IPV6.spec, ALLOW_SMALL_MTU.spec, GUE_PORT.spec],
         sections: &[],
+        name_key: "name",
     };
 }
 
@@ -103,6 +106,7 @@ pub(crate) mod transition {
         description: "How running TCP flows live through changes of pools.",
         fields: &[SECS.spec],
         sections: &[],
+        name_key: "name",
     };
 }
 
@@ -151,6 +155,7 @@ pub(crate) mod gateway {
         description: "What the gateway decapsulates.",
         fields: &[TUNNEL_ADDRESSES.spec, ALLOWED_SOURCES.spec, GRE_KEYS.spec, GUE_PORT.spec, RETURN_MTU_BYTES.spec],
         sections: &[],
+        name_key: "name",
     };
 }
 
@@ -183,6 +188,7 @@ pub(crate) mod interface {
         description: "An interface and what it is for. A PoP has at least one `access` and one `backbone` interface, a gateway at least one `backbone` interface.",
         fields: &[NAME.spec, ROLES.spec, ATTACH.spec],
         sections: &[],
+        name_key: "name",
     };
 }
 
@@ -244,5 +250,6 @@ pub(crate) mod limits {
             RETURN_CLIENTS.spec,
         ],
         sections: &[],
+        name_key: "name",
     };
 }

@@ -6,12 +6,12 @@ mod services;
 
 pub(crate) use self::{
     local::{gateway, hash, host, interface, limits, transition, tunnel},
-    services::{backend, pool, vip},
+    services::{backend, pool, prefix, vip},
 };
 
 /// The top of the file.
 pub(crate) mod root {
-    use super::{gateway, hash, host, icmp, interface, limits, pool, transition, tunnel, vip};
+    use super::{gateway, hash, host, icmp, interface, limits, pool, prefix, transition, tunnel, vip};
     use crate::config::{
         schema::{Field, Roles, Section},
         types::{Name, RoleName},
@@ -42,8 +42,27 @@ pub(crate) mod root {
             gateway::SECTION,
             interface::SECTION,
             limits::SECTION,
+            prefix::SECTION,
             pool::SECTION,
             vip::SECTION,
         ],
+        name_key: "name",
+    };
+}
+
+/// The top of a file of services alone.
+pub(crate) mod services_root {
+    use super::{pool, prefix, vip};
+    use crate::config::schema::{Roles, Section};
+
+    pub(crate) const SECTION: Section = Section {
+        key: "",
+        header: "",
+        roles: Roles::Both,
+        required: true,
+        description: "A file of services has sections only.",
+        fields: &[],
+        sections: &[prefix::SECTION, pool::SECTION, vip::SECTION],
+        name_key: "name",
     };
 }

@@ -1,16 +1,48 @@
 //! Sections about services.
 
+/// `[[prefix]]`
+pub(crate) mod prefix {
+    use ipnet::IpNet;
+
+    use crate::config::{
+        schema::{Field, Roles, Section},
+        types::{Labels, Name},
+    };
+
+    pub(crate) const NAME: Field<Name> = Field::required("name", "Unique name of the prefix.");
+    pub(crate) const PREFIX: Field<IpNet> = Field::required(
+        "prefix",
+        "What BGP announces to the world: IPv4 of at most 24 bits, IPv6 of at most 48, because longer ones are not taken by everyone. Prefixes do not overlap.",
+    );
+    pub(crate) const PUBLISH: Field<Name> =
+        Field::optional("publish", "every PoP", "Names of the PoPs that announce it.").list();
+    pub(crate) const LABELS: Field<Labels> =
+        Field::optional("labels", "none", "`key = \"value\"` pairs to choose objects by.");
+    pub(crate) const SECTION: Section = Section {
+        key: "prefix",
+        header: "[[prefix]]",
+        roles: Roles::Both,
+        required: false,
+        description: "What BGP announces. Where there is any, and always in the store, every VIP is in one.",
+        fields: &[NAME.spec, PREFIX.spec, PUBLISH.spec, LABELS.spec],
+        sections: &[],
+        name_key: "name",
+    };
+}
+
 /// `[[pool]]`
 pub(crate) mod pool {
     use super::backend;
     use crate::{
         config::{
             schema::{Field, Roles, Section},
-            types::Name,
+            types::{Labels, Name},
         },
         desired::State,
     };
 
+    pub(crate) const LABELS: Field<Labels> =
+        Field::optional("labels", "none", "`key = \"value\"` pairs to choose objects by.");
     pub(crate) const NAME: Field<Name> = Field::required("name", "Unique name of the pool.");
     pub(crate) const HOME_REGION: Field<Name> = Field::required("home_region", "Region that its backends are in.");
     pub(crate) const STATE: Field<State> = Field::default(
@@ -24,8 +56,9 @@ pub(crate) mod pool {
         roles: Roles::Pop,
         required: false,
         description: "The weighted backends of one home region.",
-        fields: &[NAME.spec, HOME_REGION.spec, STATE.spec],
+        fields: &[NAME.spec, HOME_REGION.spec, STATE.spec, LABELS.spec],
         sections: &[backend::SECTION],
+        name_key: "name",
     };
 }
 
@@ -72,6 +105,7 @@ pub(crate) mod backend {
         description: "A home-region node that decapsulates. It belongs to the `[[pool]]` above it.",
         fields: &[ADDRESS.spec, WEIGHT.spec, ENCAP.spec, GRE_KEY.spec, GUE_PORT.spec, MTU_BYTES.spec, STATE.spec],
         sections: &[],
+        name_key: "address",
     };
 }
 
@@ -82,7 +116,7 @@ pub(crate) mod vip {
     use crate::{
         config::{
             schema::{Field, Roles, Section},
-            types::{Name, ReturnWay, WithoutPop},
+            types::{Labels, Name, ReturnWay, WithoutPop},
         },
         desired::{HashOn, IcmpEcho, Listener},
     };
@@ -98,7 +132,7 @@ pub(crate) mod vip {
     .list();
     pub(crate) const POOL: Field<Name> = Field::optional(
         "pool",
-        "must be given on a PoP, must not on a gateway",
+        "must be given in the file of a PoP, must not on a gateway; in the store: bound to none, packets are dropped",
         "Name of the pool that the VIP is bound to.",
     );
     pub(crate) const ICMP_ECHO: Field<IcmpEcho> = Field::default(
@@ -127,6 +161,17 @@ pub(crate) mod vip {
         "\"direct\"",
         "What becomes of answers to a client of which no PoP is known: `direct` sends them straight to it, `drop` drops them, counted as `no_pop`. Gateway only, and only with `return = \"pop\"`.",
     );
+    pub(crate) const PUBLISH: Field<Name> = Field::optional(
+        "publish",
+        "those of its prefix",
+        "Names of the PoPs that the VIP is taken at, some of those of its prefix.",
+    )
+    .list();
+    pub(crate) const LABELS: Field<Labels> = Field::optional(
+        "labels",
+        "none",
+        "`key = \"value\"` pairs to choose objects by. A VIP with labels has all of its metrics, whatever the number of VIPs.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "vip",
         header: "[[vip]]",
@@ -143,7 +188,10 @@ pub(crate) mod vip {
             ICMP_ECHO.spec,
             RETURN.spec,
             RETURN_WITHOUT_POP.spec,
+            PUBLISH.spec,
+            LABELS.spec,
         ],
         sections: &[],
+        name_key: "name",
     };
 }
