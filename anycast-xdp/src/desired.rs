@@ -1,5 +1,6 @@
 //! What a configuration file asks for, after parsing and validation: facts of this host, and services.
 
+mod control;
 mod services;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,6 +9,7 @@ pub use anycast_common::{encap::Encap, listeners::Listener};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
+pub use self::control::{ControlFacts, MetricsFacts};
 pub use self::services::{
     Backend, HashOn, IcmpEcho, Pool, Returns, Services, State, Vip, compile_for, outer_mtu_min_bytes,
 };
@@ -49,6 +51,8 @@ pub struct Local {
     pub interfaces: Vec<Interface>,
     /// Capacities of the maps.
     pub limits: Limits,
+    /// How services are kept, changed and watched.
+    pub control: ControlFacts,
 }
 
 /// What a host does.

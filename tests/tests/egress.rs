@@ -216,6 +216,7 @@ impl Bare {
                 host: "home-1".to_owned(),
                 interfaces: interfaces.to_vec(),
                 limits: LIMITS,
+                control: anycast_xdp::desired::ControlFacts::default(),
             },
             services: Services { vips: Vec::new(), pools: Vec::new() },
         };

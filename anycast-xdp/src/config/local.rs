@@ -6,6 +6,7 @@ use anycast_common::header::GUE_PORT;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
+    control,
     findings::{Findings, Problem},
     icmp::{self, IcmpDraft},
     place::{Located, Place},
@@ -13,7 +14,9 @@ use super::{
     table::Table,
     types::{Integer, InterfaceName, InterfaceRole, Name, RoleName},
 };
-use crate::desired::{AttachMode, GRE_KEYS_MAX, GatewayRole, Interface, Limits, Local, PopRole, Role, TRANSITION_SECS};
+use crate::desired::{
+    AttachMode, ControlFacts, GRE_KEYS_MAX, GatewayRole, Interface, Limits, Local, PopRole, Role, TRANSITION_SECS,
+};
 
 /// The local part of a file as it was read; what was refused or is missing is `None`.
 pub(super) struct LocalDraft {
@@ -28,6 +31,7 @@ pub(super) struct LocalDraft {
     pub(super) gateway: GatewayDraft,
     pub(super) interfaces: Vec<InterfaceDraft>,
     pub(super) limits: Option<Limits>,
+    control: ControlFacts,
 }
 
 /// `[tunnel]`
@@ -93,7 +97,21 @@ pub(super) fn read(root: &Table<'_>, findings: &mut Findings<'_>) -> LocalDraft 
     let interfaces = root.sections(&fields::interface::SECTION, findings);
     let interfaces = interfaces.iter().map(|interface| read_interface(interface, findings)).collect();
     let limits = read_limits(root, findings);
-    LocalDraft { role, instance, pop, host, hash_seed, tunnel, icmp, transition_secs, gateway, interfaces, limits }
+    let control = control::read(root, findings);
+    LocalDraft {
+        role,
+        instance,
+        pop,
+        host,
+        hash_seed,
+        tunnel,
+        icmp,
+        transition_secs,
+        gateway,
+        interfaces,
+        limits,
+        control,
+    }
 }
 
 /// The section `[key]`, where the role of this host has it. With the role unknown, what is there is read all the same.
@@ -229,6 +247,7 @@ impl LocalDraft {
             host: self.host?.0,
             interfaces: self.interfaces.into_iter().map(InterfaceDraft::finish).collect::<Option<_>>()?,
             limits: self.limits?,
+            control: self.control,
         })
     }
 }

@@ -5,6 +5,7 @@
 //! them all; only errors of the TOML syntax stop it, because what follows one is guesswork.
 
 mod checks;
+mod control;
 mod error;
 mod findings;
 pub mod host;

@@ -197,6 +197,7 @@ fn config(role: Role, services: Services, limits: Limits) -> Config {
         host: "bench".into(),
         interfaces: Vec::new(),
         limits,
+        control: anycast_xdp::desired::ControlFacts::default(),
     };
     Config { local, services }
 }

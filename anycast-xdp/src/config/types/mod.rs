@@ -2,6 +2,7 @@
 
 mod addresses;
 mod choices;
+mod host_names;
 mod labels;
 mod names;
 mod numbers;
@@ -10,6 +11,7 @@ use toml::de::DeValue;
 
 pub(super) use self::{
     choices::{EncapName, InterfaceRole, ReturnWay, RoleName, WithoutPop},
+    host_names::{AbsolutePath, GroupName},
     labels::Labels,
     names::{InterfaceName, Name, check_name},
     numbers::{Integer, Seed},

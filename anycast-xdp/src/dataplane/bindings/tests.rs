@@ -80,6 +80,7 @@ fn config(state: State, vips: u32) -> Config {
         host: "test".to_owned(),
         interfaces: Vec::new(),
         limits: LIMITS,
+        control: crate::desired::ControlFacts::default(),
     };
     Config { local, services: Services { vips: vips.collect(), pools: pools.collect() } }
 }

@@ -93,6 +93,7 @@ pub fn config(generation: u64) -> Config {
         host: "stress".to_owned(),
         interfaces: Vec::new(),
         limits: LIMITS,
+        control: anycast_xdp::desired::ControlFacts::default(),
     };
     Config { local, services }
 }

@@ -108,6 +108,7 @@ impl Instance {
             host: "oracle".to_owned(),
             interfaces: Vec::new(),
             limits: LIMITS,
+            control: desired::ControlFacts::default(),
         };
         let config = Config { local, services };
         let mut plan = apply::plan(&mut loaded.kernel, &Inventory::default(), &config)?;

@@ -1,17 +1,21 @@
 //! The sections and fields of a configuration file. A test holds the defaults of `[limits]` to those of the code.
 
+mod control;
 pub(crate) mod icmp;
 mod local;
 mod services;
 
 pub(crate) use self::{
+    control::{api, metrics, store},
     local::{gateway, hash, host, interface, limits, transition, tunnel},
     services::{backend, pool, prefix, vip},
 };
 
 /// The top of the file.
 pub(crate) mod root {
-    use super::{gateway, hash, host, icmp, interface, limits, pool, prefix, transition, tunnel, vip};
+    use super::{
+        api, gateway, hash, host, icmp, interface, limits, metrics, pool, prefix, store, transition, tunnel, vip,
+    };
     use crate::config::{
         schema::{Field, Roles, Section},
         types::{Name, RoleName},
@@ -42,6 +46,9 @@ pub(crate) mod root {
             gateway::SECTION,
             interface::SECTION,
             limits::SECTION,
+            store::SECTION,
+            api::SECTION,
+            metrics::SECTION,
             prefix::SECTION,
             pool::SECTION,
             vip::SECTION,

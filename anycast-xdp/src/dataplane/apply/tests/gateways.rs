@@ -53,6 +53,7 @@ fn gateway(returns: Returns, addresses: &[&str], sources: &[&str], gre_keys: &[u
         host: "test".to_owned(),
         interfaces: Vec::new(),
         limits: LIMITS,
+        control: crate::desired::ControlFacts::default(),
     };
     let vips = vec![Vip {
         name: "web".to_owned(),

@@ -62,6 +62,7 @@ pub fn config(limits: Limits, source: u8, services: Services) -> Config {
         host: "test".to_owned(),
         interfaces: Vec::new(),
         limits,
+        control: crate::desired::ControlFacts::default(),
     };
     Config { local, services }
 }
