@@ -1,5 +1,6 @@
 //! Anycast ingress on XDP: the loader, its configuration and its tables.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod daemon;
