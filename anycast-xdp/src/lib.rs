@@ -3,6 +3,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod dataplane;
 pub mod desired;
@@ -12,4 +13,5 @@ pub mod explain;
 pub mod netlink;
 pub mod objects;
 pub mod path_mtu;
+pub mod store;
 pub mod view;

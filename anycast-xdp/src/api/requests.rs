@@ -1,11 +1,12 @@
 //! What requests ask: their bodies and parameters.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::State;
 
 /// Body of `POST /v1/vips/NAME/bind`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BindRequest {
     /// The primary pool, then its fall-backs. Never empty.
@@ -13,7 +14,7 @@ pub struct BindRequest {
 }
 
 /// Body of `PATCH /v1/pools/NAME/backends/ADDRESS`. What is left out stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackendPatch {
     /// Its new state.
@@ -25,7 +26,7 @@ pub struct BackendPatch {
 }
 
 /// Body of `POST /v1/rollback`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackRequest {
     /// The revision whose services are wanted again.
@@ -33,7 +34,7 @@ pub struct RollbackRequest {
 }
 
 /// Parameters of every change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChangeQuery {
     /// Refuse the change unless this revision is the head.
@@ -46,7 +47,7 @@ pub struct ChangeQuery {
 }
 
 /// Parameters of a list of objects.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListQuery {
     /// At most so many; the server may give fewer.
@@ -64,7 +65,7 @@ pub struct ListQuery {
 }
 
 /// Parameters of `GET /v1/revisions`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RevisionsQuery {
     /// At most so many; the server may give fewer.
@@ -76,7 +77,7 @@ pub struct RevisionsQuery {
 }
 
 /// Parameters of `GET /v1/diff`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiffQuery {
     /// What it was.
@@ -87,7 +88,7 @@ pub struct DiffQuery {
 }
 
 /// Parameters of `GET /v1/export`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExportQuery {
     /// The head, if left out.

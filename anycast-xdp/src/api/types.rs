@@ -3,6 +3,7 @@
 //!
 //! A key that has no value is written as `null`; only those of errors are left out.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -21,7 +22,7 @@ pub const API_VERSION: u32 = 1;
 pub const TOML_MEDIA_TYPE: &str = "application/toml";
 
 /// An object with its name: the body of a creation, and an item of a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NamedDocument {
     /// Its name.
     pub name: String,
@@ -31,7 +32,7 @@ pub struct NamedDocument {
 }
 
 /// `GET /v1/version`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
     /// Of the program.
     pub version: String,
@@ -54,7 +55,7 @@ pub struct Version {
 }
 
 /// Where an instance has its services from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// The store: the API changes them.
@@ -64,7 +65,7 @@ pub enum Source {
 }
 
 /// A part of a list of objects, by name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Page {
     /// The revision that they are of.
     pub revision: u64,
@@ -77,7 +78,7 @@ pub struct Page {
 }
 
 /// One object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectAnswer {
     /// The revision that it is of.
     pub revision: u64,
@@ -86,7 +87,7 @@ pub struct ObjectAnswer {
 }
 
 /// What a change did.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeResult {
     /// The revision that has it: a new one, or the head where nothing changed.
     pub revision: u64,
@@ -97,7 +98,7 @@ pub struct ChangeResult {
 }
 
 /// What is different of one object.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Change {
     /// What happens to it.
     pub action: Action,
@@ -110,7 +111,7 @@ pub struct Change {
 }
 
 /// What happens to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It comes.
@@ -122,7 +123,7 @@ pub enum Action {
 }
 
 /// A key that differs. Documents have no `null`: `None` is a key that is not there.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FieldChange {
     /// Path within the object: `weight`, `labels.team`, `backend[1].state`.
     pub field: String,
@@ -133,7 +134,7 @@ pub struct FieldChange {
 }
 
 /// What `apply` of the same body would do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// The revision that it is a plan for: `if_revision` of an `apply` that does this and nothing else.
     pub base_revision: u64,
@@ -144,7 +145,7 @@ pub struct Plan {
 }
 
 /// What is different between two revisions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Diff {
     /// What it was.
     pub from: u64,
@@ -155,7 +156,7 @@ pub struct Diff {
 }
 
 /// A part of the history, newest first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Revisions {
     /// The revisions.
     pub items: Vec<RevisionItem>,
@@ -164,7 +165,7 @@ pub struct Revisions {
 }
 
 /// One revision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RevisionItem {
     /// Its number.
     pub revision: u64,
@@ -185,7 +186,7 @@ pub struct RevisionItem {
 }
 
 /// How far the maps are: `GET /v1/reconciler`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReconcilerStatus {
     /// The newest revision.
     pub revision: u64,
@@ -200,7 +201,7 @@ pub struct ReconcilerStatus {
 }
 
 /// What the reconciler does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ReconcilerState {
     /// The maps have the newest revision.

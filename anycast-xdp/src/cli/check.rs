@@ -1,6 +1,6 @@
 //! `check`: everything that is wrong with a file, and with this host for it.
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{
         self, ConfigError, LoadError,
-        host::{HostFacts, Remark, Severity},
+        host::{self, HostFacts, Remark, Severity},
     },
     desired::{Config, Role},
 };
@@ -69,7 +69,7 @@ pub(super) fn execute(args: &Args) -> Outcome {
     let host = if args.offline { None } else { Some(read_host()?) };
     let remarks = config::remarks(&config, host.as_ref());
     report(&[], &remarks)?;
-    refuse_misfits(&args.file.display().to_string(), &remarks)?;
+    refuse_misfits(&args.file.display().to_string(), remarks)?;
     match args.output.output {
         Output::Text => writer::write_text(&format!("{}: valid: {}\n", args.file.display(), summary(&config))),
         Output::Json => Ok(()),
@@ -77,20 +77,9 @@ pub(super) fn execute(args: &Args) -> Outcome {
 }
 
 /// Tells what there is to say of a file that is valid; errors among it refuse it on this host.
-pub(super) fn refuse_misfits(file: &str, remarks: &[Remark]) -> Outcome {
-    let mut message = String::new();
-    for remark in remarks {
-        let severity = match remark.severity {
-            Severity::Error => "",
-            Severity::Warning => "warning: ",
-        };
-        // Writing to a String cannot fail.
-        let _ = writeln!(message, "{file}: {}: {severity}{}\n  help: {}", remark.field, remark.problem, remark.help);
-    }
-    if has_errors(remarks) {
-        return Err(Failure::Refused(format!("{message}{file} does not fit this host; nothing was changed")));
-    }
-    writer::tell(&message);
+fn refuse_misfits(file: &str, remarks: Vec<Remark>) -> Outcome {
+    let warnings = host::refuse_misfits(file, remarks).map_err(|misfits| Failure::Refused(misfits.to_string()))?;
+    writer::tell(&warnings.iter().map(|warning| warning.line(file)).collect::<String>());
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use super::writer;
-use crate::config::LoadError;
+use crate::config::{ConfigErrors, LoadError, host::Misfits};
 
 /// What a command returns.
 pub(super) type Outcome = Result<(), Failure>;
@@ -75,8 +75,10 @@ fn chain(error: &anyhow::Error) -> String {
 }
 
 impl From<anyhow::Error> for Failure {
+    /// A refused configuration has the exit code of one, however deep it was found.
     fn from(error: anyhow::Error) -> Self {
-        Self::Failed(error)
+        let is_refusal = error.is::<ConfigErrors>() || error.is::<Misfits>();
+        if is_refusal { Self::Refused(error.to_string()) } else { Self::Failed(error) }
     }
 }
 

@@ -1,22 +1,12 @@
 //! `run`: the daemon.
 
-use std::{
-    io::IsTerminal as _,
-    path::{Path, PathBuf},
-};
+use std::{io::IsTerminal as _, path::PathBuf};
 
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
 
-use super::{
-    check::refuse_misfits,
-    exit::{Failure, Outcome},
-};
-use crate::{
-    config::{self, host::HostFacts},
-    daemon,
-    desired::Config,
-};
+use super::exit::Outcome;
+use crate::{config::Host, daemon};
 
 /// Load and attach the programs, and follow routes and neighbours until stopped
 ///
@@ -38,24 +28,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
-    let runtime = runtime()?;
-    let config = runtime.block_on(read(&args.config))?;
+    let host = Host::read(&args.config)?;
     init_log()?;
-    let file = args.config.clone();
-    let reread: daemon::Reread = Box::new(move || {
-        let file = file.clone();
-        Box::pin(async move { Ok(read(&file).await?) })
-    });
-    runtime.block_on(daemon::run(config, reread))?;
+    runtime()?.block_on(daemon::run(host))?;
     Ok(())
-}
-
-/// The configuration, if it is valid and fits this host.
-async fn read(file: &Path) -> Result<Config, Failure> {
-    let config = config::load(file)?;
-    let host = HostFacts::read().await?;
-    refuse_misfits(&file.display().to_string(), &config::remarks(&config, Some(&host)))?;
-    Ok(config)
 }
 
 /// One thread: the daemon waits for the kernel, it does not compute.

@@ -30,6 +30,7 @@ use toml::de::DeTable;
 pub use self::{
     error::{ConfigError, ConfigErrors, LoadError},
     reference::markdown,
+    schema::json_schema,
     stored::{Host, Source, Stored, to_toml},
 };
 use self::{

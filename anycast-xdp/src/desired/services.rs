@@ -3,6 +3,7 @@
 use std::{fmt, net::IpAddr};
 
 use anycast_common::listeners::{Compiled, ListenerError, compile};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Encap, IPV6_MTU_MIN_BYTES, Listener};
@@ -133,7 +134,7 @@ impl HashOn {
 }
 
 /// What a pool or a backend is there for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Flows, new ones too.

@@ -79,6 +79,11 @@ impl PathMtu {
         path_mtu
     }
 
+    /// Listens for errors about the tunnels of these services, on the sockets that it has.
+    pub fn follow(&mut self, config: &Config) {
+        self.tunnels = tunnels(config);
+    }
+
     /// Waits until [`Self::update`] has something to do. Cancel-safe: nothing is read here.
     pub async fn ready(&self) {
         let expiry = monotonic_now().ok().and_then(|now| self.learnt.next_expiry(now));

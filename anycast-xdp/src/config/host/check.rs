@@ -43,6 +43,33 @@ impl Remark {
     ) -> Self {
         Self { severity: Severity::Warning, ..Self::error(field, problem, help) }
     }
+
+    /// As it is told of a file.
+    pub fn line(&self, file: &str) -> String {
+        let severity = match self.severity {
+            Severity::Error => "",
+            Severity::Warning => "warning: ",
+        };
+        format!("{file}: {}: {severity}{}\n  help: {}\n", self.field, self.problem, self.help)
+    }
+}
+
+/// What keeps a host from running a valid configuration, as it is told: one `FILE: FIELD: what` with a line of help each.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Misfits(String);
+
+/// The warnings among the remarks on a file.
+///
+/// # Errors
+///
+/// There are errors among them. The message has all remarks.
+pub fn refuse_misfits(file: &str, remarks: Vec<Remark>) -> Result<Vec<Remark>, Misfits> {
+    if remarks.iter().all(|remark| remark.severity != Severity::Error) {
+        return Ok(remarks);
+    }
+    let lines: String = remarks.iter().map(|remark| remark.line(file)).collect();
+    Err(Misfits(format!("{lines}{file} does not fit this host; nothing was changed")))
 }
 
 /// Everything about this host that does not fit `config`.

@@ -9,6 +9,6 @@ pub(crate) mod sysctl;
 mod tests;
 
 pub use self::{
-    check::{Remark, Severity, check},
+    check::{Misfits, Remark, Severity, check, refuse_misfits},
     facts::{CLIENTS, ClientLink, HostFacts, LinkFacts, global_addresses},
 };

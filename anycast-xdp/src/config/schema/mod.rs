@@ -2,11 +2,15 @@
 //! defaults, the check for unknown keys its names, and the reference its text.
 
 pub(super) mod fields;
+mod json;
 mod suggest;
 
 use std::marker::PhantomData;
 
-pub(super) use suggest::nearest;
+use serde_json::Value;
+
+pub use self::json::json_schema;
+pub(super) use self::suggest::nearest;
 
 use super::types::FieldType;
 
@@ -27,6 +31,8 @@ pub(super) struct Spec {
     pub(super) key: &'static str,
     /// Names the type in the reference.
     pub(super) kind: fn() -> String,
+    /// The type as JSON Schema.
+    pub(super) json_schema: fn() -> Value,
     /// It is a list of that type.
     pub(super) list: bool,
     pub(super) presence: Presence,
@@ -65,7 +71,15 @@ impl<T: FieldType> Field<T> {
     }
 
     const fn new(key: &'static str, presence: Presence, description: &'static str) -> Self {
-        let spec = Spec { key, kind: T::kind, list: false, presence, description, missing_help: None };
+        let spec = Spec {
+            key,
+            kind: T::kind,
+            json_schema: T::json_schema,
+            list: false,
+            presence,
+            description,
+            missing_help: None,
+        };
         Self { spec, value: PhantomData }
     }
 }

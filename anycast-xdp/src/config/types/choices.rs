@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::{FieldType, text};
@@ -95,6 +96,10 @@ impl Choice for State {
 impl<T: Choice> FieldType for T {
     fn kind() -> String {
         words::<T>()
+    }
+
+    fn json_schema() -> Value {
+        json!({ "type": "string", "enum": T::WORDS.iter().map(|(word, _)| word).collect::<Vec<_>>() })
     }
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Problem> {

@@ -1,5 +1,6 @@
 //! Labels of an object.
 
+use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::{FieldType, wrong_type};
@@ -17,6 +18,10 @@ pub(crate) struct Labels;
 impl FieldType for Labels {
     fn kind() -> String {
         "table of strings".to_owned()
+    }
+
+    fn json_schema() -> Value {
+        json!({ "type": "object", "additionalProperties": { "type": "string", "maxLength": VALUE_BYTES_MAX }, "maxProperties": COUNT_MAX })
     }
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Problem> {

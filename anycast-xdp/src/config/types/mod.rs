@@ -7,6 +7,7 @@ mod labels;
 mod names;
 mod numbers;
 
+use serde_json::{Value, json};
 use toml::de::DeValue;
 
 pub(super) use self::{
@@ -23,6 +24,11 @@ pub(super) trait FieldType: Sized {
     /// What it is called in the reference and in errors, without article.
     fn kind() -> String;
 
+    /// Its JSON Schema, as far as that can say it.
+    fn json_schema() -> Value {
+        json!({ "type": "string" })
+    }
+
     /// The value, or what is wrong with it.
     fn from_value(value: &DeValue<'_>) -> Result<Self, Problem>;
 }
@@ -30,6 +36,10 @@ pub(super) trait FieldType: Sized {
 impl FieldType for bool {
     fn kind() -> String {
         "boolean".to_owned()
+    }
+
+    fn json_schema() -> Value {
+        json!({ "type": "boolean" })
     }
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Problem> {

@@ -1,5 +1,6 @@
 //! Whole numbers within bounds, and the fleet's seed.
 
+use serde_json::{Value, json};
 use toml::de::DeValue;
 
 use super::{FieldType, text, wrong_type};
@@ -12,6 +13,10 @@ pub(crate) struct Integer<const MIN: u32, const MAX: u32>(pub(crate) u32);
 impl<const MIN: u32, const MAX: u32> FieldType for Integer<MIN, MAX> {
     fn kind() -> String {
         format!("integer from {MIN} to {MAX}")
+    }
+
+    fn json_schema() -> Value {
+        json!({ "type": "integer", "minimum": MIN, "maximum": MAX })
     }
 
     fn from_value(value: &DeValue<'_>) -> Result<Self, Problem> {

@@ -1,17 +1,14 @@
-//! `run`: load, take over or attach, follow the kernel, stay.
+//! What a running daemon holds beside the maps, and how it brings them to what is asked for.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    pin::Pin,
+    path::PathBuf,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{Instant, sleep_until, timeout_at},
-};
+use anyhow::Result;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     config::host::global_addresses,
@@ -23,7 +20,7 @@ use crate::{
         icmp,
         interfaces::interface_index,
         inventory::Inventory,
-        loader::{self, Loaded},
+        loader::Loaded,
         losses,
         pins::Pins,
         ways::Ways,
@@ -36,113 +33,30 @@ use crate::{
 /// How long a start waits for neighbours of backends before it goes on without them.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Reads the configuration file once more, and checks it and this host as at a start.
-pub type Reread = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Config>>>>>;
-
-/// Runs until SIGTERM or SIGINT. Forwarding goes on after it: `detach` ends that. SIGHUP rereads the configuration.
-///
-/// # Errors
-///
-/// A start that fails changes nothing that forwards; a running daemon fails only if netlink does, or if neither a new
-/// configuration nor the last one can be applied.
-pub async fn run(mut config: Config, reread: Reread) -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let pins = Pins::of(&config.local.instance);
-    let is_first_start = !pins.exist();
-    pins.create()?;
-    let _lock = pins.lock()?;
-
-    let started = start(&pins, &config).await;
-    if started.is_err() && is_first_start {
-        // Nothing forwarded before, so nothing of the attempt has to stay.
-        if let Err(error) = pins.remove() {
-            tracing::warn!("what the failed start made is still there, `anycast-xdp detach` removes it: {error:#}");
-        }
-    }
-    let (mut loaded, mut running) = started?;
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tracing::info!(instance = config.local.instance, vips = config.services.vips.len(), "ready");
-
-    loop {
-        let next_change = running.bindings.next_change(&mut loaded.kernel).map(Instant::from_std);
-        tokio::select! {
-            changed = running.follower.changed() => {
-                changed.context("lost the kernel's route and neighbour events")?;
-                running.update_ways(&mut loaded).await?;
-            }
-            () = running.path_mtu.ready() => running.update_mtus(&mut loaded).await?,
-            () = sleep_until(next_change.unwrap_or_else(Instant::now)), if next_change.is_some() => {
-                running.update_bindings(&mut loaded).await?;
-            }
-            _ = hangup.recv() => {
-                (loaded, running) = Box::pin(reload(&pins, &mut config, &reread, (loaded, running))).await?;
-            }
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        }
-    }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!("stopping; forwarding goes on until `anycast-xdp detach`");
-    Ok(())
-}
-
-/// Loads the programs, and brings maps and links to what the configuration asks for.
-async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
-    let seed = match &config.local.role {
-        Role::Pop(role) => Some(&role.hash_seed),
-        Role::Gateway(_) => None,
-    };
-    let mut loaded = loader::load(Some(&pins.maps()), &config.local.limits, seed)?;
-    let running = Running::start(&mut loaded, pins, config).await?;
-    Ok((loaded, running))
-}
-
-/// Applies the file as it is now, as another start would. A file that is refused changes nothing.
-async fn reload(
-    pins: &Pins,
-    config: &mut Config,
-    reread: &Reread,
-    running: (Loaded, Running),
-) -> Result<(Loaded, Running)> {
-    let next = match reread().await {
-        Ok(next) if next.local.instance == config.local.instance => next,
-        Ok(next) => {
-            let (old, new) = (&config.local.instance, &next.local.instance);
-            tracing::error!("the configuration is not applied: the instance is `{old}`, the file says `{new}`");
-            return Ok(running);
-        }
-        Err(error) => {
-            tracing::error!("the configuration is not applied: {error:#}");
-            return Ok(running);
-        }
-    };
-    match start(pins, &next).await {
-        Ok(started) => {
-            *config = next;
-            tracing::info!(vips = config.services.vips.len(), "the configuration is applied");
-            Ok(started)
-        }
-        Err(error) => {
-            tracing::error!("the configuration is not applied, and the last one is taken up again: {error:#}");
-            start(pins, config).await.context("cannot take up the last configuration again")
-        }
-    }
+/// What has changed outside.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Event {
+    /// The kernel's routes, neighbours or links.
+    Ways,
+    /// What routers tell of the MTUs of paths.
+    Mtus,
 }
 
 /// What a running daemon holds beside the maps.
-struct Running {
+pub(super) struct Running {
     follower: Follower,
     ways: Ways,
     path_mtu: PathMtu,
     bindings: Bindings,
     backends: Vec<(IpAddr, u32)>,
+    /// What the maps hold, and the directory of its file.
+    inventory: Inventory,
+    directory: PathBuf,
 }
 
 impl Running {
     /// Brings maps and links to what the configuration asks for: from nothing, or from what another process left.
-    async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Self> {
+    pub(super) async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Self> {
         // Programs are loaded before anything changes: what the verifier refuses changes nothing.
         attach::load(loaded, config)?;
         let current = Inventory::read_or_rebuild(pins.run());
@@ -156,11 +70,10 @@ impl Running {
             path_mtu: PathMtu::start(config, pins.run()),
             bindings: Bindings::default(),
             backends: plan.during_backends.clone(),
+            inventory: Inventory::default(),
+            directory: pins.run().to_owned(),
         };
-        running.follower.set_access(access_of(config)).await?;
-        running.ways.mtus.configured = configured_mtus(&plan.during);
-        running.resolve(&plan).await?;
-        running.update_ways(loaded).await?;
+        running.lead_backends(loaded, config, &plan).await?;
 
         // An interface may still refuse: the services change after that.
         let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
@@ -171,11 +84,66 @@ impl Running {
         }
         running.bindings = plan.switch(&mut loaded.kernel)?;
         plan.next.interfaces = interfaces;
-        plan.next.write(pins.run())?;
-
-        running.ways.mtus.configured = configured_mtus(&plan.next);
-        running.follow_backends(loaded).await?;
+        running.settle(loaded, plan.next).await?;
         Ok(running)
+    }
+
+    /// Changes the services under the programs that run.
+    ///
+    /// # Errors
+    ///
+    /// No room, or a refused system call: what was changed before it is consistent, and the last services are brought back
+    /// by changing to them.
+    pub(super) async fn change(&mut self, loaded: &mut Loaded, config: &Config) -> Result<()> {
+        let mut plan = plan(&mut loaded.kernel, &self.inventory, config)?;
+        plan.next.interfaces.clone_from(&self.inventory.interfaces);
+        plan.during.write(&self.directory)?;
+        // After an error both may be in the maps.
+        self.inventory.clone_from(&plan.during);
+        plan.install_backends(&mut loaded.kernel)?;
+        self.backends.clone_from(&plan.during_backends);
+        self.follower.set_destinations(addresses(&self.backends)).await?;
+        self.path_mtu.follow(config);
+        self.lead_backends(loaded, config, &plan).await?;
+        self.bindings = plan.switch(&mut loaded.kernel)?;
+        self.settle(loaded, plan.next).await
+    }
+
+    /// Gives every backend of the plan its way.
+    async fn lead_backends(&mut self, loaded: &mut Loaded, config: &Config, plan: &Plan<'_>) -> Result<()> {
+        self.follower.set_access(access_of(config)).await?;
+        self.ways.mtus.configured = configured_mtus(&plan.during);
+        self.resolve(plan).await?;
+        self.store_ways(loaded)
+    }
+
+    /// What a change ends with: only what it asked for is known and followed.
+    async fn settle(&mut self, loaded: &mut Loaded, inventory: Inventory) -> Result<()> {
+        inventory.write(&self.directory)?;
+        self.ways.mtus.configured = configured_mtus(&inventory);
+        self.inventory = inventory;
+        self.follow_backends(loaded).await
+    }
+
+    /// Waits until something outside has changed. Cancel-safe.
+    pub(super) async fn event(&mut self) -> Result<Event> {
+        tokio::select! {
+            changed = self.follower.changed() => changed.map(|()| Event::Ways),
+            () = self.path_mtu.ready() => Ok(Event::Mtus),
+        }
+    }
+
+    /// Brings the maps to what has changed outside.
+    pub(super) async fn follow(&mut self, loaded: &mut Loaded, event: Event) -> Result<()> {
+        match event {
+            Event::Ways => self.update_ways(loaded).await,
+            Event::Mtus => self.update_mtus(loaded).await,
+        }
+    }
+
+    /// When [`Self::update_bindings`] has something to do although nothing else changed.
+    pub(super) fn next_change(&self, loaded: &mut Loaded) -> Option<std::time::Instant> {
+        self.bindings.next_change(&mut loaded.kernel)
     }
 
     /// Waits until every next hop of the new backends is resolved, for a while.
@@ -206,7 +174,7 @@ impl Running {
         self.update_bindings(loaded).await
     }
 
-    async fn update_bindings(&mut self, loaded: &mut Loaded) -> Result<()> {
+    pub(super) async fn update_bindings(&mut self, loaded: &mut Loaded) -> Result<()> {
         if self.bindings.update(&mut loaded.kernel, std::time::Instant::now())? {
             self.follow_backends(loaded).await?;
         }

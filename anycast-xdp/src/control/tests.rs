@@ -1,0 +1,258 @@
+//! Changes on a real store, judged by a real host file.
+
+use std::{path::Path, sync::Arc};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::{Control, Desired, Edit, Wanted};
+use crate::{
+    api::types::{Action, ApiError, BackendPatch, ChangeQuery, ErrorCode, ListQuery, NamedDocument, RevisionsQuery},
+    config::Host,
+    desired::State,
+    documents::{Document, Key, Kind},
+    store::{Author, SqliteStore},
+};
+
+const HOST: &str = r#"
+role = "pop"
+[host]
+pop = "beijing"
+name = "beijing-1"
+[hash]
+seed = "000102030405060708090a0b0c0d0e0f"
+[tunnel]
+source_ipv4 = "10.3.0.2"
+[[interface]]
+name = "eth0"
+roles = ["access", "backbone"]
+"#;
+
+const SERVICES: &str = r#"
+[[prefix]]
+name = "anycast-v4"
+prefix = "192.0.2.0/24"
+[[pool]]
+name = "home"
+home_region = "guangzhou"
+backend = [{ address = "10.4.0.2" }, { address = "10.4.0.3" }]
+[[pool]]
+name = "away"
+home_region = "shanghai"
+backend = [{ address = "10.5.0.2" }]
+[[vip]]
+name = "web"
+address = "192.0.2.80"
+pool = "home"
+"#;
+
+/// A control part on a store of its own.
+struct Lab {
+    directory: tempfile::TempDir,
+    control: Control<SqliteStore>,
+    desired: watch::Receiver<Arc<Desired>>,
+}
+
+impl Lab {
+    async fn new() -> Self {
+        Self::on(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn on(directory: tempfile::TempDir) -> Self {
+        let file = directory.path().join("host.toml");
+        std::fs::write(&file, HOST).unwrap();
+        let store = directory.path().join("store.db");
+        let started = Control::start(Host::read(&file).unwrap(), async |_| SqliteStore::open(&store).await).await;
+        let (mut control, desired) = started.unwrap();
+        control.looks_at_host = false;
+        Self { directory, control, desired }
+    }
+
+    /// Another process with the same store.
+    async fn again(self) -> Self {
+        let Self { directory, control, desired } = self;
+        drop((control, desired));
+        Self::on(directory).await
+    }
+
+    async fn apply(&mut self, text: &str, query: ChangeQuery) -> Result<u64, ApiError> {
+        let wanted = Wanted::File { text, name: Path::new("services.toml") };
+        Ok(self.control.replace(wanted, query, author(), "apply").await?.revision)
+    }
+
+    async fn edit(&mut self, edit: Edit) -> Result<u64, ApiError> {
+        Ok(self.control.edit(edit, ChangeQuery::default(), author()).await?.revision)
+    }
+
+    fn pools_of_web(&self) -> Vec<String> {
+        let desired = self.desired.borrow();
+        let web = desired.config.services.vips.iter().find(|vip| vip.name == "web").unwrap();
+        web.pools().map(str::to_owned).collect()
+    }
+}
+
+fn author() -> Author {
+    Author { uid: 0, gid: 0, pid: 1, user: Some("root".to_owned()) }
+}
+
+fn vip(name: &str, address: &str) -> Edit {
+    Edit::Create(Kind::Vip, NamedDocument { name: name.to_owned(), document: object(json!({ "address": address })) })
+}
+
+fn object(value: Value) -> Document {
+    value.as_object().cloned().unwrap()
+}
+
+fn key(name: &str) -> Key {
+    Key::new(Kind::Vip, name)
+}
+
+#[tokio::test]
+async fn changes_reach_the_reconciler_with_their_revision_and_outlive_the_process() {
+    let mut lab = Lab::new().await;
+    assert_eq!(lab.desired.borrow().revision, 0);
+    assert_eq!(lab.apply(SERVICES, ChangeQuery::default()).await, Ok(1));
+    assert_eq!(lab.edit(Edit::Bind("web".to_owned(), vec!["away".to_owned(), "home".to_owned()])).await, Ok(2));
+    assert_eq!(lab.desired.borrow().revision, 2);
+    assert_eq!(lab.pools_of_web(), ["away", "home"]);
+    assert_eq!(lab.edit(Edit::Unbind("web".to_owned())).await, Ok(3));
+    assert_eq!(lab.pools_of_web(), [""; 0]);
+    let patch = BackendPatch { state: Some(State::Drain), weight: Some(7) };
+    assert_eq!(lab.edit(Edit::Backend("home".to_owned(), "10.4.0.3".parse().unwrap(), patch)).await, Ok(4));
+
+    let lab = lab.again().await;
+    let desired = lab.desired.borrow();
+    assert_eq!(desired.revision, 4);
+    let home = desired.config.services.pools.iter().find(|pool| pool.name == "home").unwrap();
+    assert_eq!(
+        home.backends.iter().map(|one| (one.state, one.weight)).collect::<Vec<_>>(),
+        [(State::Up, 100), (State::Drain, 7)]
+    );
+}
+
+#[tokio::test]
+async fn refused_changes_leave_everything_as_it_was() {
+    let mut lab = Lab::new().await;
+    lab.apply(SERVICES, ChangeQuery::default()).await.unwrap();
+    let refusals = [
+        (vip("web", "192.0.2.81"), ErrorCode::Exists),
+        (vip("other", "192.0.2.80"), ErrorCode::Invalid),
+        (vip("outside", "198.51.100.1"), ErrorCode::Invalid),
+        (Edit::Update(key("nobody"), Document::new()), ErrorCode::NotFound),
+        (Edit::Update(key("web"), object(json!({ "listeners": ["tcp/0"] }))), ErrorCode::Invalid),
+        (Edit::Delete(key("web")), ErrorCode::NeedsForce),
+        (Edit::Delete(Key::new(Kind::Pool, "home")), ErrorCode::Invalid),
+        (Edit::Delete(Key::new(Kind::Prefix, "anycast-v4")), ErrorCode::Invalid),
+        (Edit::Bind("web".to_owned(), vec!["nowhere".to_owned()]), ErrorCode::Invalid),
+        (Edit::Backend("home".to_owned(), "10.9.9.9".parse().unwrap(), BackendPatch::default()), ErrorCode::NotFound),
+    ];
+    for (edit, code) in refusals {
+        let action = edit.action();
+        assert_eq!(lab.edit(edit).await.map_err(|error| error.code), Err(code), "{action}");
+    }
+    assert_eq!(lab.control.revision(), 1);
+    assert_eq!(lab.desired.borrow().revision, 1);
+    assert_eq!(lab.pools_of_web(), ["home"]);
+}
+
+#[tokio::test]
+async fn change_for_another_revision_is_refused_and_one_that_changes_nothing_makes_none() {
+    let mut lab = Lab::new().await;
+    lab.apply(SERVICES, ChangeQuery::default()).await.unwrap();
+    let for_revision = |revision| ChangeQuery { if_revision: Some(revision), ..ChangeQuery::default() };
+    let refused = lab.apply(SERVICES, for_revision(7)).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Conflict);
+    assert_eq!(lab.apply(SERVICES, for_revision(1)).await, Ok(1));
+}
+
+#[tokio::test]
+async fn another_writer_of_the_store_is_noticed() {
+    let mut lab = Lab::new().await;
+    lab.apply(SERVICES, ChangeQuery::default()).await.unwrap();
+    let host = Host::read(&lab.directory.path().join("host.toml")).unwrap();
+    let path = lab.directory.path().join("store.db");
+    let (mut other, _desired) = Control::start(host, async |_| SqliteStore::open(&path).await).await.unwrap();
+    other.looks_at_host = false;
+    other.edit(vip("more", "192.0.2.90"), ChangeQuery::default(), author()).await.unwrap();
+    assert_eq!(lab.edit(vip("mine", "192.0.2.91")).await.map_err(|error| error.code), Err(ErrorCode::Conflict));
+    assert_eq!(lab.edit(vip("mine", "192.0.2.91")).await, Ok(3));
+    assert!(lab.control.object(&key("more")).is_ok());
+}
+
+#[tokio::test]
+async fn many_vips_go_only_by_force_and_come_back_by_a_rollback() {
+    let mut lab = Lab::new().await;
+    let mut all = SERVICES.to_owned();
+    for number in 100..130 {
+        all += &format!("[[vip]]\nname = \"vip-{number}\"\naddress = \"192.0.2.{number}\"\npool = \"home\"\n");
+    }
+    lab.apply(&all, ChangeQuery::default()).await.unwrap();
+    let refused = lab.apply(SERVICES, ChangeQuery::default()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::NeedsForce);
+    assert_eq!(refused.message, "it would remove 30 of 31 VIPs, more than a tenth");
+    let force = ChangeQuery { force: true, ..ChangeQuery::default() };
+    assert_eq!(lab.apply(SERVICES, force).await, Ok(2));
+    let diff = lab.control.diff(1, None).await.unwrap();
+    assert_eq!(diff.changes.len(), 30);
+    assert!(diff.changes.iter().all(|change| change.action == Action::Delete));
+
+    let old = lab.control.documents_of(Some(1)).await.unwrap();
+    let made = lab.control.replace(Wanted::Documents(&old), ChangeQuery::default(), author(), "rollback 1").await;
+    assert_eq!(made.unwrap().revision, 3);
+    assert_eq!(lab.desired.borrow().config.services.vips.len(), 31);
+    let history = lab.control.revisions(RevisionsQuery { limit: Some(2), before: None }).await.unwrap();
+    let told: Vec<_> = history.items.iter().map(|item| (item.action.as_str(), item.created, item.deleted)).collect();
+    assert_eq!(told, [("rollback 1", 30, 0), ("apply", 0, 30)]);
+    assert_eq!(history.next, Some(2));
+    assert_eq!(lab.control.documents_of(Some(9)).await.unwrap_err().code, ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_and_by_label_and_text() {
+    let mut lab = Lab::new().await;
+    lab.apply(SERVICES, ChangeQuery::default()).await.unwrap();
+    for (name, team) in [("chat", "game"), ("dns", "infra"), ("login", "game")] {
+        let number = 100 + name.len();
+        let address = json!({ "address": format!("192.0.2.{number}"), "labels": { "team": team } });
+        let object = NamedDocument { name: name.to_owned(), document: object(address) };
+        lab.edit(Edit::Create(Kind::Vip, object)).await.unwrap();
+    }
+    let names = |query: ListQuery| {
+        let page = lab.control.list(Kind::Vip, &query).unwrap();
+        (page.items.into_iter().map(|item| item.name).collect::<Vec<_>>(), page.total, page.next)
+    };
+    let of = |label: &str| ListQuery { label: Some(label.to_owned()), ..ListQuery::default() };
+    assert_eq!(names(of("team=game")).0, ["chat", "login"]);
+    assert_eq!(names(ListQuery { contains: Some("0.2.80".to_owned()), ..ListQuery::default() }).0, ["web"]);
+    let first = names(ListQuery { limit: Some(3), ..ListQuery::default() });
+    assert_eq!(first, (vec!["chat".to_owned(), "dns".to_owned(), "login".to_owned()], 4, Some("login".to_owned())));
+    let rest = names(ListQuery { limit: Some(3), after: first.2, ..ListQuery::default() });
+    assert_eq!(rest, (vec!["web".to_owned()], 4, None));
+    assert!(lab.control.list(Kind::Vip, &of("team")).is_err());
+}
+
+#[tokio::test]
+async fn host_file_with_services_is_shown_and_not_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("host.toml");
+    std::fs::write(&file, format!("{HOST}{SERVICES}")).unwrap();
+    let started =
+        Control::start(Host::read(&file).unwrap(), async |_| -> Result<SqliteStore, _> { panic!("no store") }).await;
+    let (mut control, desired) = started.unwrap();
+    assert_eq!(desired.borrow().config.services.vips.len(), 1);
+    assert_eq!(control.list(Kind::Vip, &ListQuery::default()).unwrap().total, 1);
+    let refused = control.edit(vip("more", "192.0.2.90"), ChangeQuery::default(), author()).await;
+    assert_eq!(refused.unwrap_err().code, ErrorCode::ReadOnly);
+}
+
+#[tokio::test]
+async fn services_that_a_changed_host_cannot_carry_are_told_when_it_is_reread() {
+    let mut lab = Lab::new().await;
+    lab.apply(SERVICES, ChangeQuery::default()).await.unwrap();
+    let file = lab.directory.path().join("host.toml");
+    std::fs::write(&file, HOST.replace("10.3.0.2", "10.4.0.2")).unwrap();
+    let refused = lab.control.reread().await.unwrap_err().to_string();
+    assert!(refused.contains("pool.home.backend.\"10.4.0.2\".address"), "{refused}");
+    std::fs::write(&file, HOST).unwrap();
+    assert_eq!(lab.control.reread().await.unwrap().revision, 1);
+}

@@ -1,0 +1,237 @@
+//! `run`: take up the services, load and attach the programs, follow the kernel and the services, stay.
+
+mod running;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{Mutex, watch},
+    time::{Instant, sleep_until},
+};
+
+use self::running::Running;
+use crate::{
+    api,
+    config::{self, Host, host::HostFacts},
+    control::{Applied, Control, Desired},
+    dataplane::{
+        loader::{self, Loaded},
+        pins::Pins,
+    },
+    desired::{Config, Role},
+    store::SqliteStore,
+};
+
+/// How long after a failure the reconciler tries again; doubled each time, up to the last.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// The services and their store, shared by the API and the daemon.
+pub type Services = Arc<Mutex<Control<SqliteStore>>>;
+
+/// Runs until SIGTERM or SIGINT. Forwarding goes on after it: `detach` ends that. SIGHUP rereads the host's file.
+///
+/// # Errors
+///
+/// A start that fails changes nothing that forwards; a running daemon fails only if netlink does, or if neither a new
+/// configuration nor the last one can be applied.
+pub async fn run(host: Host) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let host_file = host.file().to_owned();
+    let (control, mut desired) = Control::start(host, open_store).await?;
+    let first = desired.borrow_and_update().clone();
+    fits(&first.config, host_file.as_path()).await?;
+    let instance = first.config.local.instance.clone();
+    let pins = Pins::of(&instance);
+    let is_first_start = !pins.exist();
+    pins.create()?;
+    let _lock = pins.lock()?;
+
+    let started = start(&pins, &first.config).await;
+    if started.is_err() && is_first_start {
+        // Nothing forwarded before, so nothing of the attempt has to stay.
+        if let Err(error) = pins.remove() {
+            tracing::warn!("what the failed start made is still there, `anycast-xdp detach` removes it: {error:#}");
+        }
+    }
+    let (loaded, running) = started?;
+    let control = Arc::new(Mutex::new(control));
+    let (applied, watched) = watch::channel(Applied { revision: Some(first.revision), ..Applied::default() });
+    let _api = api::serve(Arc::clone(&control), watched, &first.config.local, pins.run())?;
+    let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None };
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(instance, vips = reconciler.current.config.services.vips.len(), "ready");
+
+    loop {
+        let Reconciler { loaded, running, retry, .. } = &mut reconciler;
+        let next_change = running.next_change(loaded).map(Instant::from_std);
+        let retry_at = retry.as_ref().map(|retry| retry.at);
+        tokio::select! {
+            event = running.event() => {
+                let event = event.context("lost the kernel's route and neighbour events")?;
+                running.follow(loaded, event).await?;
+            }
+            () = sleep_until(next_change.unwrap_or_else(Instant::now)), if next_change.is_some() => {
+                running.update_bindings(loaded).await?;
+            }
+            Ok(()) = desired.changed() => {
+                let next = desired.borrow_and_update().clone();
+                reconciler.take(next).await?;
+            }
+            () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
+                reconciler.retry().await?;
+            }
+            _ = hangup.recv() => {
+                if let Some(next) = reread(&control, &host_file, &instance).await {
+                    reconciler.take_whole(Arc::clone(&next)).await?;
+                    control.lock().await.publish(next);
+                    desired.mark_unchanged();
+                }
+            }
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping; forwarding goes on until `anycast-xdp detach`");
+    Ok(())
+}
+
+async fn open_store(config: &Config) -> Result<SqliteStore, crate::store::StoreError> {
+    let path = config.local.control.store_of(&config.local.instance);
+    SqliteStore::open(&path).await
+}
+
+/// Does this host fit? What might not be as meant is logged.
+///
+/// # Errors
+///
+/// [`Misfits`](config::host::Misfits).
+async fn fits(config: &Config, file: &Path) -> Result<()> {
+    let remarks = config::remarks(config, Some(&HostFacts::read().await?));
+    for remark in config::host::refuse_misfits(&file.display().to_string(), remarks)? {
+        tracing::warn!("{}: {} (help: {})", remark.field, remark.problem, remark.help);
+    }
+    Ok(())
+}
+
+/// What the host's file says now, if it is valid and of this instance.
+async fn reread(control: &Services, host_file: &Path, instance: &str) -> Option<Arc<Desired>> {
+    let next = match control.lock().await.reread().await {
+        Ok(next) => next,
+        Err(error) => {
+            tracing::error!("the configuration is not applied: {error:#}");
+            return None;
+        }
+    };
+    let named = &next.config.local.instance;
+    if named != instance {
+        tracing::error!("the configuration is not applied: the instance is `{instance}`, the file says `{named}`");
+        return None;
+    }
+    if let Err(error) = fits(&next.config, host_file).await {
+        tracing::error!("the configuration is not applied: {error:#}");
+        return None;
+    }
+    Some(next)
+}
+
+/// Loads the programs, and brings maps and links to what the configuration asks for.
+async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
+    let seed = match &config.local.role {
+        Role::Pop(role) => Some(&role.hash_seed),
+        Role::Gateway(_) => None,
+    };
+    let mut loaded = loader::load(Some(&pins.maps()), &config.local.limits, seed)?;
+    let running = Running::start(&mut loaded, pins, config).await?;
+    Ok((loaded, running))
+}
+
+/// Brings the maps to what is desired.
+struct Reconciler {
+    pins: Pins,
+    loaded: Loaded,
+    running: Running,
+    /// What the maps have.
+    current: Arc<Desired>,
+    applied: watch::Sender<Applied>,
+    retry: Option<Retry>,
+}
+
+/// Something that the maps did not take.
+struct Retry {
+    wanted: Arc<Desired>,
+    at: Instant,
+    pause: Duration,
+}
+
+impl Reconciler {
+    /// Changes the services, and nothing else if nothing else has changed.
+    async fn take(&mut self, next: Arc<Desired>) -> Result<()> {
+        if next.config.local != self.current.config.local {
+            return self.take_whole(next).await;
+        }
+        if next.config.services == self.current.config.services {
+            self.has_taken(next);
+            return Ok(());
+        }
+        match self.running.change(&mut self.loaded, &next.config).await {
+            Ok(()) => self.has_taken(next),
+            Err(error) => {
+                // Half of a change is neither what was nor what is wanted.
+                let last = &self.current.config;
+                if let Err(error) = self.running.change(&mut self.loaded, last).await {
+                    tracing::error!("the last services are not all in the maps: {error:#}");
+                }
+                self.has_failed(next, &error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts once more with all of it, as another process would.
+    async fn take_whole(&mut self, next: Arc<Desired>) -> Result<()> {
+        match start(&self.pins, &next.config).await {
+            Ok((loaded, running)) => {
+                (self.loaded, self.running) = (loaded, running);
+                tracing::info!(vips = next.config.services.vips.len(), "the configuration is applied");
+                self.has_taken(next);
+            }
+            Err(error) => {
+                tracing::error!("the configuration is not applied, and the last one is taken up again: {error:#}");
+                let started = start(&self.pins, &self.current.config).await;
+                (self.loaded, self.running) = started.context("cannot take up the last configuration again")?;
+                self.has_failed(next, &error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn retry(&mut self) -> Result<()> {
+        match &self.retry {
+            Some(retry) => self.take(Arc::clone(&retry.wanted)).await,
+            None => Ok(()),
+        }
+    }
+
+    fn has_taken(&mut self, next: Arc<Desired>) {
+        let revision = next.revision;
+        (self.current, self.retry) = (next, None);
+        self.applied.send_modify(|applied| (applied.revision, applied.failure) = (Some(revision), None));
+    }
+
+    fn has_failed(&mut self, wanted: Arc<Desired>, error: &anyhow::Error) {
+        let pause = match &self.retry {
+            Some(last) if last.wanted == wanted => (last.pause * 2).min(RETRY_MAX),
+            _ => RETRY_MIN,
+        };
+        let revision = wanted.revision;
+        tracing::error!(revision, "the maps have the last services still, next try in {pause:?}: {error:#}");
+        self.applied.send_modify(|applied| applied.failure = Some((revision, format!("{error:#}"))));
+        self.retry = Some(Retry { wanted, at: Instant::now() + pause, pause });
+    }
+}
