@@ -97,14 +97,13 @@ impl<S: Store> Control<S> {
         open: impl AsyncFnOnce(&Config) -> Result<S, StoreError>,
     ) -> anyhow::Result<(Self, watch::Receiver<Arc<Desired>>)> {
         let config = host.config()?;
-        let (kept, desired) = match host.documents() {
-            Some(documents) => (Kept::File(documents), Desired { revision: 0, config }),
-            None => {
-                let repository = Repository::new(open(&config).await?);
-                let head = repository.load_head().await?;
-                let desired = of_head(&host, head.as_ref(), config)?;
-                (Kept::Store { repository, head }, desired)
-            }
+        let (kept, desired) = if let Some(documents) = host.documents() {
+            (Kept::File(documents), Desired { revision: 0, config })
+        } else {
+            let repository = Repository::new(open(&config).await?);
+            let head = repository.load_head().await?;
+            let desired = of_head(&host, head.as_ref(), config)?;
+            (Kept::Store { repository, head }, desired)
         };
         let (desired, receiver) = watch::channel(Arc::new(desired));
         Ok((Self { host, kept, desired, looks_at_host: true }, receiver))
@@ -115,7 +114,7 @@ impl<S: Store> Control<S> {
     /// # Errors
     ///
     /// As at a start; nothing has changed then.
-    pub async fn reread(&mut self) -> anyhow::Result<Arc<Desired>> {
+    pub fn reread(&mut self) -> anyhow::Result<Arc<Desired>> {
         let host = Host::read(self.host.file())?;
         let config = host.config()?;
         let desired = match (&mut self.kept, host.documents()) {
@@ -207,9 +206,9 @@ impl<S: Store> Control<S> {
             Err(error) => {
                 // Another process may have written to the store: its head is what the next change is made for.
                 if matches!(error, StoreError::Conflict { .. }) {
-                    *head = repository.load_head().await.map_err(store_failed)?;
+                    *head = repository.load_head().await.map_err(|error| store_failed(&error))?;
                 }
-                return Err(store_failed(error));
+                return Err(store_failed(&error));
             }
         };
         let revision = snapshot.record.revision;
@@ -331,7 +330,7 @@ fn fits(remarks: &[Remark]) -> Result<(), ApiError> {
 }
 
 /// The API's error for one of the store.
-pub fn store_failed(error: StoreError) -> ApiError {
+pub fn store_failed(error: &StoreError) -> ApiError {
     let code = match error {
         StoreError::Conflict { .. } => ErrorCode::Conflict,
         StoreError::TooLarge { .. } => ErrorCode::Invalid,

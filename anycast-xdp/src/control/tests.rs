@@ -1,6 +1,6 @@
 //! Changes on a real store, judged by a real host file.
 
-use std::{path::Path, sync::Arc};
+use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -96,10 +96,10 @@ fn author() -> Author {
 }
 
 fn vip(name: &str, address: &str) -> Edit {
-    Edit::Create(Kind::Vip, NamedDocument { name: name.to_owned(), document: object(json!({ "address": address })) })
+    Edit::Create(Kind::Vip, NamedDocument { name: name.to_owned(), document: object(&json!({ "address": address })) })
 }
 
-fn object(value: Value) -> Document {
+fn object(value: &Value) -> Document {
     value.as_object().cloned().unwrap()
 }
 
@@ -139,7 +139,7 @@ async fn refused_changes_leave_everything_as_it_was() {
         (vip("other", "192.0.2.80"), ErrorCode::Invalid),
         (vip("outside", "198.51.100.1"), ErrorCode::Invalid),
         (Edit::Update(key("nobody"), Document::new()), ErrorCode::NotFound),
-        (Edit::Update(key("web"), object(json!({ "listeners": ["tcp/0"] }))), ErrorCode::Invalid),
+        (Edit::Update(key("web"), object(&json!({ "listeners": ["tcp/0"] }))), ErrorCode::Invalid),
         (Edit::Delete(key("web")), ErrorCode::NeedsForce),
         (Edit::Delete(Key::new(Kind::Pool, "home")), ErrorCode::Invalid),
         (Edit::Delete(Key::new(Kind::Prefix, "anycast-v4")), ErrorCode::Invalid),
@@ -184,7 +184,7 @@ async fn many_vips_go_only_by_force_and_come_back_by_a_rollback() {
     let mut lab = Lab::new().await;
     let mut all = SERVICES.to_owned();
     for number in 100..130 {
-        all += &format!("[[vip]]\nname = \"vip-{number}\"\naddress = \"192.0.2.{number}\"\npool = \"home\"\n");
+        write!(all, "[[vip]]\nname = \"vip-{number}\"\naddress = \"192.0.2.{number}\"\npool = \"home\"\n").unwrap();
     }
     lab.apply(&all, ChangeQuery::default()).await.unwrap();
     let refused = lab.apply(SERVICES, ChangeQuery::default()).await.unwrap_err();
@@ -214,7 +214,7 @@ async fn lists_come_in_pages_and_by_label_and_text() {
     for (name, team) in [("chat", "game"), ("dns", "infra"), ("login", "game")] {
         let number = 100 + name.len();
         let address = json!({ "address": format!("192.0.2.{number}"), "labels": { "team": team } });
-        let object = NamedDocument { name: name.to_owned(), document: object(address) };
+        let object = NamedDocument { name: name.to_owned(), document: object(&address) };
         lab.edit(Edit::Create(Kind::Vip, object)).await.unwrap();
     }
     let names = |query: ListQuery| {
@@ -251,8 +251,8 @@ async fn services_that_a_changed_host_cannot_carry_are_told_when_it_is_reread() 
     lab.apply(SERVICES, ChangeQuery::default()).await.unwrap();
     let file = lab.directory.path().join("host.toml");
     std::fs::write(&file, HOST.replace("10.3.0.2", "10.4.0.2")).unwrap();
-    let refused = lab.control.reread().await.unwrap_err().to_string();
+    let refused = lab.control.reread().unwrap_err().to_string();
     assert!(refused.contains("pool.home.backend.\"10.4.0.2\".address"), "{refused}");
     std::fs::write(&file, HOST).unwrap();
-    assert_eq!(lab.control.reread().await.unwrap().revision, 1);
+    assert_eq!(lab.control.reread().unwrap().revision, 1);
 }

@@ -121,7 +121,7 @@ async fn fits(config: &Config, file: &Path) -> Result<()> {
 
 /// What the host's file says now, if it is valid and of this instance.
 async fn reread(control: &Services, host_file: &Path, instance: &str) -> Option<Arc<Desired>> {
-    let next = match control.lock().await.reread().await {
+    let next = match control.lock().await.reread() {
         Ok(next) => next,
         Err(error) => {
             tracing::error!("the configuration is not applied: {error:#}");
