@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use anycast_common::map::Counter;
 
 mod explained;
+mod services;
 
 use super::{Rates, checklists, doctor, rates, stats, status, vips};
 use crate::{
