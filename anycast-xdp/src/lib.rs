@@ -11,4 +11,5 @@ pub mod explain;
 pub mod netlink;
 pub mod objects;
 pub mod path_mtu;
+pub mod store;
 pub mod view;
