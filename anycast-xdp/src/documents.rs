@@ -85,7 +85,8 @@ impl fmt::Display for Key {
 /// One object without its name, which is in its key.
 pub type Document = Map<String, Value>;
 
-/// All service objects of one revision. A copy shares the objects.
+/// All service objects of one revision. A copy shares the objects, each under the same key: `store::difference` takes an
+/// object that two have in common for unchanged without a look at its name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Documents(BTreeMap<Key, Arc<Document>>);
 
