@@ -50,8 +50,10 @@ pub struct Applied {
     pub revision: Option<u64>,
     /// The newest revision that it did not get into the maps, and why.
     pub failure: Option<(u64, String)>,
-    /// Map entries that differed at the last look; none: nobody looked.
+    /// Map entries that others had changed at the last look, which took them back; none: nobody looked.
     pub drift: Option<u64>,
+    /// Such entries since the start.
+    pub repaired: u64,
 }
 
 /// The services of an instance and their store.

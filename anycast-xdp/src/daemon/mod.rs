@@ -28,6 +28,10 @@ use crate::{
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// How often the tables are looked at for what others wrote, and how soon after a change.
+const VERIFY_EVERY: Duration = Duration::from_secs(10);
+const VERIFY_AFTER_CHANGE: Duration = Duration::from_millis(100);
+
 /// The services and their store, shared by the API and the daemon.
 pub type Services = Arc<Mutex<Control<SqliteStore>>>;
 
@@ -62,12 +66,14 @@ pub async fn run(host: Host) -> Result<()> {
     let control = Arc::new(Mutex::new(control));
     let (applied, watched) = watch::channel(Applied { revision: Some(first.revision), ..Applied::default() });
     let _api = api::serve(Arc::clone(&control), watched, &first.config.local, pins.run())?;
-    let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None };
+    let verify_at = Instant::now() + VERIFY_AFTER_CHANGE;
+    let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None, verify_at };
+    reconciler.loaded.kernel.watch()?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(instance, vips = reconciler.current.config.services.vips.len(), "ready");
 
     loop {
-        let Reconciler { loaded, running, retry, .. } = &mut reconciler;
+        let Reconciler { loaded, running, retry, verify_at, .. } = &mut reconciler;
         let next_change = running.next_change(loaded).map(Instant::from_std);
         let retry_at = retry.as_ref().map(|retry| retry.at);
         tokio::select! {
@@ -85,6 +91,7 @@ pub async fn run(host: Host) -> Result<()> {
             () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
                 reconciler.retry().await?;
             }
+            () = sleep_until(*verify_at) => reconciler.verify()?,
             _ = hangup.recv() => {
                 if let Some(next) = reread(&control, &host_file, &instance).await {
                     reconciler.take_whole(Arc::clone(&next)).await?;
@@ -160,6 +167,7 @@ struct Reconciler {
     current: Arc<Desired>,
     applied: watch::Sender<Applied>,
     retry: Option<Retry>,
+    verify_at: Instant,
 }
 
 /// Something that the maps did not take.
@@ -198,6 +206,7 @@ impl Reconciler {
         match start(&self.pins, &next.config).await {
             Ok((loaded, running)) => {
                 (self.loaded, self.running) = (loaded, running);
+                self.loaded.kernel.watch()?;
                 tracing::info!(vips = next.config.services.vips.len(), "the configuration is applied");
                 self.has_taken(next);
             }
@@ -205,6 +214,7 @@ impl Reconciler {
                 tracing::error!("the configuration is not applied, and the last one is taken up again: {error:#}");
                 let started = start(&self.pins, &self.current.config).await;
                 (self.loaded, self.running) = started.context("cannot take up the last configuration again")?;
+                self.loaded.kernel.watch()?;
                 self.has_failed(next, &error);
             }
         }
@@ -218,9 +228,25 @@ impl Reconciler {
         }
     }
 
+    /// Looks whether the tables hold what was written, and takes back what others wrote.
+    fn verify(&mut self) -> Result<()> {
+        let drift = self.loaded.kernel.restore()?;
+        if drift.entries() > 0 {
+            tracing::warn!("others wrote to the tables, and what was there before is there again: {drift}");
+        }
+        self.applied.send_if_modified(|applied| {
+            let found = Some(drift.entries() as u64);
+            applied.repaired += drift.entries() as u64;
+            std::mem::replace(&mut applied.drift, found) != found
+        });
+        self.verify_at = Instant::now() + VERIFY_EVERY;
+        Ok(())
+    }
+
     fn has_taken(&mut self, next: Arc<Desired>) {
         let revision = next.revision;
         (self.current, self.retry) = (next, None);
+        self.verify_at = self.verify_at.min(Instant::now() + VERIFY_AFTER_CHANGE);
         self.applied.send_modify(|applied| (applied.revision, applied.failure) = (Some(revision), None));
     }
 

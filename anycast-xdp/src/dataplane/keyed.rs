@@ -40,6 +40,8 @@ pub struct KeyedMaps {
 /// One map.
 pub struct Keyed<K, V> {
     store: Box<dyn Store<K, V>>,
+    /// What was written, while somebody looks for what others write.
+    written: Option<BTreeMap<K, V>>,
     /// What an entry looks like in a journal, and the journal.
     #[cfg(test)]
     journal: Option<(Change<K, V>, Journal)>,
@@ -59,6 +61,7 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     fn new(store: impl Store<K, V> + 'static) -> Self {
         Self {
             store: Box::new(store),
+            written: None,
             #[cfg(test)]
             journal: None,
         }
@@ -87,6 +90,9 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
         let there = self.entries()?;
         for (key, value) in wanted.iter().filter(|(key, value)| there.get(key) != Some(value)) {
             self.store.insert(*key, *value)?;
+            if let Some(written) = &mut self.written {
+                written.insert(*key, *value);
+            }
             #[cfg(test)]
             self.record(*key, Some(*value));
         }
@@ -101,10 +107,42 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     pub fn remove_others(&mut self, is_wanted: impl Fn(&K) -> bool) -> Result<()> {
         for key in self.entries()?.into_keys().filter(|key| !is_wanted(key)) {
             self.store.remove(&key)?;
+            if let Some(written) = &mut self.written {
+                written.remove(&key);
+            }
             #[cfg(test)]
             self.record(key, None);
         }
         Ok(())
+    }
+
+    /// Takes what is there for what was written, and remembers from now on what is.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn watch(&mut self) -> Result<()> {
+        self.written = Some(self.entries()?);
+        Ok(())
+    }
+
+    /// Takes back what others have changed since [`Self::watch`]: how many entries that were.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn restore(&mut self) -> Result<usize> {
+        let Some(written) = &self.written else { return Ok(0) };
+        let there = self.store.entries()?;
+        let foreign: Vec<_> = there.keys().filter(|key| !written.contains_key(key)).collect();
+        let lost: Vec<_> = written.iter().filter(|(key, value)| there.get(key) != Some(value)).collect();
+        for (key, value) in &lost {
+            self.store.insert(**key, **value)?;
+        }
+        for key in &foreign {
+            self.store.remove(key)?;
+        }
+        Ok(lost.len() + foreign.len())
     }
 
     /// Makes the map hold `wanted`: new entries first.
