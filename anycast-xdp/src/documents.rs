@@ -88,7 +88,7 @@ pub type Document = Map<String, Value>;
 /// All service objects of one revision. A copy shares the objects, each under the same key: `store::difference` takes an
 /// object that two have in common for unchanged without a look at its name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Documents(BTreeMap<Key, Arc<Document>>);
+pub struct Documents(Arc<BTreeMap<Key, Arc<Document>>>);
 
 impl Documents {
     /// The object, if there is one.
@@ -98,12 +98,12 @@ impl Documents {
 
     /// Puts an object in the place of the one with its key; true: there was one.
     pub fn put(&mut self, key: Key, document: Document) -> bool {
-        self.0.insert(key, Arc::new(document)).is_some()
+        Arc::make_mut(&mut self.0).insert(key, Arc::new(document)).is_some()
     }
 
     /// Takes an object away; true: there was one.
     pub fn remove(&mut self, key: &Key) -> bool {
-        self.0.remove(key).is_some()
+        Arc::make_mut(&mut self.0).remove(key).is_some()
     }
 
     /// Every object, by kind and name.
@@ -116,6 +116,11 @@ impl Documents {
         let first = Key::new(kind, "");
         let objects = self.0.range(first..).take_while(move |(key, _)| key.kind == kind);
         objects.map(|(key, document)| (key.name.as_str(), document.as_ref()))
+    }
+
+    /// How many objects of a kind there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.of(kind).count()
     }
 
     /// How many objects there are.
@@ -140,7 +145,7 @@ impl Documents {
 
 impl FromIterator<(Key, Document)> for Documents {
     fn from_iter<I: IntoIterator<Item = (Key, Document)>>(objects: I) -> Self {
-        Self(objects.into_iter().map(|(key, document)| (key, Arc::new(document))).collect())
+        Self(Arc::new(objects.into_iter().map(|(key, document)| (key, Arc::new(document))).collect()))
     }
 }
 

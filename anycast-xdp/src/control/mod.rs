@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `edit` | what each verb makes of the documents |
 //! | `diff` | what is different, and whether that is much |
+//! | `judge` | what is not valid, or does not fit this host, as the API tells it |
 //! | `reads` | lists, history, exports |
 
 mod diff;
 mod edit;
+mod judge;
 mod reads;
 #[cfg(test)]
 mod tests;
@@ -16,16 +18,15 @@ use std::{num::NonZero, path::Path, sync::Arc};
 
 use tokio::sync::watch;
 
+use self::judge::{fits, invalid, of_head};
 pub use self::{
     diff::{diff, removes_much},
     edit::Edit,
+    judge::store_failed,
 };
 use crate::{
-    api::types::{ApiError, Change, ChangeQuery, ErrorCode, Finding, Plan, Source},
-    config::{
-        self, ConfigErrors, Host, Stored,
-        host::{HostFacts, Remark, Severity},
-    },
+    api::types::{ApiError, Change, ChangeQuery, ErrorCode, Plan, Source},
+    config::{self, Host, Stored},
     desired::Config,
     documents::Documents,
     store::{Author, Repository, Snapshot, Store, StoreError},
@@ -198,7 +199,7 @@ impl<S: Store> Control<S> {
         if changes.is_empty() {
             return Ok(Made { revision: self.revision(), changes });
         }
-        if let Some(much) = removes_much(&before, &documents).filter(|_| !query.force) {
+        if let Some(much) = removes_much(&before, &changes).filter(|_| !query.force) {
             return Err(ApiError::new(ErrorCode::NeedsForce, much).hint("say --force (`force=true`) if it is meant"));
         }
         let Kept::Store { repository, head } = &mut self.kept else { return Err(read_only()) };
@@ -234,11 +235,9 @@ impl<S: Store> Control<S> {
     pub async fn plan(&self, wanted: Wanted<'_>) -> Result<Plan, ApiError> {
         let before = self.documents();
         let after = self.judge(wanted).await?.documents;
-        Ok(Plan {
-            base_revision: self.revision(),
-            changes: diff(&before, &after),
-            needs_force: removes_much(&before, &after).is_some(),
-        })
+        let changes = diff(&before, &after);
+        let needs_force = removes_much(&before, &changes).is_some();
+        Ok(Plan { base_revision: self.revision(), changes, needs_force })
     }
 
     /// Is `wanted` valid, and does this host carry it?
@@ -249,10 +248,7 @@ impl<S: Store> Control<S> {
         };
         let stored = self.host.judge(source).map_err(invalid)?;
         if self.looks_at_host {
-            let facts = HostFacts::read().await.map_err(|error| {
-                ApiError::new(ErrorCode::StoreFailed, format!("the host could not be looked at: {error:#}"))
-            })?;
-            fits(&config::remarks(&stored.config, Some(&facts)))?;
+            fits(&stored.config).await?;
         }
         Ok(stored)
     }
@@ -281,63 +277,7 @@ pub struct Made {
     pub changes: Vec<Change>,
 }
 
-fn of_head(host: &Host, head: Option<&Snapshot>, config: Config) -> Result<Desired, anyhow::Error> {
-    match head {
-        None => Ok(Desired { revision: 0, config: Stored::nothing(config).config }),
-        Some(head) => {
-            let revision = head.record.revision;
-            let stored = host.judge(config::Source::Documents(&head.documents));
-            let stored = stored.map_err(|errors| anyhow::anyhow!("revision {revision} of the store: {errors}"))?;
-            Ok(Desired { revision, config: stored.config })
-        }
-    }
-}
-
 fn read_only() -> ApiError {
     ApiError::new(ErrorCode::ReadOnly, "the services of this host are those of its file")
         .hint("change the file and reload the daemon; or take the services out of it, start again, and `anycast-xdp apply` them")
-}
-
-fn invalid(errors: ConfigErrors) -> ApiError {
-    let count = errors.errors.len();
-    let message = format!("the services would have {count} {}", if count == 1 { "error" } else { "errors" });
-    let findings = errors.errors.into_iter().map(|error| Finding {
-        field: error.field,
-        line: error.line,
-        column: error.column,
-        problem: error.problem,
-        help: error.help,
-    });
-    ApiError { findings: findings.collect(), ..ApiError::new(ErrorCode::Invalid, message) }
-}
-
-/// What this host cannot carry is refused; what it might not is told in the log.
-fn fits(remarks: &[Remark]) -> Result<(), ApiError> {
-    let (errors, warnings): (Vec<_>, Vec<_>) = remarks.iter().partition(|remark| remark.severity == Severity::Error);
-    for warning in warnings {
-        tracing::debug!(field = warning.field, help = warning.help, "{}", warning.problem);
-    }
-    if errors.is_empty() {
-        return Ok(());
-    }
-    let findings = errors.into_iter().map(|remark| Finding {
-        field: remark.field.clone(),
-        line: None,
-        column: None,
-        problem: remark.problem.clone(),
-        help: remark.help.clone(),
-    });
-    let error = ApiError::new(ErrorCode::Invalid, "this host cannot carry these services");
-    Err(ApiError { findings: findings.collect(), ..error })
-}
-
-/// The API's error for one of the store.
-pub fn store_failed(error: &StoreError) -> ApiError {
-    let code = match error {
-        StoreError::Conflict { .. } => ErrorCode::Conflict,
-        StoreError::TooLarge { .. } => ErrorCode::Invalid,
-        StoreError::Unavailable { .. } | StoreError::Corrupt { .. } => ErrorCode::StoreFailed,
-    };
-    let hint = error.help().to_owned();
-    ApiError::new(code, error.to_string()).hint(hint)
 }
