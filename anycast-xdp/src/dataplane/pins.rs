@@ -73,11 +73,6 @@ impl Pins {
         &self.run
     }
 
-    /// Socket of the daemon's API.
-    pub fn api_socket(&self) -> PathBuf {
-        self.run.join("api.sock")
-    }
-
     /// Is there anything of the instance? Without bpffs nothing is pinned, but the inventory may be there.
     pub fn exist(&self) -> bool {
         self.root.exists() || Inventory::exists(&self.run)
