@@ -42,12 +42,24 @@ pub(super) fn invalid(errors: ConfigErrors) -> ApiError {
     ApiError { findings: findings.collect(), ..ApiError::new(ErrorCode::Invalid, message) }
 }
 
+/// The path of a field with the names of objects in the place of their numbers: `vip[3].return` is `vip.web.return`.
+fn by_name(field: &str, config: &Config) -> String {
+    let named = |kind: &str, name: &dyn Fn(usize) -> Option<String>| {
+        let (number, rest) = field.strip_prefix(kind)?.strip_prefix('[')?.split_once(']')?;
+        Some(format!("{kind}.{}{rest}", name(number.parse().ok()?)?))
+    };
+    let services = &config.services;
+    named("vip", &|at| Some(services.vips.get(at)?.name.clone()))
+        .or_else(|| named("pool", &|at| Some(services.pools.get(at)?.name.clone())))
+        .unwrap_or_else(|| field.to_owned())
+}
+
 /// What this host cannot carry is refused; what it might not is told in the log.
 ///
 /// # Errors
 ///
-/// With all that does not fit.
-pub(super) async fn fits(config: &Config) -> Result<(), ApiError> {
+/// With all that does not fit, by the names of objects or by their numbers in a file.
+pub(super) async fn fits(config: &Config, names_objects: bool) -> Result<(), ApiError> {
     let facts = HostFacts::read().await.map_err(|error| {
         ApiError::new(ErrorCode::StoreFailed, format!("the host could not be looked at: {error:#}"))
     })?;
@@ -60,7 +72,7 @@ pub(super) async fn fits(config: &Config) -> Result<(), ApiError> {
         return Ok(());
     }
     let findings = errors.into_iter().map(|remark| Finding {
-        field: remark.field.clone(),
+        field: if names_objects { by_name(&remark.field, config) } else { remark.field.clone() },
         line: None,
         column: None,
         problem: remark.problem.clone(),

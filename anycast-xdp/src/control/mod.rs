@@ -248,7 +248,7 @@ impl<S: Store> Control<S> {
         };
         let stored = self.host.judge(source).map_err(invalid)?;
         if self.looks_at_host {
-            fits(&stored.config).await?;
+            fits(&stored.config, matches!(wanted, Wanted::Documents(_))).await?;
         }
         Ok(stored)
     }
