@@ -3,8 +3,9 @@
 //! This is the form that files, the API and the store share. What a document means is told by [`config`](crate::config),
 //! which reads it by the same schema as a file; defaults are not filled in, so that what was written comes out again.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
+use imbl::{OrdMap, ordmap::DiffItem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -88,7 +89,7 @@ pub type Document = Map<String, Value>;
 /// All service objects of one revision. A copy shares the objects, each under the same key: `store::difference` takes an
 /// object that two have in common for unchanged without a look at its name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Documents(Arc<BTreeMap<Key, Arc<Document>>>);
+pub struct Documents(OrdMap<Key, Arc<Document>>);
 
 impl Documents {
     /// The object, if there is one.
@@ -98,12 +99,12 @@ impl Documents {
 
     /// Puts an object in the place of the one with its key; true: there was one.
     pub fn put(&mut self, key: Key, document: Document) -> bool {
-        Arc::make_mut(&mut self.0).insert(key, Arc::new(document)).is_some()
+        self.0.insert(key, Arc::new(document)).is_some()
     }
 
     /// Takes an object away; true: there was one.
     pub fn remove(&mut self, key: &Key) -> bool {
-        Arc::make_mut(&mut self.0).remove(key).is_some()
+        self.0.remove(key).is_some()
     }
 
     /// Every object, by kind and name.
@@ -133,6 +134,21 @@ impl Documents {
         self.0.is_empty()
     }
 
+    /// Every object that is not the same in `after`: its key, what it was and what it is, by kind and name. What both share is
+    /// not looked at.
+    pub fn changes<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = (&'a Key, Option<&'a Document>, Option<&'a Document>)> {
+        self.0.diff(&after.0).map(|item| match item {
+            DiffItem::Add(key, document) => (key, None, Some(document.as_ref())),
+            DiffItem::Update { old: (key, before), new: (_, after) } => {
+                (key, Some(before.as_ref()), Some(after.as_ref()))
+            }
+            DiffItem::Remove(key, document) => (key, Some(document.as_ref()), None),
+        })
+    }
+
     /// Do both have the very same object there? Cheap where one is a copy of the other.
     pub fn agree_on(&self, other: &Self, key: &Key) -> bool {
         match (self.0.get(key), other.0.get(key)) {
@@ -145,7 +161,7 @@ impl Documents {
 
 impl FromIterator<(Key, Document)> for Documents {
     fn from_iter<I: IntoIterator<Item = (Key, Document)>>(objects: I) -> Self {
-        Self(Arc::new(objects.into_iter().map(|(key, document)| (key, Arc::new(document))).collect()))
+        Self(objects.into_iter().map(|(key, document)| (key, Arc::new(document))).collect())
     }
 }
 

@@ -18,12 +18,12 @@ use crate::{
 /// Everything that is wrong with it on this host.
 pub(super) fn of_head(host: &Host, head: Option<&Snapshot>, config: Config) -> Result<Desired, anyhow::Error> {
     match head {
-        None => Ok(Desired { revision: 0, config: Stored::nothing(config).config }),
+        None => Ok(Desired::whole(0, Stored::nothing(config).config)),
         Some(head) => {
             let revision = head.record.revision;
             let stored = host.judge(config::Source::Documents(&head.documents));
             let stored = stored.map_err(|errors| anyhow::anyhow!("revision {revision} of the store: {errors}"))?;
-            Ok(Desired { revision, config: stored.config })
+            Ok(Desired::whole(revision, stored.config))
         }
     }
 }

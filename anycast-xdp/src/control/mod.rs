@@ -4,12 +4,16 @@
 //! | --- | --- |
 //! | `edit` | what each verb makes of the documents |
 //! | `diff` | what is different, and whether that is much |
+//! | `narrow` | a change of one VIP, judged without the others |
 //! | `judge` | what is not valid, or does not fit this host, as the API tells it |
+//! | `desired` | what is handed on |
 //! | `reads` | lists, history, exports |
 
+mod desired;
 mod diff;
 mod edit;
 mod judge;
+mod narrow;
 mod reads;
 #[cfg(test)]
 mod tests;
@@ -18,31 +22,26 @@ use std::{num::NonZero, path::Path, sync::Arc};
 
 use tokio::sync::watch;
 
-use self::judge::{fits, invalid, of_head};
 pub use self::{
+    desired::{Desired, VipChange},
     diff::{diff, removes_much},
     edit::Edit,
     judge::store_failed,
 };
+use self::{
+    judge::{fits, invalid, of_head},
+    narrow::Index,
+};
 use crate::{
     api::types::{ApiError, Change, ChangeQuery, ErrorCode, Plan, Source},
     config::{self, Host, Stored},
-    desired::Config,
+    desired::{Config, Local, Vip},
     documents::Documents,
     store::{Author, Repository, Snapshot, Store, StoreError},
 };
 
 /// Revisions between two looks for those that are no longer kept.
 const PRUNE_EVERY: u64 = 64;
-
-/// What the reconciler is to make of the maps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desired {
-    /// Which revision it is; 0: of no store, or an empty one.
-    pub revision: u64,
-    /// The host's facts and the services.
-    pub config: Config,
-}
 
 /// How far the reconciler is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +71,12 @@ pub struct Control<S> {
 #[derive(Debug)]
 enum Kept<S> {
     File(Documents),
-    Store { repository: Repository<S>, head: Option<Snapshot> },
+    Store {
+        repository: Repository<S>,
+        head: Option<Snapshot>,
+        /// Of the head's VIPs.
+        index: Index,
+    },
 }
 
 /// The documents that a change is to make.
@@ -101,12 +105,13 @@ impl<S: Store> Control<S> {
     ) -> anyhow::Result<(Self, watch::Receiver<Arc<Desired>>)> {
         let config = host.config()?;
         let (kept, desired) = if let Some(documents) = host.documents() {
-            (Kept::File(documents), Desired { revision: 0, config })
+            (Kept::File(documents), Desired::whole(0, config))
         } else {
             let repository = Repository::new(open(&config).await?);
             let head = repository.load_head().await?;
             let desired = of_head(&host, head.as_ref(), config)?;
-            (Kept::Store { repository, head }, desired)
+            let index = Index::of(desired.base());
+            (Kept::Store { repository, head, index }, desired)
         };
         let (desired, receiver) = watch::channel(Arc::new(desired));
         Ok((Self { host, kept, desired, looks_at_host: true }, receiver))
@@ -123,9 +128,13 @@ impl<S: Store> Control<S> {
         let desired = match (&mut self.kept, host.documents()) {
             (Kept::File(documents), Some(read)) => {
                 *documents = read;
-                Desired { revision: 0, config }
+                Desired::whole(0, config)
             }
-            (Kept::Store { head, .. }, None) => of_head(&host, head.as_ref(), config)?,
+            (Kept::Store { head, index, .. }, None) => {
+                let desired = of_head(&host, head.as_ref(), config)?;
+                *index = Index::of(desired.base());
+                desired
+            }
             (Kept::File(_), None) | (Kept::Store { .. }, Some(_)) => {
                 anyhow::bail!("services moved between the file and the store: that takes effect at the next start")
             }
@@ -164,8 +173,8 @@ impl<S: Store> Control<S> {
     }
 
     /// The host's facts.
-    pub fn config(&self) -> Config {
-        self.desired.borrow().config.clone()
+    pub fn local(&self) -> Local {
+        self.desired.borrow().local().clone()
     }
 
     /// Changes one thing.
@@ -176,8 +185,26 @@ impl<S: Store> Control<S> {
     pub async fn edit(&mut self, edit: Edit, query: ChangeQuery, author: Author) -> Result<Made, ApiError> {
         self.may_change(query)?;
         let action = edit.action();
-        let after = edit.apply(&self.documents())?;
+        let vip = edit.vip().map(str::to_owned);
+        let before = self.documents();
+        let after = edit.apply(&before)?;
+        if let Some(name) = vip
+            && let Some(next) = self.narrow(&after, &name).await
+        {
+            let changes = diff(&before, &after);
+            let change = |revision: u64, desired: &Desired| desired.with(revision, &name, next);
+            return self.commit(after, changes, query, author, &action, change).await;
+        }
         self.replace(Wanted::Documents(&after), query, author, &action).await
+    }
+
+    /// The VIP as it would be, if it can be judged without the others; `Some(None)`: it goes.
+    async fn narrow(&self, after: &Documents, name: &str) -> Option<Option<Arc<Vip>>> {
+        let Kept::Store { index, .. } = &self.kept else { return None };
+        let desired = self.desired.borrow().clone();
+        let next = narrow::judge(&self.host, index, desired.base(), after, name, self.looks_at_host).await?;
+        let before = desired.vip(name);
+        (!narrow::moves_answers(before.as_deref(), next.as_deref())).then_some(next)
     }
 
     /// Makes the services those of `wanted`.
@@ -196,13 +223,28 @@ impl<S: Store> Control<S> {
         let before = self.documents();
         let Stored { config, documents } = self.judge(wanted).await?;
         let changes = diff(&before, &documents);
+        let whole = |revision: u64, _: &Desired| Desired::whole(revision, config);
+        self.commit(documents, changes, query, author, action, whole).await
+    }
+
+    /// Keeps valid documents and hands on what `next` makes of the new revision and of what was desired before.
+    async fn commit(
+        &mut self,
+        documents: Documents,
+        changes: Vec<Change>,
+        query: ChangeQuery,
+        author: Author,
+        action: &str,
+        next: impl FnOnce(u64, &Desired) -> Desired,
+    ) -> Result<Made, ApiError> {
         if changes.is_empty() {
             return Ok(Made { revision: self.revision(), changes });
         }
-        if let Some(much) = removes_much(&before, &changes).filter(|_| !query.force) {
+        if let Some(much) = removes_much(&self.documents(), &changes).filter(|_| !query.force) {
             return Err(ApiError::new(ErrorCode::NeedsForce, much).hint("say --force (`force=true`) if it is meant"));
         }
-        let Kept::Store { repository, head } = &mut self.kept else { return Err(read_only()) };
+        let earlier = self.desired.borrow().clone();
+        let Kept::Store { repository, head, index } = &mut self.kept else { return Err(read_only()) };
         let committed = repository.commit(head.as_ref(), documents, author, action).await;
         let snapshot = match committed {
             Ok(snapshot) => snapshot,
@@ -216,13 +258,18 @@ impl<S: Store> Control<S> {
         };
         let revision = snapshot.record.revision;
         *head = Some(snapshot);
-        let keep = NonZero::new(u64::from(config.local.control.revisions)).unwrap_or(NonZero::<u64>::MIN);
+        let desired = next(revision, &earlier);
+        match desired.since(&earlier) {
+            Some(vips) => vips.iter().for_each(|vip| index.change(vip.before.as_deref(), vip.after.as_deref())),
+            None => *index = Index::of(desired.base()),
+        }
+        let keep = u64::from(desired.local().control.revisions);
         if revision.is_multiple_of(PRUNE_EVERY)
-            && let Err(error) = repository.store().prune(keep).await
+            && let Err(error) = repository.store().prune(NonZero::new(keep).unwrap_or(NonZero::<u64>::MIN)).await
         {
             tracing::warn!("old revisions are still in the store: {error}");
         }
-        self.publish(Arc::new(Desired { revision, config }));
+        self.publish(Arc::new(desired));
         tracing::info!(revision, action, "services changed");
         Ok(Made { revision, changes })
     }

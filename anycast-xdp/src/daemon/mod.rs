@@ -30,7 +30,7 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// How often the tables are looked at for what others wrote, and how soon after a change.
 const VERIFY_EVERY: Duration = Duration::from_secs(10);
-const VERIFY_AFTER_CHANGE: Duration = Duration::from_millis(100);
+const VERIFY_AFTER_CHANGE: Duration = Duration::from_millis(500);
 
 /// The services and their store, shared by the API and the daemon.
 pub type Services = Arc<Mutex<Control<SqliteStore>>>;
@@ -48,14 +48,14 @@ pub async fn run(host: Host) -> Result<()> {
     let host_file = host.file().to_owned();
     let (control, mut desired) = Control::start(host, open_store).await?;
     let first = desired.borrow_and_update().clone();
-    fits(&first.config, host_file.as_path()).await?;
-    let instance = first.config.local.instance.clone();
+    fits(&first.config(), host_file.as_path()).await?;
+    let instance = first.local().instance.clone();
     let pins = Pins::of(&instance);
     let is_first_start = !pins.exist();
     pins.create()?;
     let _lock = pins.lock()?;
 
-    let started = start(&pins, &first.config).await;
+    let started = start(&pins, &first.config()).await;
     if started.is_err() && is_first_start {
         // Nothing forwarded before, so nothing of the attempt has to stay.
         if let Err(error) = pins.remove() {
@@ -65,16 +65,17 @@ pub async fn run(host: Host) -> Result<()> {
     let (loaded, running) = started?;
     let control = Arc::new(Mutex::new(control));
     let (applied, watched) = watch::channel(Applied { revision: Some(first.revision), ..Applied::default() });
-    let _api = api::serve(Arc::clone(&control), watched, &first.config.local, pins.run())?;
+    let _api = api::serve(Arc::clone(&control), watched, first.local(), pins.run())?;
     let verify_at = Instant::now() + VERIFY_AFTER_CHANGE;
     let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None, verify_at };
     reconciler.loaded.kernel.watch()?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tracing::info!(instance, vips = reconciler.current.config.services.vips.len(), "ready");
+    tracing::info!(instance, vips = reconciler.current.config().services.vips.len(), "ready");
 
     loop {
         let Reconciler { loaded, running, retry, verify_at, .. } = &mut reconciler;
         let next_change = running.next_change(loaded).map(Instant::from_std);
+        let save_at = running.save_at();
         let retry_at = retry.as_ref().map(|retry| retry.at);
         tokio::select! {
             event = running.event() => {
@@ -91,6 +92,7 @@ pub async fn run(host: Host) -> Result<()> {
             () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
                 reconciler.retry().await?;
             }
+            () = sleep_until(save_at.unwrap_or_else(Instant::now)), if save_at.is_some() => running.save()?,
             () = sleep_until(*verify_at) => reconciler.verify()?,
             _ = hangup.recv() => {
                 if let Some(next) = reread(&control, &host_file, &instance).await {
@@ -104,6 +106,7 @@ pub async fn run(host: Host) -> Result<()> {
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    reconciler.running.save()?;
     tracing::info!("stopping; forwarding goes on until `anycast-xdp detach`");
     Ok(())
 }
@@ -135,12 +138,12 @@ async fn reread(control: &Services, host_file: &Path, instance: &str) -> Option<
             return None;
         }
     };
-    let named = &next.config.local.instance;
+    let named = &next.local().instance;
     if named != instance {
         tracing::error!("the configuration is not applied: the instance is `{instance}`, the file says `{named}`");
         return None;
     }
-    if let Err(error) = fits(&next.config, host_file).await {
+    if let Err(error) = fits(&next.config(), host_file).await {
         tracing::error!("the configuration is not applied: {error:#}");
         return None;
     }
@@ -180,19 +183,14 @@ struct Retry {
 impl Reconciler {
     /// Changes the services, and nothing else if nothing else has changed.
     async fn take(&mut self, next: Arc<Desired>) -> Result<()> {
-        if next.config.local != self.current.config.local {
+        if next.local() != self.current.local() {
             return self.take_whole(next).await;
         }
-        if next.config.services == self.current.config.services {
-            self.has_taken(next);
-            return Ok(());
-        }
-        match self.running.change(&mut self.loaded, &next.config).await {
+        match self.change(&next).await {
             Ok(()) => self.has_taken(next),
             Err(error) => {
                 // Half of a change is neither what was nor what is wanted.
-                let last = &self.current.config;
-                if let Err(error) = self.running.change(&mut self.loaded, last).await {
+                if let Err(error) = self.running.change(&mut self.loaded, &self.current.config()).await {
                     tracing::error!("the last services are not all in the maps: {error:#}");
                 }
                 self.has_failed(next, &error);
@@ -201,18 +199,31 @@ impl Reconciler {
         Ok(())
     }
 
+    async fn change(&mut self, next: &Desired) -> Result<()> {
+        if let Some(vips) = next.since(&self.current)
+            && self.running.change_vips(&mut self.loaded, &vips)?
+        {
+            return Ok(());
+        }
+        let (next, current) = (next.config(), self.current.config());
+        if next.services == current.services {
+            return Ok(());
+        }
+        self.running.change(&mut self.loaded, &next).await
+    }
+
     /// Starts once more with all of it, as another process would.
     async fn take_whole(&mut self, next: Arc<Desired>) -> Result<()> {
-        match start(&self.pins, &next.config).await {
+        match start(&self.pins, &next.config()).await {
             Ok((loaded, running)) => {
                 (self.loaded, self.running) = (loaded, running);
                 self.loaded.kernel.watch()?;
-                tracing::info!(vips = next.config.services.vips.len(), "the configuration is applied");
+                tracing::info!(vips = next.config().services.vips.len(), "the configuration is applied");
                 self.has_taken(next);
             }
             Err(error) => {
                 tracing::error!("the configuration is not applied, and the last one is taken up again: {error:#}");
-                let started = start(&self.pins, &self.current.config).await;
+                let started = start(&self.pins, &self.current.config()).await;
                 (self.loaded, self.running) = started.context("cannot take up the last configuration again")?;
                 self.loaded.kernel.watch()?;
                 self.has_failed(next, &error);
@@ -252,7 +263,7 @@ impl Reconciler {
 
     fn has_failed(&mut self, wanted: Arc<Desired>, error: &anyhow::Error) {
         let pause = match &self.retry {
-            Some(last) if last.wanted == wanted => (last.pause * 2).min(RETRY_MAX),
+            Some(last) if Arc::ptr_eq(&last.wanted, &wanted) => (last.pause * 2).min(RETRY_MAX),
             _ => RETRY_MIN,
         };
         let revision = wanted.revision;

@@ -12,6 +12,7 @@ mod listeners;
 mod number;
 mod peers;
 pub(super) mod plan;
+mod quick;
 pub(super) mod reach;
 pub(super) mod slots;
 mod switch;
@@ -19,3 +20,4 @@ mod switch;
 mod tests;
 
 pub use plan::{Plan, plan};
+pub use quick::{Change, change_vips};

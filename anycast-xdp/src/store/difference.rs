@@ -1,7 +1,5 @@
 //! What is different between two sets of documents.
 
-use std::{cmp::Ordering, ptr};
-
 use crate::documents::{Document, Documents, Key};
 
 /// What became of an object.
@@ -21,36 +19,17 @@ pub enum Change<'a> {
 }
 
 /// Every object that is not the same in both, by kind and name.
-///
-/// One walk along both: asking for each key, as `agree_on` does, costs two searches for each of 100,000 objects. Where both
-/// share the object, names are not even looked at, which are all over the memory.
 pub fn difference<'a>(before: &'a Documents, after: &'a Documents) -> Vec<(&'a Key, Change<'a>)> {
-    let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
-    let mut changes = Vec::new();
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            // An object is under one key only, so the keys are the same.
-            (Some((_, before)), Some((_, after))) if ptr::eq(*before, *after) => {
-                old.next();
-                new.next();
-                continue;
-            }
-            (Some((one, _)), Some((other, _))) => one.cmp(other),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return changes,
+    let changes = before.changes(after).filter_map(|(key, before, after)| {
+        let change = match (before, after) {
+            (Some(before), Some(after)) => Change::Updated { before, after },
+            (Some(before), None) => Change::Deleted(before),
+            (None, Some(after)) => Change::Created(after),
+            (None, None) => return None,
         };
-        let gone = if order.is_le() { old.next() } else { None };
-        let come = if order.is_ge() { new.next() } else { None };
-        match (gone, come) {
-            (Some((key, before)), Some((_, after))) if before != after => {
-                changes.push((key, Change::Updated { before, after }));
-            }
-            (Some((key, before)), None) => changes.push((key, Change::Deleted(before))),
-            (None, Some((key, after))) => changes.push((key, Change::Created(after))),
-            (Some(_), Some(_)) | (None, None) => {}
-        }
-    }
+        Some((key, change))
+    });
+    changes.collect()
 }
 
 #[cfg(test)]
