@@ -14,7 +14,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     duplicates::check(local, services, findings);
     interfaces::check(local, findings);
     pools::check(local, services, findings);
-    mtus::check(services, findings);
+    mtus::check(local, services, findings);
     addresses::check(local, services, findings);
     returns::check(local, services, findings);
     capacity::check(local, services, findings);
