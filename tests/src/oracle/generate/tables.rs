@@ -20,7 +20,7 @@ use crate::oracle::{
 
 /// Both roles.
 pub(super) fn random(rng: &mut Rng, interfaces: &[Interface]) -> Tables {
-    Tables { pop: pop(rng, interfaces), gateway: gateway(rng) }
+    Tables { pop: pop(rng, interfaces), gateway: gateway(rng, interfaces) }
 }
 
 fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
@@ -242,7 +242,7 @@ fn listener(rng: &mut Rng) -> Listener {
     Listener { protocol, ports: Some((first, last)) }
 }
 
-fn gateway(rng: &mut Rng) -> GatewayTables {
+fn gateway(rng: &mut Rng, interfaces: &[Interface]) -> GatewayTables {
     let tunnel_addresses: Vec<IpAddr> = (0..rng.usize(1..=4)).map(|_| any_family(rng)).collect();
     let allowed_sources = (0..rng.usize(1..=6)).map(|_| prefix(rng)).collect();
     let mut vips: Vec<IpAddr> = (0..rng.usize(1..=8)).map(|_| any_family(rng)).collect();
@@ -251,11 +251,11 @@ fn gateway(rng: &mut Rng) -> GatewayTables {
     let gue_port = pick(rng, &[6080, 53, 1, 65_535]);
     let returns = GatewayReturns::default();
     let tables = GatewayTables { tunnel_addresses, allowed_sources, vips, gre_keys, gue_port, returns };
-    if one_in(rng, 4) { tables } else { with_returns(rng, tables) }
+    if one_in(rng, 4) { tables } else { with_returns(rng, tables, interfaces) }
 }
 
 /// Answers of some VIPs go back through PoPs. The ends of tunnels are such as the production code lets be ends.
-fn with_returns(rng: &mut Rng, mut tables: GatewayTables) -> GatewayTables {
+fn with_returns(rng: &mut Rng, mut tables: GatewayTables, interfaces: &[Interface]) -> GatewayTables {
     for address in &mut tables.tunnel_addresses {
         *address = tunnel_end(rng, address.is_ipv4());
     }
@@ -265,11 +265,13 @@ fn with_returns(rng: &mut Rng, mut tables: GatewayTables) -> GatewayTables {
     }
     let ways = [Returns::Direct, Returns::Pop, Returns::PopOrDrop];
     tables.returns.vips = tables.vips.iter().map(|_| pick(rng, &ways)).collect();
-    tables.returns.next_hops = vec![NextHop { mac: Some([2, 0, 0, 0, 9, 9]), link: 0 }];
-    tables.returns.links = vec![Link { ifindex: 101, mac: [2, 0, 0, 0, 1, 1], vlan_tci: None, in_device_map: false }];
-    tables.returns.routes = tables.allowed_sources.iter().map(|_| (!one_in(rng, 6)).then(|| route(rng, 1))).collect();
-    tables.returns.mtu_bytes = one_in(rng, 3).then(|| pick(rng, &[1280, 1400, 1500, 9000]));
-    for _ in 0..rng.usize(..6) {
+    tables.returns.links = (0..rng.usize(1..=4)).map(|_| link(rng, interfaces)).collect();
+    let link_count = tables.returns.links.len();
+    tables.returns.next_hops = (0..rng.usize(1..=4)).map(|_| next_hop(rng, link_count)).collect();
+    let next_hop_count = tables.returns.next_hops.len();
+    let sources = tables.allowed_sources.iter();
+    tables.returns.routes = sources.map(|_| (!one_in(rng, 8)).then(|| way_back(rng, next_hop_count))).collect();
+    for _ in 0..rng.usize(..16) {
         if let Some(path) = path(rng, &tables)
             && tables.returns.paths.iter().all(|other| (other.client, other.vip) != (path.client, path.vip))
         {
@@ -279,9 +281,18 @@ fn with_returns(rng: &mut Rng, mut tables: GatewayTables) -> GatewayTables {
     tables
 }
 
+/// The kernel's flow hash picks a place, and nobody knows its key: all places are the same.
+fn way_back(rng: &mut Rng, next_hop_count: usize) -> Route {
+    let route = route(rng, next_hop_count);
+    let pick = route.picks[0];
+    Route { picks: [pick; PICKS], ..route }
+}
+
 /// `None`: of what was chosen, nothing is remembered.
 fn path(rng: &mut Rng, tables: &GatewayTables) -> Option<Path> {
+    let is_direct = |vip: &usize| tables.returns.vips[*vip] == Returns::Direct;
     let vip = rng.usize(..tables.vips.len());
+    let vip = if is_direct(&vip) { rng.usize(..tables.vips.len()) } else { vip };
     let chosen = pick(rng, &tables.allowed_sources);
     let source = address::within(rng, chosen);
     let peer = model::peer(tables, source)?;
@@ -289,7 +300,7 @@ fn path(rng: &mut Rng, tables: &GatewayTables) -> Option<Path> {
     let tunnel_address = tables.tunnel_addresses.iter().position(|address| address.is_ipv4() == family)?;
     let gre = if tables.gre_keys.is_empty() { Tunnel::Gre } else { Tunnel::Keyed(pick(rng, &tables.gre_keys)) };
     let tunnel = pick(rng, &[Tunnel::Ipip, gre, Tunnel::Gue]);
-    let seen = pick(rng, &[Seen::Before, Seen::LongAgo]);
+    let seen = pick(rng, &[Seen::Before, Seen::Before, Seen::Before, Seen::LongAgo]);
     let client = address::any(rng, Family::of(tables.vips[vip]));
     Some(Path { client, vip, source, peer, tunnel_address, tunnel, seen })
 }
