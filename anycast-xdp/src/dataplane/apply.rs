@@ -10,7 +10,7 @@
 mod gateway;
 mod listeners;
 mod number;
-mod peers;
+pub(crate) mod peers;
 pub(super) mod plan;
 pub(super) mod reach;
 pub(super) mod slots;
