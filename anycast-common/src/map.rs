@@ -82,13 +82,7 @@ mod tests {
         assert_eq!(BackendRoute::from_cell(route.to_cell()), route);
         let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW, echo: ECHO_DROP, returns: RETURN_POP };
         assert_eq!(VipPolicy::from_cell(policy.to_cell()), policy);
-        let tunnel = TunnelPolicy {
-            gue_port: 6080,
-            is_gre_keyed: true,
-            return_mtu_bytes: 1400,
-            varying_bits_v4: 8,
-            varying_bits_v6: 16,
-        };
+        let tunnel = TunnelPolicy { gue_port: 6080, is_gre_keyed: true, varying_bits_v4: 8, varying_bits_v6: 16 };
         assert_eq!(TunnelPolicy::from_cell(tunnel.to_cell()), tunnel);
         let rates = IcmpRates { echo_pps: 1, errors_pps: u32::MAX };
         assert_eq!(IcmpRates::from_cell(rates.to_cell()), rates);

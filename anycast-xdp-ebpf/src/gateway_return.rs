@@ -108,7 +108,7 @@ fn toward<O: Wrap, I: Wrap, W: Observer>(
     let hash = u64::from(unsafe { bpf_get_hash_recalc(ctx.skb.skb) }).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let way = next_hop::of::<W>(peer, hash)?;
     let outer_bytes = O::HEADER_BYTES + wrap::behind_bytes(path.encap);
-    let inner_bytes_max = next_hop::at_most(way.mtu_bytes).saturating_sub(outer_bytes);
+    let inner_bytes_max = way.mtu_bytes.saturating_sub(outer_bytes);
     let fit = Fit::of(ctx, l3, header, outer_bytes, inner_bytes_max);
     let Some(fit) = fit else {
         return Err(wrap::too_big::<I>(ctx, l3, header, inner_bytes_max));

@@ -23,8 +23,6 @@ pub struct TunnelPolicy {
     pub gue_port: u16,
     /// GRE must carry one of the keys of `GRE_KEYS`; else it must carry none.
     pub is_gre_keyed: bool,
-    /// Longest outer packet that ways between here and the PoPs carry, if less than their routes say; 0: the routes know.
-    pub return_mtu_bytes: u16,
     /// Low bits that differ among the IPv4 addresses that tunnels end at, 0 to 16; their first is the key in `TUNNELS`.
     pub varying_bits_v4: u8,
     /// The same for IPv6.
@@ -38,19 +36,16 @@ impl TunnelPolicy {
         Self {
             gue_port: cell as u16,
             is_gre_keyed: cell >> 16 & 1 == 1,
-            return_mtu_bytes: (cell >> 32) as u16,
-            varying_bits_v4: (cell >> 48 & 0x1f) as u8,
-            varying_bits_v6: (cell >> 53 & 0x1f) as u8,
+            varying_bits_v4: (cell >> 32 & 0x1f) as u8,
+            varying_bits_v6: (cell >> 37 & 0x1f) as u8,
         }
     }
 
-    /// Packs the cell: port in bits 0..16, keyed in bit 16, MTU in bits 32..48, varying bits in
-    /// 48..53 and 53..58.
+    /// Packs the cell: port in bits 0..16, keyed in bit 16, varying bits in 32..37 and 37..42.
     pub const fn to_cell(self) -> u64 {
         self.gue_port as u64
             | (self.is_gre_keyed as u64) << 16
-            | (self.return_mtu_bytes as u64) << 32
-            | (self.varying_bits_v4 as u64 & 0x1f) << 48
-            | (self.varying_bits_v6 as u64 & 0x1f) << 53
+            | (self.varying_bits_v4 as u64 & 0x1f) << 32
+            | (self.varying_bits_v6 as u64 & 0x1f) << 37
     }
 }

@@ -10,7 +10,7 @@
 mod gateway;
 mod listeners;
 mod number;
-mod peers;
+pub(crate) mod peers;
 pub(super) mod plan;
 mod quick;
 pub(super) mod reach;

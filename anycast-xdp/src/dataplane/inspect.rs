@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     desired::{IcmpEcho, Returns},
-    view::VipRow,
+    view::{ReturnsStatus, VipRow},
 };
 
 /// The pinned state of an instance.
@@ -74,6 +74,14 @@ impl Inspector {
             fallback_pools: vip.fallback_pools.clone(),
         };
         self.inventory.vips.iter().map(row).collect()
+    }
+
+    /// Which way the answers of how many VIPs take.
+    fn ways_back(&self) -> Vec<ReturnsStatus> {
+        let ways: Vec<_> = self.inventory.vips.iter().map(|vip| self.returns(vip.index)).collect();
+        let counted = [Returns::Direct, Returns::Pop, Returns::PopOrDrop]
+            .map(|returns| ReturnsStatus { returns, vips: ways.iter().filter(|way| **way == returns).count() as u32 });
+        counted.into_iter().filter(|row| row.vips > 0).collect()
     }
 
     fn icmp_echo(&self, vip_index: u32) -> IcmpEcho {

@@ -23,10 +23,12 @@ pub fn status(status: &Status, width: Option<u16>) -> String {
     let tables = status.tables.iter().map(fill).collect();
     let backends = status.backends.iter().map(backend).collect();
     let bindings = status.bindings.iter().map(binding).collect();
+    let returns = status.returns.iter().map(|row| vec![row.returns.to_string(), row.vips.to_string()]).collect();
     [
         head,
         titled("Attached programs", &ATTACHMENT_COLUMNS, attachments(status), width),
         titled("Bindings", &BINDING_COLUMNS, bindings, width),
+        titled("Answers of VIPs", &RETURNS_COLUMNS, returns, width),
         titled("Backends", &BACKEND_COLUMNS, backends, width),
         titled("Answers of this host", &ICMP_COLUMNS, icmp, width),
         titled("Tables", &TABLE_COLUMNS, tables, width),
@@ -82,6 +84,8 @@ fn binding(binding: &BindingStatus) -> Vec<String> {
         if binding.reason.is_empty() { "-".to_owned() } else { binding.reason.clone() },
     ]
 }
+
+const RETURNS_COLUMNS: [Column; 2] = [Column::Text("RETURN"), Column::Number("VIPS")];
 
 const BACKEND_COLUMNS: [Column; 8] = [
     Column::Text("POOL"),

@@ -17,7 +17,7 @@ use crate::{
     },
     view::{
         Attachment, BackendStats, BackendStatus, BindingStatus, Count, InterfaceStats, MtuSource, NextHopStatus,
-        ReturnStats, Stats, Status, TableFill, VipRow, VipStats,
+        ReturnStats, ReturnsStatus, Stats, Status, TableFill, VipRow, VipStats,
     },
 };
 
@@ -68,6 +68,10 @@ fn example_status() -> Status {
             ..Icmp::default()
         }),
         tables: vec![TableFill { name: "VIPS".to_owned(), used: 41, capacity: 4096 }],
+        returns: vec![
+            ReturnsStatus { returns: Returns::Direct, vips: 3 },
+            ReturnsStatus { returns: Returns::Pop, vips: 40 },
+        ],
         bindings: vec![
             BindingStatus {
                 pools: vec!["home".to_owned()],
@@ -184,6 +188,7 @@ fn status_without_daemon_says_what_that_means() {
         attachments: Vec::new(),
         icmp: None,
         tables: Vec::new(),
+        returns: Vec::new(),
         backends: Vec::new(),
         ..example_status()
     };
@@ -335,6 +340,7 @@ fn checklist_of_a_backend_has_commands_to_paste() {
     };
     let list = Checklist {
         backend: address("10.4.0.2"),
+        encap: "ipip".to_owned(),
         pools: vec!["home".to_owned(), "spare".to_owned()],
         vips: vec![address("192.0.2.80")],
         overhead_bytes: 20,

@@ -64,7 +64,6 @@ impl Taken {
                 let policy = TunnelPolicy {
                     gue_port: role.gue_port,
                     is_gre_keyed: !role.gre_keys.is_empty(),
-                    return_mtu_bytes: role.return_mtu_bytes.unwrap_or(0),
                     ..TunnelPolicy::default()
                 };
                 let gre_keys = role.gre_keys.iter().map(|key| key.to_be_bytes());

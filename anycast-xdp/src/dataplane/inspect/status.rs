@@ -49,6 +49,7 @@ impl Inspector {
             icmp: (self.inventory.role == "pop").then(|| icmp::current(&self.kernel.read().host.get(0))),
             tables: self.tables()?,
             bindings: self.bindings(),
+            returns: self.ways_back(),
             backends: self.backends(&learnt, monotonic_now()?),
         })
     }

@@ -273,6 +273,7 @@ fn instance(config: &Config, role: &str) -> Instance {
             bindings: Vec::new(),
             attachments: attachments.collect(),
             tables: Vec::new(),
+            returns: Vec::new(),
             backends: backends.collect(),
         },
         vips: vips.collect(),
