@@ -38,7 +38,7 @@ pub mod outer;
 pub mod outer_patch;
 
 /// Version of the map layouts and of their meaning.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 
 /// Version of flow hash, table size, permutation and refill: what every `PoP` must compute alike.
 pub const HASH_VERSION: u32 = 1;

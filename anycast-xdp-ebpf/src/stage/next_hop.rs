@@ -5,7 +5,10 @@ use anycast_common::{
     outcome::Outcome,
 };
 
-use crate::{maps, observe::Observer};
+use crate::{
+    maps::{self, Tunnels},
+    observe::Observer,
+};
 
 /// The way to a backend.
 pub struct Way {
@@ -41,14 +44,14 @@ fn way<O: Observer>(backend: &BackendEntry, flow_hash: u64) -> Option<Way> {
 
 /// Longest outer packet that the ways between this gateway and a PoP host carry, if the way there is known.
 #[inline(always)]
-pub fn mtu_to_peer(peer_index: u32) -> Option<usize> {
+pub fn mtu_to_peer(peer_index: u32, tunnels: Tunnels) -> Option<usize> {
     let route = BackendRoute::from_cell(maps::backend_route(maps::backend(peer_index)?));
-    (route.mtu_bytes != 0).then_some(at_most(route.mtu_bytes as usize))
+    (route.mtu_bytes != 0).then_some(at_most(route.mtu_bytes as usize, tunnels))
 }
 
 /// The MTU of a route back, or what the configuration says that ways back carry, if that is less.
 #[inline(always)]
-pub fn at_most(route_mtu_bytes: usize) -> usize {
-    let configured = maps::tunnel_policy().return_mtu_bytes as usize;
+pub fn at_most(route_mtu_bytes: usize, tunnels: Tunnels) -> usize {
+    let configured = tunnels.policy().return_mtu_bytes as usize;
     if configured != 0 && configured < route_mtu_bytes { configured } else { route_mtu_bytes }
 }

@@ -1,5 +1,7 @@
 //! Maps that are looked up by a key, and that packets do not change: entries are inserted and removed one by one.
 
+mod hinted;
+
 use std::{collections::BTreeMap, fmt};
 
 use anycast_common::map::{MapValue, ReturnerKey, TunnelKey};
@@ -9,6 +11,7 @@ use aya::{
     maps::{HashMap, LpmTrie, MapData, lpm_trie::Key},
 };
 
+use self::hinted::Hinted;
 use super::tables::Raw;
 #[cfg(test)]
 use super::tables::journal::{Event, Journal, KeyChange};
@@ -53,6 +56,10 @@ trait Store<K, V>: Send {
     fn entries(&self) -> Result<BTreeMap<K, V>>;
     fn insert(&mut self, key: K, value: V) -> Result<()>;
     fn remove(&mut self, key: &K) -> Result<()>;
+    /// Brings what stands in front of the map up to date with it.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed<K, V> {
@@ -85,12 +92,15 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     /// The kernel's refusal, of a full map for one.
     pub fn insert_all(&mut self, wanted: &BTreeMap<K, V>) -> Result<()> {
         let there = self.entries()?;
-        for (key, value) in wanted.iter().filter(|(key, value)| there.get(key) != Some(value)) {
-            self.store.insert(*key, *value)?;
-            #[cfg(test)]
-            self.record(*key, Some(*value));
-        }
-        Ok(())
+        let inserted =
+            wanted.iter().filter(|(key, value)| there.get(key) != Some(value)).try_for_each(|(key, value)| {
+                self.store.insert(*key, *value)?;
+                #[cfg(test)]
+                self.record(*key, Some(*value));
+                Ok(())
+            });
+        self.store.settle()?;
+        inserted
     }
 
     /// Removes every entry whose key is not wanted.
@@ -99,12 +109,14 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     ///
     /// The kernel's refusal.
     pub fn remove_others(&mut self, is_wanted: impl Fn(&K) -> bool) -> Result<()> {
-        for key in self.entries()?.into_keys().filter(|key| !is_wanted(key)) {
+        let removed = self.entries()?.into_keys().filter(|key| !is_wanted(key)).try_for_each(|key| {
             self.store.remove(&key)?;
             #[cfg(test)]
             self.record(key, None);
-        }
-        Ok(())
+            Ok(())
+        });
+        self.store.settle()?;
+        removed
     }
 
     /// Makes the map hold `wanted`: new entries first.
@@ -213,11 +225,16 @@ impl KeyedMaps {
     pub fn open(open: &impl Fn(&str) -> Result<MapData>) -> Result<Self> {
         use super::tables::typed;
         Ok(Self {
-            tunnels: Keyed::new(Hash { name: "TUNNELS", map: typed(open, "TUNNELS")? }),
+            tunnels: Keyed::new(Hinted::open(open, ("TUNNELS", "TUNNEL_HINTS"), "TUNNELS", hinted::of_tunnel)?),
             sources: Keyed::new(Sources(typed(open, "SOURCES")?)),
             gre_keys: Keyed::new(Hash { name: "GRE_KEYS", map: typed(open, "GRE_KEYS")? }),
             returners: Keyed::new(Hash { name: "RETURNERS (limits.backends)", map: typed(open, "RETURNERS")? }),
-            public_links: Keyed::new(Hash { name: "PUBLIC_LINKS (limits.links)", map: typed(open, "PUBLIC_LINKS")? }),
+            public_links: Keyed::new(Hinted::open(
+                open,
+                ("PUBLIC_LINKS", "LINK_HINTS"),
+                "PUBLIC_LINKS (limits.links)",
+                hinted::of_link,
+            )?),
         })
     }
 
