@@ -22,11 +22,10 @@ fn ask(hints: &Array<u64>, kind: u8, word: u32) -> Hinted {
 #[inline(always)]
 pub fn tunnel<F: Ip>(address: F::Address) -> Option<u32> {
     match ask(&TUNNEL_HINTS, F::FAMILY, F::hint_word(address)) {
-        Hinted::Absent => None,
         Hinted::Index(index) if F::HINT_IS_WHOLE || tunnel_address(index as u8) == F::mapped(address) => {
             Some(index as u32)
         }
-        Hinted::Index(_) => None,
+        Hinted::Absent | Hinted::Index(_) => None,
         // SAFETY: the value is copied at once.
         Hinted::Ask => unsafe { TUNNELS.get(F::with_family(address)).copied() },
     }

@@ -64,6 +64,10 @@ impl Client {
 }
 
 /// The way that a client's last packet came, and where to write another. See [`ReturnValue`] for the order of the reads.
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a key that is moved is copied on the stack, word by word"
+)]
 #[inline(always)]
 pub fn return_path(client: &Client) -> Option<(u64, *mut u64)> {
     let value = RETURN_PATHS.get_ptr_mut(&client.key)?;
@@ -82,9 +86,10 @@ pub fn set_return_path(path: *mut u64, cell: u64) {
 }
 
 /// Remembers the way of a client that is not known. That it is not remembered is as if it were forgotten later.
+#[expect(clippy::needless_borrows_for_generic_args, reason = "as in `return_path`")]
 #[inline(always)]
 pub fn insert_return_path(client: &Client, path: u64) {
-    let _ = RETURN_PATHS.insert(&client.key, &ReturnValue { check: client.check, path }, 0);
+    let _ = RETURN_PATHS.insert(&client.key, ReturnValue { check: client.check, path }, 0);
 }
 
 /// A tunnel address of this gateway, v4-mapped; 0 where there is none.
