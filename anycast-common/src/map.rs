@@ -37,6 +37,7 @@ unsafe impl MapValue for crate::flow::FlowKey {}
 
 mod counter;
 mod explanation;
+mod hint;
 mod host;
 mod listeners;
 mod pool;
@@ -51,6 +52,7 @@ pub use counter::{
 pub use explanation::{
     Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
 };
+pub use hint::{HINT_PLACES, HINT_V4, HINT_V6, HINT_WORD, Hint, Hinted, hint_word_v6};
 pub use host::{HostEntry, ICMP_SOURCE_WORDS, IcmpRates, LIMIT_ECHO, LIMIT_ERRORS};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
 pub use pool::{
@@ -82,8 +84,17 @@ mod tests {
         assert_eq!(BackendRoute::from_cell(route.to_cell()), route);
         let policy = VipPolicy { listener_set: 77, hash_mode: HASH_FLOW, echo: ECHO_DROP, returns: RETURN_POP };
         assert_eq!(VipPolicy::from_cell(policy.to_cell()), policy);
-        let tunnel = TunnelPolicy { gue_port: 6080, is_gre_keyed: true, varying_bits_v4: 8, varying_bits_v6: 16 };
+        let tunnel = TunnelPolicy {
+            gue_port: 6080,
+            is_gre_keyed: true,
+            varying_bits_v4: 8,
+            varying_bits_v6: 16,
+            tick_8ns: 1_250_000,
+        };
         assert_eq!(TunnelPolicy::from_cell(tunnel.to_cell()), tunnel);
+        // A machine with 250 ticks a second, one second after its start.
+        let at_250 = TunnelPolicy { tick_8ns: 500_000, ..tunnel };
+        assert_eq!(at_250.now_ns((1 << 32) - 300 * 250 + 250), 1_000_000_000);
         let rates = IcmpRates { echo_pps: 1, errors_pps: u32::MAX };
         assert_eq!(IcmpRates::from_cell(rates.to_cell()), rates);
         let pool = PoolRef { pool_index: 9 };

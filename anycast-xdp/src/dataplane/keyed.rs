@@ -1,5 +1,7 @@
 //! Maps that are looked up by a key, and that packets do not change: entries are inserted and removed one by one.
 
+mod hinted;
+
 use std::{collections::BTreeMap, fmt};
 
 use anycast_common::map::{MapValue, ReturnerKey, TunnelKey};
@@ -9,6 +11,7 @@ use aya::{
     maps::{HashMap, LpmTrie, MapData, lpm_trie::Key},
 };
 
+use self::hinted::Hinted;
 use super::tables::Raw;
 #[cfg(test)]
 use super::tables::journal::{Event, Journal, KeyChange};
@@ -55,6 +58,10 @@ trait Store<K, V>: Send {
     fn entries(&self) -> Result<BTreeMap<K, V>>;
     fn insert(&mut self, key: K, value: V) -> Result<()>;
     fn remove(&mut self, key: &K) -> Result<()>;
+    /// Brings what stands in front of the map up to date with it.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed<K, V> {
@@ -88,15 +95,18 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     /// The kernel's refusal, of a full map for one.
     pub fn insert_all(&mut self, wanted: &BTreeMap<K, V>) -> Result<()> {
         let there = self.entries()?;
-        for (key, value) in wanted.iter().filter(|(key, value)| there.get(key) != Some(value)) {
-            self.store.insert(*key, *value)?;
-            if let Some(written) = &mut self.written {
-                written.insert(*key, *value);
-            }
-            #[cfg(test)]
-            self.record(*key, Some(*value));
-        }
-        Ok(())
+        let inserted =
+            wanted.iter().filter(|(key, value)| there.get(key) != Some(value)).try_for_each(|(key, value)| {
+                self.store.insert(*key, *value)?;
+                if let Some(written) = &mut self.written {
+                    written.insert(*key, *value);
+                }
+                #[cfg(test)]
+                self.record(*key, Some(*value));
+                Ok(())
+            });
+        self.store.settle()?;
+        inserted
     }
 
     /// Removes every entry whose key is not wanted.
@@ -105,15 +115,17 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     ///
     /// The kernel's refusal.
     pub fn remove_others(&mut self, is_wanted: impl Fn(&K) -> bool) -> Result<()> {
-        for key in self.entries()?.into_keys().filter(|key| !is_wanted(key)) {
+        let removed = self.entries()?.into_keys().filter(|key| !is_wanted(key)).try_for_each(|key| {
             self.store.remove(&key)?;
             if let Some(written) = &mut self.written {
                 written.remove(&key);
             }
             #[cfg(test)]
             self.record(key, None);
-        }
-        Ok(())
+            Ok(())
+        });
+        self.store.settle()?;
+        removed
     }
 
     /// Takes what is there for what was written, and remembers from now on what is.
@@ -142,6 +154,7 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
         for key in &foreign {
             self.store.remove(key)?;
         }
+        self.store.settle()?;
         Ok(lost.len() + foreign.len())
     }
 
@@ -251,11 +264,16 @@ impl KeyedMaps {
     pub fn open(open: &impl Fn(&str) -> Result<MapData>) -> Result<Self> {
         use super::tables::typed;
         Ok(Self {
-            tunnels: Keyed::new(Hash { name: "TUNNELS", map: typed(open, "TUNNELS")? }),
+            tunnels: Keyed::new(Hinted::open(open, ("TUNNELS", "TUNNEL_HINTS"), "TUNNELS", hinted::of_tunnel)?),
             sources: Keyed::new(Sources(typed(open, "SOURCES")?)),
             gre_keys: Keyed::new(Hash { name: "GRE_KEYS", map: typed(open, "GRE_KEYS")? }),
             returners: Keyed::new(Hash { name: "RETURNERS (limits.backends)", map: typed(open, "RETURNERS")? }),
-            public_links: Keyed::new(Hash { name: "PUBLIC_LINKS (limits.links)", map: typed(open, "PUBLIC_LINKS")? }),
+            public_links: Keyed::new(Hinted::open(
+                open,
+                ("PUBLIC_LINKS", "LINK_HINTS"),
+                "PUBLIC_LINKS (limits.links)",
+                hinted::of_link,
+            )?),
         })
     }
 
