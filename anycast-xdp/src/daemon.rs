@@ -20,6 +20,7 @@ use crate::{
         attach,
         bindings::Bindings,
         egress::EgressHook,
+        generations::Target,
         icmp,
         interfaces::interface_index,
         inventory::Inventory,
@@ -94,8 +95,9 @@ async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
         Role::Pop(role) => Some(&role.hash_seed),
         Role::Gateway(_) => None,
     };
-    let mut loaded = loader::load(Some(&pins.maps()), &config.local.limits, seed)?;
-    let running = Running::start(&mut loaded, pins, config).await?;
+    let target = Target::choose(pins, &config.local.limits)?;
+    let mut loaded = loader::load(Some(target.maps()), &config.local.limits, seed)?;
+    let running = Running::start(&mut loaded, pins, config, target).await?;
     Ok((loaded, running))
 }
 
@@ -142,12 +144,12 @@ struct Running {
 
 impl Running {
     /// Brings maps and links to what the configuration asks for: from nothing, or from what another process left.
-    async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Self> {
+    async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config, mut target: Target) -> Result<Self> {
         // Programs are loaded before anything changes: what the verifier refuses changes nothing.
         attach::load(loaded, config)?;
-        let current = Inventory::read_or_rebuild(pins.run());
+        let current = target.inventory(&mut loaded.kernel, config)?;
         let mut plan = plan(&mut loaded.kernel, &current, config)?;
-        plan.during.write(pins.run())?;
+        plan.during.write(target.state())?;
         plan.install_backends(&mut loaded.kernel)?;
 
         let mut running = Self {
@@ -165,17 +167,30 @@ impl Running {
         // An interface may still refuse: the services change after that.
         let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         losses::follow(loaded, pins, &names)?;
-        let interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
-        if let Role::Pop(role) = &config.local.role {
-            icmp::switch(&mut loaded.kernel, &own_answers(&role.icmp, &config.local.interfaces).await?)?;
+        if target.is_new() {
+            // No packets run on these maps yet: they are complete before the first does.
+            running.switch(loaded, config, &mut plan).await?;
+            target.take_paths(&mut loaded.kernel, &plan.next)?;
+            plan.next.interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
+        } else {
+            plan.next.interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
+            running.switch(loaded, config, &mut plan).await?;
         }
-        running.bindings = plan.switch(&mut loaded.kernel)?;
-        plan.next.interfaces = interfaces;
-        plan.next.write(pins.run())?;
+        plan.next.write(target.state())?;
+        target.settle(&mut loaded.kernel, &plan.next)?;
 
         running.ways.mtus.configured = configured_mtus(&plan.next);
         running.follow_backends(loaded).await?;
         Ok(running)
+    }
+
+    /// Switches the services over, and what the host answers by itself.
+    async fn switch(&mut self, loaded: &mut Loaded, config: &Config, plan: &mut Plan<'_>) -> Result<()> {
+        if let Role::Pop(role) = &config.local.role {
+            icmp::switch(&mut loaded.kernel, &own_answers(&role.icmp, &config.local.interfaces).await?)?;
+        }
+        self.bindings = plan.switch(&mut loaded.kernel)?;
+        Ok(())
     }
 
     /// Waits until every next hop of the new backends is resolved, for a while.

@@ -13,9 +13,13 @@ mod number;
 mod peers;
 pub(super) mod plan;
 pub(super) mod reach;
+mod seed;
 pub(super) mod slots;
 mod switch;
 #[cfg(test)]
 mod tests;
 
-pub use plan::{Plan, plan};
+pub use self::{
+    plan::{Plan, plan},
+    seed::seed,
+};
