@@ -140,7 +140,7 @@ fn gateway_is_upgraded_and_downgraded_while_answers_go_back_through_the_pop() {
     let mut runs = 0;
     std::thread::scope(|scope| {
         let download = scope.spawn(|| {
-            let curl = Curl::new(client).limit(Duration::from_secs(120)).rate("1M");
+            let curl = Curl::new(client).limit(Duration::from_mins(2)).rate("1M");
             (0..2).map(|_| curl.get(vip, "/large").unwrap()).collect::<Vec<_>>()
         });
         let (pop, gateway) = (&mut deployment.pops[0], &mut deployment.gateway);

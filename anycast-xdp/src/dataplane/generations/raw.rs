@@ -46,8 +46,8 @@ struct Element {
 /// The fields of `union bpf_attr` for commands on many elements, of an array.
 #[repr(C)]
 struct Batch {
-    in_batch: u64,
-    out_batch: u64,
+    begin: u64,
+    end: u64,
     keys: *const u32,
     values: *const u8,
     count: u32,
@@ -149,8 +149,8 @@ impl RawMap {
         for first in (0..self.len).step_by(BATCH_LEN as usize) {
             let keys: Vec<u32> = (first..self.len).take(BATCH_LEN as usize).collect();
             let batch = Batch {
-                in_batch: 0,
-                out_batch: 0,
+                begin: 0,
+                end: 0,
                 keys: keys.as_ptr(),
                 values: zeroes.as_ptr(),
                 count: keys.len() as u32,
