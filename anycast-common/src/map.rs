@@ -47,7 +47,8 @@ mod vip;
 mod way;
 
 pub use counter::{
-    Counter, DROP_OF_RETURN, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT, VipDropKey,
+    Counter, DROP_OF_RETURN, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT,
+    VIP_COUNTERS_LEN, VipDropKey,
 };
 pub use explanation::{
     Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
@@ -60,8 +61,8 @@ pub use pool::{
     PoolDescriptor, SlotPair, TransitionKey, WHOLE_TABLE, backend_of, is_in_transition, slot_of,
 };
 pub use returns::{
-    RETURN_IDLE, RETURN_REFRESH, RETURN_SEEN_SHIFT, ReturnKey, ReturnPath, ReturnTunnel, ReturnValue, ReturnerKey,
-    return_check,
+    RETURN_IDLE, RETURN_PATHS_VERSION, RETURN_REFRESH, RETURN_SEEN_SHIFT, ReturnKey, ReturnPath, ReturnTunnel,
+    ReturnValue, ReturnerKey, return_check,
 };
 pub use tunnel::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
 pub use vip::{

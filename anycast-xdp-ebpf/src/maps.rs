@@ -14,7 +14,7 @@ use anycast_common::{
     listen::page_slot,
     map::{
         BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, HostEntry, LinkEntry, ListenerSet, PortPage,
-        PortTable, SlotPair, TransitionKey, TunnelPolicy, VipDropKey, VipEntry,
+        PortTable, SlotPair, TransitionKey, TunnelPolicy, VIP_COUNTERS_LEN, VipDropKey, VipEntry,
     },
     outcome::Outcome,
 };
@@ -104,7 +104,7 @@ static ICMP_LIMITS: Array<u64> = Array::with_max_entries(3, 0);
 static ICMP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
 #[map]
-static VIP_COUNTERS: PerCpuArray<[Counter; 4]> = PerCpuArray::with_max_entries(1, 0);
+static VIP_COUNTERS: PerCpuArray<[Counter; VIP_COUNTERS_LEN]> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static VIP_DROPS: PerCpuHashMap<VipDropKey, Counter> = PerCpuHashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 #[map]

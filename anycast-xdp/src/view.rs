@@ -39,6 +39,8 @@ pub struct Status {
     pub host: String,
     /// ABI version of the pinned maps.
     pub abi_version: u32,
+    /// Generation of the maps.
+    pub generation: u32,
     /// Process id of the running daemon; none: forwarding goes on without one.
     pub daemon_pid: Option<u32>,
     /// Attached programs.

@@ -17,6 +17,7 @@ use crate::{
     config::{self, Host, host::HostFacts},
     control::{Applied, Control, Desired},
     dataplane::{
+        generations::Target,
         loader::{self, Loaded},
         pins::Pins,
     },
@@ -156,8 +157,9 @@ async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
         Role::Pop(role) => Some(&role.hash_seed),
         Role::Gateway(_) => None,
     };
-    let mut loaded = loader::load(Some(&pins.maps()), &config.local.limits, seed)?;
-    let running = Running::start(&mut loaded, pins, config).await?;
+    let target = Target::choose(pins, &config.local.limits)?;
+    let mut loaded = loader::load(Some(target.maps()), &config.local.limits, seed)?;
+    let running = Running::start(&mut loaded, pins, config, target).await?;
     Ok((loaded, running))
 }
 

@@ -18,6 +18,7 @@ use crate::{
         attach,
         bindings::Bindings,
         egress::EgressHook,
+        generations::Target,
         icmp,
         interfaces::interface_index,
         inventory::Inventory,
@@ -63,12 +64,12 @@ pub(super) struct Running {
 
 impl Running {
     /// Brings maps and links to what the configuration asks for: from nothing, or from what another process left.
-    pub(super) async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Self> {
+    pub(super) async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config, mut target: Target) -> Result<Self> {
         // Programs are loaded before anything changes: what the verifier refuses changes nothing.
         attach::load(loaded, config)?;
-        let current = Inventory::read_or_rebuild(pins.run());
+        let current = target.inventory(&mut loaded.kernel, config)?;
         let mut plan = plan(&mut loaded.kernel, &current, config)?;
-        plan.during.write(pins.run())?;
+        plan.during.write(target.state())?;
         plan.install_backends(&mut loaded.kernel)?;
 
         let mut running = Self {
@@ -78,7 +79,7 @@ impl Running {
             bindings: Bindings::default(),
             backends: plan.during_backends.clone(),
             inventory: Inventory::default(),
-            directory: pins.run().to_owned(),
+            directory: target.state().to_owned(),
             save_at: None,
         };
         running.lead_backends(loaded, config, &plan).await?;
@@ -86,14 +87,28 @@ impl Running {
         // An interface may still refuse: the services change after that.
         let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         losses::follow(loaded, pins, &names)?;
-        let interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
+        if target.is_new() {
+            // No packets run on these maps yet: they are complete before the first does.
+            running.switch(loaded, config, &mut plan).await?;
+            target.take_paths(&mut loaded.kernel, &plan.next)?;
+            plan.next.interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
+        } else {
+            plan.next.interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
+            running.switch(loaded, config, &mut plan).await?;
+        }
+        plan.next.write(target.state())?;
+        target.settle(&mut loaded.kernel, &plan.next)?;
+        running.settle(loaded, plan.next).await?;
+        Ok(running)
+    }
+
+    /// Switches the services over, and what the host answers by itself.
+    async fn switch(&mut self, loaded: &mut Loaded, config: &Config, plan: &mut Plan<'_>) -> Result<()> {
         if let Role::Pop(role) = &config.local.role {
             icmp::switch(&mut loaded.kernel, &own_answers(&role.icmp, &config.local.interfaces).await?)?;
         }
-        running.bindings = plan.switch(&mut loaded.kernel)?;
-        plan.next.interfaces = interfaces;
-        running.settle(loaded, plan.next).await?;
-        Ok(running)
+        self.bindings = plan.switch(&mut loaded.kernel)?;
+        Ok(())
     }
 
     /// Changes the services under the programs that run.

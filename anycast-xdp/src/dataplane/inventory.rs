@@ -131,7 +131,7 @@ pub struct BackendRecord {
 }
 
 impl Inventory {
-    fn path(directory: &Path) -> PathBuf {
+    pub(super) fn path(directory: &Path) -> PathBuf {
         directory.join("inventory.json")
     }
 

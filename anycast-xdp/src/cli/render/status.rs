@@ -16,8 +16,8 @@ pub fn status(status: &Status, width: Option<u16>) -> String {
         None => "not running: packets are forwarded, routes and neighbours are not followed".to_owned(),
     };
     let head = format!(
-        "instance  {}\nrole      {}\nhost      {}/{}\ndaemon    {daemon}\nABI       {}\n",
-        status.instance, status.role, status.pop, status.host, status.abi_version
+        "instance  {}\nrole      {}\nhost      {}/{}\ndaemon    {daemon}\nABI       {}, generation {}\n",
+        status.instance, status.role, status.pop, status.host, status.abi_version, status.generation
     );
     let icmp = status.icmp.iter().map(icmp_row).collect();
     let tables = status.tables.iter().map(fill).collect();

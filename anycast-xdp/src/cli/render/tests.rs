@@ -60,6 +60,7 @@ fn example_status() -> Status {
         pop: "beijing".to_owned(),
         host: "beijing-1".to_owned(),
         abi_version: 1,
+        generation: 7,
         daemon_pid: Some(4711),
         attachments: [("in0", 7, "pop", 142, false), ("bb0", 8, "backbone", 143, true)].map(attachment).to_vec(),
         icmp: Some(Icmp {

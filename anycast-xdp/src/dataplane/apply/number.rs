@@ -311,7 +311,7 @@ pub fn entry(source: IpNet, backend: &Backend) -> Result<BackendEntry> {
 }
 
 /// The outer source toward a backend, which is the one of its family, and its entry.
-fn toward(role: &PopRole, backend: &Backend) -> Result<(IpNet, BackendEntry)> {
+pub(super) fn toward(role: &PopRole, backend: &Backend) -> Result<(IpNet, BackendEntry)> {
     let source = match backend.address {
         IpAddr::V4(_) => role.tunnel_source_ipv4.map(IpNet::V4),
         IpAddr::V6(_) => role.tunnel_source_ipv6.map(IpNet::V6),

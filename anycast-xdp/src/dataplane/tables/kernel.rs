@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::{MapValue, ReturnKey, ReturnPath, ReturnValue, TransitionKey};
+use anycast_common::map::{MapValue, ReturnKey, ReturnPath, ReturnValue, TransitionKey, return_check};
 use anyhow::{Context as _, Result};
 use aya::maps::{HashMap, Map, MapData, MapError, xdp::DevMap};
 
@@ -117,6 +117,23 @@ impl Kernel {
     pub fn remember_path(&mut self, key: ReturnKey, path: ReturnPath) -> Result<()> {
         let value = ReturnValue { check: 0, path: path.to_cell() };
         self.return_paths.insert(Raw(key), Raw(value), 0).context("cannot remember the way of a client")
+    }
+
+    /// Takes over the way of a client from another generation, where there is none or `before`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn take_path(&mut self, key: ReturnKey, path: u64, before: Option<u64>) -> Result<()> {
+        match self.return_paths.get(&Raw(key), 0) {
+            Ok(Raw(value)) if before != Some(value.path) => return Ok(()),
+            Ok(_) | Err(MapError::KeyNotFound) => {}
+            Err(error) => return Err(error).context("cannot read RETURN_PATHS"),
+        }
+        let [high, low] = *key.client.as_chunks::<8>().0 else { return Ok(()) };
+        let check = return_check([u64::from_ne_bytes(high), u64::from_ne_bytes(low)], key.vip_index);
+        let value = ReturnValue { check, path };
+        self.return_paths.insert(Raw(key), Raw(value), 0).context("cannot take over the way of a client")
     }
 
     /// Flows remembered that began in a transition, and how many there may be.
