@@ -267,14 +267,14 @@ async fn vip_alone_is_judged_alone_and_everything_else_with_the_whole() {
         document.extend(object(&more));
         Edit::Create(Kind::Vip, NamedDocument { name: name.to_owned(), document })
     };
-    let fallback = json!({ "fallback_pools": ["away"] });
+    let fallback = json!({ "fallback_pools": ["home"] });
     let cases = [
         (create("alike", "192.0.2.81", json!({})), true),
         (create("other", "192.0.2.82", json!({ "listeners": ["tcp/80"] })), false),
         (create("same", "192.0.2.83", json!({ "listeners": ["tcp/80"] })), true),
         (Edit::Bind("alike".to_owned(), vec!["away".to_owned()]), true),
         (Edit::Update(key("alike"), object(&fallback)), false),
-        (create("backed", "192.0.2.84", json!({ "pool": "away", "fallback_pools": ["home"] })), false),
+        (create("backed", "192.0.2.84", json!({ "fallback_pools": ["away"] })), false),
         (create("like-it", "192.0.2.85", json!({ "pool": "away", "fallback_pools": ["home"] })), true),
         (Edit::Update(key("same"), object(&json!({ "return": "pop" }))), false),
         (Edit::Delete(key("other")), true),
