@@ -70,6 +70,7 @@ pub async fn run(host: Host) -> Result<()> {
     let verify_at = Instant::now() + VERIFY_AFTER_CHANGE;
     let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None, verify_at };
     reconciler.loaded.kernel.watch()?;
+    give_back_memory();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(instance, vips = reconciler.current.config().services.vips.len(), "ready");
 
@@ -211,7 +212,9 @@ impl Reconciler {
         if next.services == current.services {
             return Ok(());
         }
-        self.running.change(&mut self.loaded, &next).await
+        let changed = self.running.change(&mut self.loaded, &next).await;
+        give_back_memory();
+        changed
     }
 
     /// Starts once more with all of it, as another process would.
@@ -272,5 +275,14 @@ impl Reconciler {
         tracing::error!(revision, "the maps have the last services still, next try in {pause:?}: {error:#}");
         self.applied.send_modify(|applied| applied.failure = Some((revision, format!("{error:#}"))));
         self.retry = Some(Retry { wanted, at: Instant::now() + pause, pause });
+    }
+}
+
+/// A change of everything needs several times what stays; without this the C library keeps all of it.
+fn give_back_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no arguments to be wrong; free memory goes back to the system (malloc_trim(3)).
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
