@@ -22,5 +22,5 @@ pub mod types;
 
 pub use self::{
     routes::{ROUTES, Route},
-    server::{Server, serve},
+    server::{SOCKET, Server, serve},
 };

@@ -9,6 +9,7 @@ use super::{Cli, exit::Outcome, writer};
 use crate::{
     config,
     doctor::checks::{Check, Concerns, FAMILIES},
+    metrics,
 };
 
 /// Print a page of the reference as Markdown
@@ -28,6 +29,8 @@ enum Page {
     Outcomes,
     /// What `doctor` looks for
     Doctor,
+    /// What there is for Prometheus
+    Metrics,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
@@ -36,6 +39,7 @@ pub(super) fn execute(args: &Args) -> Outcome {
         Page::Config => config::markdown(),
         Page::Outcomes => outcomes(),
         Page::Doctor => doctor(),
+        Page::Metrics => metrics::reference::markdown(),
     };
     writer::write_text(&page)
 }

@@ -5,14 +5,16 @@
 //! | `edit` | what each verb makes of the documents |
 //! | `diff` | what is different, and whether that is much |
 //! | `reads` | lists, history, exports |
+//! | `watched` | what metrics are made of |
 
 mod diff;
 mod edit;
 mod reads;
 #[cfg(test)]
 mod tests;
+mod watched;
 
-use std::{num::NonZero, path::Path, sync::Arc};
+use std::{num::NonZero, path::Path, sync::Arc, time::Instant};
 
 use tokio::sync::watch;
 
@@ -28,6 +30,7 @@ use crate::{
     },
     desired::Config,
     documents::Documents,
+    metrics::Recorder,
     store::{Author, Repository, Snapshot, Store, StoreError},
 };
 
@@ -63,6 +66,7 @@ pub struct Control<S> {
     desired: watch::Sender<Arc<Desired>>,
     /// Does this host fit? Not asked in tests.
     looks_at_host: bool,
+    recorder: Arc<Recorder>,
 }
 
 /// Where the services are.
@@ -107,7 +111,7 @@ impl<S: Store> Control<S> {
             }
         };
         let (desired, receiver) = watch::channel(Arc::new(desired));
-        Ok((Self { host, kept, desired, looks_at_host: true }, receiver))
+        Ok((Self { host, kept, desired, looks_at_host: true, recorder: Arc::default() }, receiver))
     }
 
     /// The host's file as it is now, with the same store.
@@ -201,7 +205,10 @@ impl<S: Store> Control<S> {
             return Err(ApiError::new(ErrorCode::NeedsForce, much).hint("say --force (`force=true`) if it is meant"));
         }
         let Kept::Store { repository, head } = &mut self.kept else { return Err(read_only()) };
+        let began = Instant::now();
         let committed = repository.commit(head.as_ref(), documents, author, action).await;
+        let has_failed = committed.as_ref().is_err_and(|error| !matches!(error, StoreError::Conflict { .. }));
+        self.recorder.committed(began.elapsed(), has_failed);
         let snapshot = match committed {
             Ok(snapshot) => snapshot,
             Err(error) => {

@@ -2,7 +2,7 @@
 
 mod running;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -21,6 +21,10 @@ use crate::{
         pins::Pins,
     },
     desired::{Config, Role},
+    metrics::{
+        Metrics, Recorder,
+        listen::{self, Listening},
+    },
     store::SqliteStore,
 };
 
@@ -46,6 +50,7 @@ pub async fn run(host: Host) -> Result<()> {
     let first = desired.borrow_and_update().clone();
     fits(&first.config, host_file.as_path()).await?;
     let instance = first.config.local.instance.clone();
+    let bound = metrics_address(&first.config).map(listen::bind).transpose()?;
     let pins = Pins::of(&instance);
     let is_first_start = !pins.exist();
     pins.create()?;
@@ -59,10 +64,13 @@ pub async fn run(host: Host) -> Result<()> {
         }
     }
     let (loaded, running) = started?;
+    let recorder = Arc::clone(control.recorder());
     let control = Arc::new(Mutex::new(control));
     let (applied, watched) = watch::channel(Applied { revision: Some(first.revision), ..Applied::default() });
-    let _api = api::serve(Arc::clone(&control), watched, &first.config.local, pins.run())?;
-    let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None };
+    let metrics = Metrics::start(Arc::clone(&control), watched.clone()).await;
+    let mut listening = Listening::start(Arc::clone(&metrics), bound)?;
+    let _api = api::serve(Arc::clone(&control), watched, metrics, &first.config.local, pins.run())?;
+    let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None, recorder };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(instance, vips = reconciler.current.config.services.vips.len(), "ready");
 
@@ -89,6 +97,7 @@ pub async fn run(host: Host) -> Result<()> {
                 if let Some(next) = reread(&control, &host_file, &instance).await {
                     reconciler.take_whole(Arc::clone(&next)).await?;
                     control.lock().await.publish(next);
+                    listening.follow(metrics_address(&reconciler.current.config));
                     desired.mark_unchanged();
                 }
             }
@@ -104,6 +113,10 @@ pub async fn run(host: Host) -> Result<()> {
 async fn open_store(config: &Config) -> Result<SqliteStore, crate::store::StoreError> {
     let path = config.local.control.store_of(&config.local.instance);
     SqliteStore::open(&path).await
+}
+
+fn metrics_address(config: &Config) -> Option<SocketAddr> {
+    config.local.control.metrics.map(|metrics| metrics.listen)
 }
 
 /// Does this host fit? What might not be as meant is logged.
@@ -160,6 +173,7 @@ struct Reconciler {
     current: Arc<Desired>,
     applied: watch::Sender<Applied>,
     retry: Option<Retry>,
+    recorder: Arc<Recorder>,
 }
 
 /// Something that the maps did not take.
@@ -179,7 +193,10 @@ impl Reconciler {
             self.has_taken(next);
             return Ok(());
         }
-        match self.running.change(&mut self.loaded, &next.config).await {
+        let began = Instant::now();
+        let changed = self.running.change(&mut self.loaded, &next.config).await;
+        self.recorder.applied(began.elapsed(), changed.is_ok());
+        match changed {
             Ok(()) => self.has_taken(next),
             Err(error) => {
                 // Half of a change is neither what was nor what is wanted.
@@ -195,7 +212,10 @@ impl Reconciler {
 
     /// Starts once more with all of it, as another process would.
     async fn take_whole(&mut self, next: Arc<Desired>) -> Result<()> {
-        match start(&self.pins, &next.config).await {
+        let began = Instant::now();
+        let started = start(&self.pins, &next.config).await;
+        self.recorder.applied(began.elapsed(), started.is_ok());
+        match started {
             Ok((loaded, running)) => {
                 (self.loaded, self.running) = (loaded, running);
                 tracing::info!(vips = next.config.services.vips.len(), "the configuration is applied");
