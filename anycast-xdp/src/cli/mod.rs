@@ -11,6 +11,7 @@ pub mod render;
 mod run;
 mod stats;
 mod status;
+mod top;
 mod vips;
 mod writer;
 
@@ -68,6 +69,7 @@ enum Command {
     Status(status::Args),
     Vips(vips::Args),
     Stats(stats::Args),
+    Top(top::Args),
     Explain(explain::Args),
     Detach(detach::Args),
     #[command(hide = true)]
@@ -92,6 +94,7 @@ impl Command {
             Self::Status(args) => status::execute(&args),
             Self::Vips(args) => vips::execute(&args),
             Self::Stats(args) => stats::execute(&args),
+            Self::Top(args) => top::execute(args),
             Self::Explain(args) => explain::execute(&args),
             Self::Detach(args) => detach::execute(&args),
             Self::Docs(args) => docs::execute(&args),

@@ -10,6 +10,7 @@ mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod top;
 mod units;
 mod vips;
 
