@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How long a change with `wait` waits for the maps.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 /// What a file is called that came in a body.
 const BODY: &str = "services.toml";
@@ -140,7 +140,7 @@ async fn answer(shared: &Shared, Made { revision, changes }: Made, query: Change
             Ok(Ok(now)) if is_in_maps(now.revision) => None,
             Ok(Ok(now)) => now.failure.as_ref().map(|(_, reason)| reason.clone()),
             Ok(Err(_)) => Some("the daemon is stopping".to_owned()),
-            Err(_) => Some(format!("it takes longer than {} s", WAIT.as_secs())),
+            Err(_) => Some(format!("it takes longer than {WAIT:?}")),
         };
         if let Some(reason) = reason {
             let message = format!("revision {revision} is in the store, and not in the maps: {reason}");

@@ -16,7 +16,7 @@ pub mod openapi;
 mod peer;
 mod reads;
 pub mod requests;
-mod routes;
+pub mod routes;
 mod server;
 pub mod types;
 

@@ -14,7 +14,7 @@ pub struct BindRequest {
 }
 
 /// Body of `PATCH /v1/pools/NAME/backends/ADDRESS`. What is left out stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackendPatch {
     /// Its new state.

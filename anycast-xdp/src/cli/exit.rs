@@ -1,6 +1,6 @@
 //! How a command ends.
 
-use std::{io, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use super::writer;
 use crate::config::{ConfigErrors, LoadError, host::Misfits};
@@ -20,10 +20,25 @@ pub(super) enum Failure {
         /// The instance that was asked for.
         instance: String,
     },
+    /// Exit code 3, too.
+    NoDaemon {
+        /// The instance that was asked.
+        instance: String,
+        /// Where its daemon should listen.
+        socket: PathBuf,
+    },
+    /// Exit code 1, with a message that is complete.
+    Told(String),
     /// Exit code 4: `doctor` found warnings, and has told them.
     FoundWarnings,
     /// Exit code 5: `doctor` found errors, and has told them.
     FoundErrors,
+    /// Exit code 6: `plan` found changes, and has told them.
+    FoundChanges,
+    /// Exit code 7: as things are the daemon does not do it. The message is complete.
+    NotAsThingsAre(String),
+    /// Exit code 8: no such object, backend or revision. The message is complete.
+    NoSuchThing(String),
     /// Whoever read stdout has gone, as `head` does: exit code 0 without a word.
     ReaderGone,
 }
@@ -31,21 +46,44 @@ pub(super) enum Failure {
 impl Failure {
     /// Tells it on stderr.
     pub(super) fn report(self) -> ExitCode {
-        let (code, message) = match self {
-            Self::Failed(error) => (1, format!("error: {}", chain(&error))),
-            Self::Refused(message) => (2, message),
-            Self::NothingThere { instance } => (
-                3,
-                format!(
-                    "nothing is running or pinned for instance `{instance}`\n  help: start it with `anycast-xdp run --config FILE`, or choose another with --instance"
-                ),
-            ),
-            Self::FoundWarnings => return ExitCode::from(4),
-            Self::FoundErrors => return ExitCode::from(5),
-            Self::ReaderGone => return ExitCode::SUCCESS,
-        };
-        writer::tell(&format!("{message}\n"));
+        let code = self.code();
+        if let Some(message) = self.message() {
+            writer::tell(&format!("{message}\n"));
+        }
         ExitCode::from(code)
+    }
+
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::ReaderGone => 0,
+            Self::Failed(_) | Self::Told(_) => 1,
+            Self::Refused(_) => 2,
+            Self::NothingThere { .. } | Self::NoDaemon { .. } => 3,
+            Self::FoundWarnings => 4,
+            Self::FoundErrors => 5,
+            Self::FoundChanges => 6,
+            Self::NotAsThingsAre(_) => 7,
+            Self::NoSuchThing(_) => 8,
+        }
+    }
+
+    /// What is not told yet.
+    fn message(self) -> Option<String> {
+        Some(match self {
+            Self::Failed(error) => format!("error: {}", chain(&error)),
+            Self::Refused(message)
+            | Self::Told(message)
+            | Self::NotAsThingsAre(message)
+            | Self::NoSuchThing(message) => message,
+            Self::NothingThere { instance } => format!(
+                "nothing is running or pinned for instance `{instance}`\n  help: start it with `anycast-xdp run --config FILE`, or choose another with --instance"
+            ),
+            Self::NoDaemon { instance, socket } => format!(
+                "no daemon of instance `{instance}` listens at {}\n  help: start it with `anycast-xdp run --config FILE`, or choose another with --instance or --socket",
+                socket.display()
+            ),
+            Self::FoundWarnings | Self::FoundErrors | Self::FoundChanges | Self::ReaderGone => return None,
+        })
     }
 }
 
@@ -53,9 +91,13 @@ impl From<Failure> for anyhow::Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Failed(error) => error,
-            Failure::Refused(message) => Self::msg(message),
+            Failure::Refused(message)
+            | Failure::Told(message)
+            | Failure::NotAsThingsAre(message)
+            | Failure::NoSuchThing(message) => Self::msg(message),
             Failure::NothingThere { instance } => Self::msg(format!("nothing is pinned for instance `{instance}`")),
-            Failure::FoundWarnings | Failure::FoundErrors => Self::msg("something was found"),
+            Failure::NoDaemon { socket, .. } => Self::msg(format!("nobody listens at {}", socket.display())),
+            Failure::FoundWarnings | Failure::FoundErrors | Failure::FoundChanges => Self::msg("something was found"),
             Failure::ReaderGone => Self::msg("nobody reads what is written"),
         }
     }

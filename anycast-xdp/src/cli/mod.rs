@@ -1,17 +1,34 @@
 //! The command line: one command a file, data on stdout by one [`writer`], everything for people on stderr.
 
+mod apply;
+mod backend;
 mod check;
+mod completions;
+mod create;
+mod delete;
 mod detach;
+mod diff;
 mod docs;
 mod doctor;
 mod exit;
 mod explain;
+mod export;
+mod get;
+mod history;
+mod input;
+mod list;
+mod man;
 mod options;
+mod plan;
+mod remote;
 pub mod render;
+mod rollback;
 mod run;
 mod stats;
 mod status;
 mod top;
+mod update;
+mod vip;
 mod vips;
 mod writer;
 
@@ -26,10 +43,13 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  it worked
   1  it failed; stderr says why
-  2  wrong usage, or a configuration that is refused
+  2  wrong usage, or what was written is refused: a configuration, an object, a file of services
   3  nothing is running or pinned for the instance
   4  doctor found warnings
-  5  doctor found errors";
+  5  doctor found errors
+  6  plan found changes
+  7  refused as things are: name taken, much would go, another revision, services of a file
+  8  no such object, backend or revision";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -38,9 +58,12 @@ Examples:
   anycast-xdp doctor
   anycast-xdp stats --watch
   anycast-xdp explain tcp 203.0.113.7:4321 192.0.2.80:443
+  anycast-xdp create vip web --address 192.0.2.10 --pool home --listener tcp/80
+  anycast-xdp plan -f services.toml
 
 Environment:
   ANYCAST_XDP_INSTANCE  instance that the commands read, unless --instance says so
+  ANYCAST_XDP_SOCKET    socket of the daemon that is asked, unless --socket says so
   ANYCAST_XDP_LOG       what `run` logs: error, warn, info (default), debug, or a filter
   NO_COLOR              no colours, whatever its value
 ";
@@ -71,7 +94,22 @@ enum Command {
     Stats(stats::Args),
     Top(top::Args),
     Explain(explain::Args),
+    Create(create::Args),
+    Get(get::Args),
+    List(list::Args),
+    Update(update::Args),
+    Delete(delete::Args),
+    Vip(vip::Args),
+    Backend(backend::Args),
+    Plan(plan::Args),
+    Apply(apply::Args),
+    Export(export::Args),
+    History(history::Args),
+    Diff(diff::Args),
+    Rollback(rollback::Args),
     Detach(detach::Args),
+    Completions(completions::Args),
+    Man(man::Args),
     #[command(hide = true)]
     Docs(docs::Args),
 }
@@ -96,7 +134,22 @@ impl Command {
             Self::Stats(args) => stats::execute(&args),
             Self::Top(args) => top::execute(args),
             Self::Explain(args) => explain::execute(&args),
+            Self::Create(args) => create::execute(&args),
+            Self::Get(args) => get::execute(&args),
+            Self::List(args) => list::execute(&args),
+            Self::Update(args) => update::execute(&args),
+            Self::Delete(args) => delete::execute(&args),
+            Self::Vip(args) => vip::execute(&args),
+            Self::Backend(args) => backend::execute(&args),
+            Self::Plan(args) => plan::execute(&args),
+            Self::Apply(args) => apply::execute(&args),
+            Self::Export(args) => export::execute(&args),
+            Self::History(args) => history::execute(&args),
+            Self::Diff(args) => diff::execute(&args),
+            Self::Rollback(args) => rollback::execute(&args),
             Self::Detach(args) => detach::execute(&args),
+            Self::Completions(args) => completions::execute(&args),
+            Self::Man(args) => man::execute(&args),
             Self::Docs(args) => docs::execute(&args),
         }
     }

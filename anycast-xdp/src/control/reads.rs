@@ -77,7 +77,8 @@ impl<S: Store> Control<S> {
             return Ok(Revisions { items: Vec::new(), next: None });
         };
         let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE);
-        let mut records = repository.store().records(query.before, limit + 1).await.map_err(store_failed)?;
+        let mut records =
+            repository.store().records(query.before, limit + 1).await.map_err(|error| store_failed(&error))?;
         let has_more = records.len() > limit;
         records.truncate(limit);
         let next = records.last().filter(|_| has_more).map(|record| record.revision);
@@ -98,7 +99,7 @@ impl<S: Store> Control<S> {
                 .hint("`anycast-xdp history` shows those that are kept")
         };
         let Kept::Store { repository, .. } = &self.kept else { return Err(missing()) };
-        let snapshot = repository.load(revision).await.map_err(store_failed)?;
+        let snapshot = repository.load(revision).await.map_err(|error| store_failed(&error))?;
         Ok(snapshot.ok_or_else(missing)?.documents)
     }
 

@@ -17,10 +17,11 @@ use crate::{
     config::{self, Host, host::HostFacts},
     control::{Applied, Control, Desired},
     dataplane::{
+        generations::Target,
         loader::{self, Loaded},
         pins::Pins,
     },
-    desired::{Config, Role},
+    desired::{Config, Local, Role},
     metrics::{
         Metrics, Recorder,
         listen::{self, Listening},
@@ -31,6 +32,10 @@ use crate::{
 /// How long after a failure the reconciler tries again; doubled each time, up to the last.
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How often the tables are looked at for what others wrote, and how soon after a change.
+const VERIFY_EVERY: Duration = Duration::from_secs(10);
+const VERIFY_AFTER_CHANGE: Duration = Duration::from_millis(500);
 
 /// The services and their store, shared by the API and the daemon.
 pub type Services = Arc<Mutex<Control<SqliteStore>>>;
@@ -48,15 +53,15 @@ pub async fn run(host: Host) -> Result<()> {
     let host_file = host.file().to_owned();
     let (control, mut desired) = Control::start(host, open_store).await?;
     let first = desired.borrow_and_update().clone();
-    fits(&first.config, host_file.as_path()).await?;
-    let instance = first.config.local.instance.clone();
-    let bound = metrics_address(&first.config).map(listen::bind).transpose()?;
+    fits(&first.config(), host_file.as_path()).await?;
+    let instance = first.local().instance.clone();
+    let bound = metrics_address(first.local()).map(listen::bind).transpose()?;
     let pins = Pins::of(&instance);
     let is_first_start = !pins.exist();
     pins.create()?;
     let _lock = pins.lock()?;
 
-    let started = start(&pins, &first.config).await;
+    let started = start(&pins, &first.config()).await;
     if started.is_err() && is_first_start {
         // Nothing forwarded before, so nothing of the attempt has to stay.
         if let Err(error) = pins.remove() {
@@ -69,14 +74,18 @@ pub async fn run(host: Host) -> Result<()> {
     let (applied, watched) = watch::channel(Applied { revision: Some(first.revision), ..Applied::default() });
     let metrics = Metrics::start(Arc::clone(&control), watched.clone()).await;
     let mut listening = Listening::start(Arc::clone(&metrics), bound)?;
-    let _api = api::serve(Arc::clone(&control), watched, metrics, &first.config.local, pins.run())?;
-    let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None, recorder };
+    let _api = api::serve(Arc::clone(&control), watched, metrics, first.local(), pins.run())?;
+    let verify_at = Instant::now() + VERIFY_AFTER_CHANGE;
+    let mut reconciler =
+        Reconciler { pins, loaded, running, current: first, applied, retry: None, verify_at, recorder };
+    reconciler.loaded.kernel.watch()?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    tracing::info!(instance, vips = reconciler.current.config.services.vips.len(), "ready");
+    tracing::info!(instance, vips = reconciler.current.config().services.vips.len(), "ready");
 
     loop {
-        let Reconciler { loaded, running, retry, .. } = &mut reconciler;
+        let Reconciler { loaded, running, retry, verify_at, .. } = &mut reconciler;
         let next_change = running.next_change(loaded).map(Instant::from_std);
+        let save_at = running.save_at();
         let retry_at = retry.as_ref().map(|retry| retry.at);
         tokio::select! {
             event = running.event() => {
@@ -93,11 +102,13 @@ pub async fn run(host: Host) -> Result<()> {
             () = sleep_until(retry_at.unwrap_or_else(Instant::now)), if retry_at.is_some() => {
                 reconciler.retry().await?;
             }
+            () = sleep_until(save_at.unwrap_or_else(Instant::now)), if save_at.is_some() => running.save()?,
+            () = sleep_until(*verify_at) => reconciler.verify()?,
             _ = hangup.recv() => {
                 if let Some(next) = reread(&control, &host_file, &instance).await {
                     reconciler.take_whole(Arc::clone(&next)).await?;
                     control.lock().await.publish(next);
-                    listening.follow(metrics_address(&reconciler.current.config));
+                    listening.follow(metrics_address(reconciler.current.local()));
                     desired.mark_unchanged();
                 }
             }
@@ -106,6 +117,7 @@ pub async fn run(host: Host) -> Result<()> {
         }
     }
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    reconciler.running.save()?;
     tracing::info!("stopping; forwarding goes on until `anycast-xdp detach`");
     Ok(())
 }
@@ -115,8 +127,8 @@ async fn open_store(config: &Config) -> Result<SqliteStore, crate::store::StoreE
     SqliteStore::open(&path).await
 }
 
-fn metrics_address(config: &Config) -> Option<SocketAddr> {
-    config.local.control.metrics.map(|metrics| metrics.listen)
+fn metrics_address(local: &Local) -> Option<SocketAddr> {
+    local.control.metrics.map(|metrics| metrics.listen)
 }
 
 /// Does this host fit? What might not be as meant is logged.
@@ -134,19 +146,19 @@ async fn fits(config: &Config, file: &Path) -> Result<()> {
 
 /// What the host's file says now, if it is valid and of this instance.
 async fn reread(control: &Services, host_file: &Path, instance: &str) -> Option<Arc<Desired>> {
-    let next = match control.lock().await.reread().await {
+    let next = match control.lock().await.reread() {
         Ok(next) => next,
         Err(error) => {
             tracing::error!("the configuration is not applied: {error:#}");
             return None;
         }
     };
-    let named = &next.config.local.instance;
+    let named = &next.local().instance;
     if named != instance {
         tracing::error!("the configuration is not applied: the instance is `{instance}`, the file says `{named}`");
         return None;
     }
-    if let Err(error) = fits(&next.config, host_file).await {
+    if let Err(error) = fits(&next.config(), host_file).await {
         tracing::error!("the configuration is not applied: {error:#}");
         return None;
     }
@@ -159,8 +171,9 @@ async fn start(pins: &Pins, config: &Config) -> Result<(Loaded, Running)> {
         Role::Pop(role) => Some(&role.hash_seed),
         Role::Gateway(_) => None,
     };
-    let mut loaded = loader::load(Some(&pins.maps()), &config.local.limits, seed)?;
-    let running = Running::start(&mut loaded, pins, config).await?;
+    let target = Target::choose(pins, &config.local.limits)?;
+    let mut loaded = loader::load(Some(target.maps()), &config.local.limits, seed)?;
+    let running = Running::start(&mut loaded, pins, config, target).await?;
     Ok((loaded, running))
 }
 
@@ -173,6 +186,7 @@ struct Reconciler {
     current: Arc<Desired>,
     applied: watch::Sender<Applied>,
     retry: Option<Retry>,
+    verify_at: Instant,
     recorder: Arc<Recorder>,
 }
 
@@ -186,22 +200,17 @@ struct Retry {
 impl Reconciler {
     /// Changes the services, and nothing else if nothing else has changed.
     async fn take(&mut self, next: Arc<Desired>) -> Result<()> {
-        if next.config.local != self.current.config.local {
+        if next.local() != self.current.local() {
             return self.take_whole(next).await;
         }
-        if next.config.services == self.current.config.services {
-            self.has_taken(next);
-            return Ok(());
-        }
         let began = Instant::now();
-        let changed = self.running.change(&mut self.loaded, &next.config).await;
+        let changed = self.change(&next).await;
         self.recorder.applied(began.elapsed(), changed.is_ok());
         match changed {
             Ok(()) => self.has_taken(next),
             Err(error) => {
                 // Half of a change is neither what was nor what is wanted.
-                let last = &self.current.config;
-                if let Err(error) = self.running.change(&mut self.loaded, last).await {
+                if let Err(error) = self.running.change(&mut self.loaded, &self.current.config()).await {
                     tracing::error!("the last services are not all in the maps: {error:#}");
                 }
                 self.has_failed(next, &error);
@@ -210,21 +219,36 @@ impl Reconciler {
         Ok(())
     }
 
+    async fn change(&mut self, next: &Desired) -> Result<()> {
+        if let Some(vips) = next.since(&self.current)
+            && self.running.change_vips(&mut self.loaded, &vips)?
+        {
+            return Ok(());
+        }
+        let (next, current) = (next.config(), self.current.config());
+        if next.services == current.services {
+            return Ok(());
+        }
+        self.running.change(&mut self.loaded, &next).await
+    }
+
     /// Starts once more with all of it, as another process would.
     async fn take_whole(&mut self, next: Arc<Desired>) -> Result<()> {
         let began = Instant::now();
-        let started = start(&self.pins, &next.config).await;
+        let started = start(&self.pins, &next.config()).await;
         self.recorder.applied(began.elapsed(), started.is_ok());
         match started {
             Ok((loaded, running)) => {
                 (self.loaded, self.running) = (loaded, running);
-                tracing::info!(vips = next.config.services.vips.len(), "the configuration is applied");
+                self.loaded.kernel.watch()?;
+                tracing::info!(vips = next.config().services.vips.len(), "the configuration is applied");
                 self.has_taken(next);
             }
             Err(error) => {
                 tracing::error!("the configuration is not applied, and the last one is taken up again: {error:#}");
-                let started = start(&self.pins, &self.current.config).await;
+                let started = start(&self.pins, &self.current.config()).await;
                 (self.loaded, self.running) = started.context("cannot take up the last configuration again")?;
+                self.loaded.kernel.watch()?;
                 self.has_failed(next, &error);
             }
         }
@@ -238,15 +262,31 @@ impl Reconciler {
         }
     }
 
+    /// Looks whether the tables hold what was written, and takes back what others wrote.
+    fn verify(&mut self) -> Result<()> {
+        let drift = self.loaded.kernel.restore()?;
+        if drift.entries() > 0 {
+            tracing::warn!("others wrote to the tables, and what was there before is there again: {drift}");
+        }
+        self.applied.send_if_modified(|applied| {
+            let found = Some(drift.entries() as u64);
+            applied.repaired += drift.entries() as u64;
+            std::mem::replace(&mut applied.drift, found) != found
+        });
+        self.verify_at = Instant::now() + VERIFY_EVERY;
+        Ok(())
+    }
+
     fn has_taken(&mut self, next: Arc<Desired>) {
         let revision = next.revision;
         (self.current, self.retry) = (next, None);
+        self.verify_at = self.verify_at.min(Instant::now() + VERIFY_AFTER_CHANGE);
         self.applied.send_modify(|applied| (applied.revision, applied.failure) = (Some(revision), None));
     }
 
     fn has_failed(&mut self, wanted: Arc<Desired>, error: &anyhow::Error) {
         let pause = match &self.retry {
-            Some(last) if last.wanted == wanted => (last.pause * 2).min(RETRY_MAX),
+            Some(last) if Arc::ptr_eq(&last.wanted, &wanted) => (last.pause * 2).min(RETRY_MAX),
             _ => RETRY_MIN,
         };
         let revision = wanted.revision;

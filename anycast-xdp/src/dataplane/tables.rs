@@ -1,7 +1,9 @@
 //! The tables of an instance, behind one trait: the kernel's, and a copy in memory that tests of the logic run on.
 
+mod batch;
 pub mod capacity;
 mod counters;
+mod drift;
 #[cfg(test)]
 pub mod journal;
 mod kernel;
@@ -14,6 +16,7 @@ use std::{
 
 pub use self::{
     counters::{Counters, on_every_cpu},
+    drift::Drift,
     kernel::{Kernel, typed},
     memory::Memory,
 };

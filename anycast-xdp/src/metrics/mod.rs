@@ -83,7 +83,7 @@ impl Metrics {
             let control = control.lock().await;
             (control.watch(), control.store().cloned(), Arc::clone(control.recorder()))
         };
-        let instance = desired.borrow().config.local.instance.clone();
+        let instance = desired.borrow().local().instance.clone();
         let metrics = Arc::new(Self {
             instance,
             control,
@@ -149,7 +149,8 @@ impl Metrics {
     }
 
     fn top_vips(&self) -> usize {
-        let ControlFacts { metrics, .. } = &self.desired.borrow().config.local.control;
+        let desired = self.desired.borrow();
+        let ControlFacts { metrics, .. } = &desired.local().control;
         metrics.map_or(MetricsFacts::TOP_VIPS, |metrics| metrics.top_vips) as usize
     }
 

@@ -1,25 +1,36 @@
-//! Text for people from the values of [`crate::view`]: readable at 80 columns, without colour.
+//! Text for people from the values of [`crate::view`] and [`crate::api`]: readable at 80 columns, and without colour.
 //!
 //! `width` is that of the terminal; `None`: no line is wrapped.
 
+mod changes;
 mod doctor;
 mod explain;
+mod history;
+mod objects;
 mod rates;
+mod refusal;
 mod stats;
 mod status;
+mod style;
 mod table;
 #[cfg(test)]
 mod tests;
 pub mod top;
 mod units;
+mod values;
 mod vips;
 
 pub use self::{
+    changes::{change_result, diff, plan},
     doctor::{checklists, doctor},
     explain::explain,
+    history::history,
+    objects::{object, objects},
     rates::{Rates, rates},
+    refusal::api_error,
     stats::stats,
     status::status,
+    style::Style,
     vips::vips,
 };
 

@@ -31,6 +31,23 @@ pub(super) fn approximate(count: u64) -> f64 {
     count as f64
 }
 
+/// A second since 1970 as date and time, `2026-11-28 10:33:06`.
+pub(super) fn utc(unix_secs: u64) -> String {
+    let (days, second) = (unix_secs / 86_400, unix_secs % 86_400);
+    // Years begin in March here, so that the day that leap years add is their last one: eras of 400 years have
+    // 146,097 days (H. Hinnant, chrono-compatible low-level date algorithms).
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * day + 2) / 153;
+    let day = day - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
 fn scaled(number: f64) -> String {
     let mut number = number;
     let mut suffix = "";
@@ -77,5 +94,21 @@ mod tests {
         assert_eq!(rate(0.2), "0.2");
         assert_eq!(rate(0.96), "1");
         assert_eq!(rate(1_200_000.0), "1.20M");
+    }
+
+    #[test]
+    fn utc_knows_leap_years() {
+        // As `date --utc --date @N` tells them.
+        for (unix_secs, told) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_399, "2000-02-28 23:59:59"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (951_868_800, "2000-03-01 00:00:00"),
+            (1_735_689_599, "2024-12-31 23:59:59"),
+            (1_795_861_986, "2026-11-28 10:33:06"),
+            (4_107_542_400, "2100-03-01 00:00:00"),
+        ] {
+            assert_eq!(utc(unix_secs), told);
+        }
     }
 }

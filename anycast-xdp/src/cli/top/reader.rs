@@ -1,18 +1,17 @@
 //! Reads again and again, on a thread of its own: keys are answered meanwhile.
 
 use std::{
-    io::{Read as _, Write as _},
-    os::unix::net::UnixStream,
     sync::mpsc::{Receiver, sync_channel},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::{
     api::{SOCKET, types::ReconcilerStatus},
-    cli::{exit::Failure, options::InstanceOption, render::top::Reading},
+    cli::{exit::Failure, options::InstanceOption, render::top::Reading, run::runtime},
+    client::Client,
     dataplane::pins::Pins,
 };
 
@@ -47,13 +46,6 @@ pub(super) fn spawn(instance: InstanceOption, interval: Duration) -> Result<Rece
 }
 
 fn ask(instance: &str) -> Result<ReconcilerStatus> {
-    let mut stream = UnixStream::connect(Pins::of(instance).run().join(SOCKET))?;
-    stream.set_read_timeout(Some(API_LIMIT))?;
-    stream.set_write_timeout(Some(API_LIMIT))?;
-    // HTTP/1.0: the answer is not chunked, and the connection ends with it.
-    stream.write_all(b"GET /v1/reconciler HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").context("no answer of HTTP")?;
-    Ok(serde_json::from_str(body)?)
+    let client = Client::new(Pins::of(instance).run().join(SOCKET)).with_timeout(API_LIMIT);
+    Ok(runtime()?.block_on(client.reconciler())?.value)
 }

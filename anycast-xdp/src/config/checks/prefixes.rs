@@ -43,13 +43,12 @@ pub(super) fn check(services: &ServicesDraft, findings: &mut Findings<'_>) {
     }
     for vip in &services.vips {
         let Some(address) = &vip.address else { continue };
-        match prefix_of(&sorted, address.value) {
-            Some(prefix) => is_published(vip, prefix, findings),
-            None => {
-                let what = format!("`{}` is in no prefix", address.value);
-                let help = "give it an address of a prefix, or create the prefix first";
-                findings.refuse(&address.place, Problem::new(what, help));
-            }
+        if let Some(prefix) = prefix_of(&sorted, address.value) {
+            is_published(vip, prefix, findings);
+        } else {
+            let what = format!("`{}` is in no prefix", address.value);
+            let help = "give it an address of a prefix, or create the prefix first";
+            findings.refuse(&address.place, Problem::new(what, help));
         }
     }
 }

@@ -8,5 +8,6 @@ mod instance;
 mod lookup;
 mod returners;
 mod room;
+mod seed;
 mod services;
 mod states;

@@ -1,6 +1,8 @@
 //! The command as its users meet it: exit codes, what goes to stdout and what to stderr.
 #![expect(clippy::unwrap_used, reason = "a test that panics says where; clippy.toml only exempts the test functions")]
 
+mod asking;
+
 use std::{
     fs::File,
     io::pipe,
@@ -15,7 +17,11 @@ const NO_INSTANCE: &str = "cli-test-nothing-here";
 
 fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_anycast-xdp"));
-    command.args(args).env_remove("ANYCAST_XDP_INSTANCE").env_remove("ANYCAST_XDP_LOG");
+    command
+        .args(args)
+        .env_remove("ANYCAST_XDP_INSTANCE")
+        .env_remove("ANYCAST_XDP_SOCKET")
+        .env_remove("ANYCAST_XDP_LOG");
     command
 }
 
@@ -149,6 +155,23 @@ fn wrong_usage_exits_2() {
         &["explain", "--pcap", "/nonexistent/lost.pcap"],
         &["explain", "--pcap", "/dev/null"],
         &["explain", "--pcap", "/dev/null", "--packet", "0"],
+        &["create"],
+        &["create", "vip"],
+        &["create", "route", "web"],
+        &["create", "vip", "web", "--set", "address"],
+        &["get", "route", "web"],
+        &["list"],
+        &["list", "vips", "--limit", "0"],
+        &["update", "vip", "web"],
+        &["update", "vip", "web", "--set", "listeners=[tcp/80]"],
+        &["vip", "bind", "web"],
+        &["backend", "weight", "home", "10.4.0.2", "0"],
+        &["plan"],
+        &["plan", "-f", "/nonexistent/services.toml"],
+        &["apply", "-f", "/nonexistent/services.toml"],
+        &["diff"],
+        &["rollback", "newest"],
+        &["completions", "csh"],
     ];
     for args in wrong {
         let output = run(args);
@@ -215,7 +238,7 @@ fn doctor_tells_what_backends_need_that_do_not_run_this_program() {
 
 #[test]
 fn reference_pages_are_fresh() {
-    for page in ["cli", "config", "outcomes", "doctor", "metrics"] {
+    for page in ["cli", "config", "outcomes", "doctor", "metrics", "api"] {
         let output = run(&["docs", page]);
         assert_eq!(code(&output), 0, "{page}");
         let kept = std::fs::read_to_string(docs(&format!("reference/{page}.md"))).unwrap_or_default();
