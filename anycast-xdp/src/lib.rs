@@ -11,6 +11,7 @@ pub mod desired;
 pub mod doctor;
 pub mod documents;
 pub mod explain;
+pub mod metrics;
 pub mod netlink;
 pub mod objects;
 pub mod path_mtu;

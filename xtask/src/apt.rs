@@ -12,6 +12,10 @@ use crate::{run, say};
 /// Slow mirrors and half a gigabyte of LLVM.
 const LIMIT: Duration = Duration::from_mins(30);
 
+/// Programs whose packages start a server: its service, and what it is.
+const SERVERS: [(&str, &str, &str); 2] =
+    [("nginx", "nginx.service", "a web server"), ("prometheus", "prometheus.service", "a monitoring server")];
+
 /// What apt knows about a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -56,21 +60,21 @@ pub fn update() -> Result<()> {
 pub fn install<S: AsRef<OsStr>>(packages: &[S]) -> Result<()> {
     update()?;
     let mut command = apt_get(&["install", "-q", "--yes", "--no-remove", "--no-install-recommends"])?;
-    let nginx_was_here = run::exists("nginx");
+    let added: Vec<_> = SERVERS.iter().filter(|(program, ..)| !run::exists(program)).collect();
     run::patiently(command.args(packages), LIMIT).context("apt cannot install what is missing")?;
-    if !nginx_was_here && run::exists("nginx") {
-        stop_nginx()?;
-    }
-    Ok(())
+    added
+        .into_iter()
+        .filter(|(program, ..)| run::exists(program))
+        .try_for_each(|(_, service, what)| stop(service, what))
 }
 
-/// The tests start servers of their own in namespaces; nobody asked for one on this host's port 80.
-fn stop_nginx() -> Result<()> {
+/// The tests start servers of their own in namespaces; nobody asked for one on this host.
+fn stop(service: &str, what: &str) -> Result<()> {
     if !Path::new("/run/systemd/system").exists() {
         return Ok(());
     }
-    say::note("the nginx package starts a web server on this host: stopping and disabling it");
-    run::checked(run::as_root("systemctl", &[])?.args(["disable", "--now", "--quiet", "nginx.service"]))
+    say::note(format!("a package starts {what} on this host: stopping and disabling it"));
+    run::checked(run::as_root("systemctl", &[])?.args(["disable", "--now", "--quiet", service]))
 }
 
 fn apt_get(arguments: &[&str]) -> Result<Command> {

@@ -161,5 +161,9 @@ fn content(answer: Answer) -> Value {
         Answer::Json(name) => json_body(&reference(name)),
         Answer::Services => services(),
         Answer::OpenApi => json_body(&json!({ "type": "object" })),
+        Answer::Metrics => json!({
+            "text/plain": { "schema": { "type": "string" } },
+            "application/openmetrics-text": { "schema": { "type": "string" } },
+        }),
     }
 }

@@ -1,9 +1,12 @@
 //! Handlers of what is only read.
 
+use std::time::Instant;
+
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{MatchedPath, Path, Request, State},
     http::{HeaderMap, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -19,6 +22,7 @@ use crate::{
     config::to_toml,
     desired::Role,
     documents::{Key, Kind},
+    metrics::{self, ApiLabels},
 };
 
 pub async fn version(State(shared): State<Shared>) -> Json<Version> {
@@ -97,6 +101,22 @@ pub async fn reconciler(State(shared): State<Shared>) -> Json<ReconcilerStatus> 
         (None, _) => ReconcilerState::Applying,
     };
     Json(ReconcilerStatus { revision, applied_revision: applied.revision, state, error, drift: applied.drift })
+}
+
+pub async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    metrics::answer(&shared.metrics, &headers).await
+}
+
+/// Measures how long answers take.
+pub async fn timed(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    // The path as the table of routes has it: there are not more of these than routes.
+    let path = request.extensions().get::<MatchedPath>().map_or("elsewhere", MatchedPath::as_str);
+    let operation = format!("{} {path}", request.method());
+    let answer = next.run(request).await;
+    let labels = ApiLabels { operation, status: answer.status().as_u16() };
+    shared.metrics.recorder().answered(&labels, began.elapsed());
+    answer
 }
 
 /// Where no route leads.

@@ -33,6 +33,8 @@ pub enum Answer {
     Services,
     /// This document.
     OpenApi,
+    /// Metrics, in one of two text formats.
+    Metrics,
 }
 
 /// What a route does.
@@ -72,6 +74,8 @@ pub enum Operation {
     Rollback,
     /// How far the maps are.
     Reconciler,
+    /// `GET /metrics`
+    Metrics,
 }
 
 /// One route.
@@ -177,6 +181,7 @@ pub const ROUTES: &[Route] = &[
     read("/v1/diff", Op::Diff, Some("DiffQuery"), Answer::Json("Diff"), "What is different between two revisions"),
     change("post", "/v1/rollback", Op::Rollback, Body::Json("RollbackRequest"), "The services of an earlier revision"),
     read("/v1/reconciler", Op::Reconciler, None, Answer::Json("ReconcilerStatus"), "How far the maps are"),
+    read("/metrics", Op::Metrics, None, Answer::Metrics, "Metrics for Prometheus"),
 ];
 
 /// The server's router.
@@ -210,5 +215,6 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Op::Diff => get(reads::diff),
         Op::Rollback => post(changes::rollback),
         Op::Reconciler => get(reads::reconciler),
+        Op::Metrics => get(reads::metrics),
     }
 }

@@ -4,19 +4,20 @@ use std::{
     fs, io,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
 };
 
 use anyhow::{Context as _, Result};
-use axum::extract::DefaultBodyLimit;
+use axum::{extract::DefaultBodyLimit, middleware::from_fn_with_state};
 use nix::unistd::Group;
 use tokio::{
     net::UnixListener,
     sync::{oneshot, watch},
 };
 
-use super::{peer::Peer, routes};
-use crate::{control::Applied, daemon::Services, desired::Local};
+use super::{peer::Peer, reads::timed, routes};
+use crate::{control::Applied, daemon::Services, desired::Local, metrics::Metrics};
 
 /// Name of the socket in the directory of an instance.
 pub const SOCKET: &str = "api.sock";
@@ -31,6 +32,8 @@ pub struct Shared {
     pub control: Services,
     /// How far the maps are.
     pub applied: watch::Receiver<Applied>,
+    /// What is measured.
+    pub metrics: Arc<Metrics>,
 }
 
 /// A running server. It ends when this is dropped, and its socket goes.
@@ -51,11 +54,17 @@ impl Drop for Server {
 /// # Errors
 ///
 /// No such group, or a system that refuses the socket.
-pub fn serve(control: Services, applied: watch::Receiver<Applied>, local: &Local, directory: &Path) -> Result<Server> {
+pub fn serve(
+    control: Services,
+    applied: watch::Receiver<Applied>,
+    metrics: Arc<Metrics>,
+    local: &Local,
+    directory: &Path,
+) -> Result<Server> {
     let socket = directory.join(SOCKET);
     let listener = listen(&socket, local.control.api_group.as_deref())?;
     let (stop, stopped) = oneshot::channel();
-    let shared = Shared { control, applied };
+    let shared = Shared { control, applied, metrics };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("api".to_owned()).spawn(move || {
         runtime.block_on(async {
@@ -63,7 +72,8 @@ pub fn serve(control: Services, applied: watch::Receiver<Applied>, local: &Local
                 Ok(listener) => listener,
                 Err(error) => return tracing::error!("the API is not served: {error}"),
             };
-            let app = routes::router().layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(shared);
+            let timed = from_fn_with_state(shared.clone(), timed);
+            let app = routes::router().layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(timed).with_state(shared);
             let service = app.into_make_service_with_connect_info::<Peer>();
             tokio::select! {
                 served = axum::serve(listener, service) => {

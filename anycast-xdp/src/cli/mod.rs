@@ -26,6 +26,7 @@ mod rollback;
 mod run;
 mod stats;
 mod status;
+mod top;
 mod update;
 mod vip;
 mod vips;
@@ -91,6 +92,7 @@ enum Command {
     Status(status::Args),
     Vips(vips::Args),
     Stats(stats::Args),
+    Top(top::Args),
     Explain(explain::Args),
     Create(create::Args),
     Get(get::Args),
@@ -130,6 +132,7 @@ impl Command {
             Self::Status(args) => status::execute(&args),
             Self::Vips(args) => vips::execute(&args),
             Self::Stats(args) => stats::execute(&args),
+            Self::Top(args) => top::execute(args),
             Self::Explain(args) => explain::execute(&args),
             Self::Create(args) => create::execute(&args),
             Self::Get(args) => get::execute(&args),

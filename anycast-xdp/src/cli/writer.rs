@@ -46,7 +46,7 @@ pub(super) fn write_text(text: &str) -> Result<(), Failure> {
 
 /// Columns of the terminal on stdout. A pipe has none: its lines are not wrapped, so that `grep` finds them whole. Nor
 /// are those of a serial console, which says that it has 0.
-fn terminal_width() -> Option<u16> {
+pub(super) fn terminal_width() -> Option<u16> {
     comfy_table::Table::new().width().filter(|columns| *columns > 0)
 }
 

@@ -8,6 +8,7 @@
 //! | `judge` | what is not valid, or does not fit this host, as the API tells it |
 //! | `desired` | what is handed on |
 //! | `reads` | lists, history, exports |
+//! | `watched` | what metrics are made of |
 
 mod desired;
 mod diff;
@@ -17,8 +18,9 @@ mod narrow;
 mod reads;
 #[cfg(test)]
 mod tests;
+mod watched;
 
-use std::{num::NonZero, path::Path, sync::Arc};
+use std::{num::NonZero, path::Path, sync::Arc, time::Instant};
 
 use tokio::sync::watch;
 
@@ -37,6 +39,7 @@ use crate::{
     config::{self, Host, Stored},
     desired::{Config, Local, Vip},
     documents::Documents,
+    metrics::Recorder,
     store::{Author, Repository, Snapshot, Store, StoreError},
 };
 
@@ -65,6 +68,7 @@ pub struct Control<S> {
     desired: watch::Sender<Arc<Desired>>,
     /// Does this host fit? Not asked in tests.
     looks_at_host: bool,
+    recorder: Arc<Recorder>,
 }
 
 /// Where the services are.
@@ -114,7 +118,7 @@ impl<S: Store> Control<S> {
             (Kept::Store { repository, head, index }, desired)
         };
         let (desired, receiver) = watch::channel(Arc::new(desired));
-        Ok((Self { host, kept, desired, looks_at_host: true }, receiver))
+        Ok((Self { host, kept, desired, looks_at_host: true, recorder: Arc::default() }, receiver))
     }
 
     /// The host's file as it is now, with the same store.
@@ -245,7 +249,10 @@ impl<S: Store> Control<S> {
         }
         let earlier = self.desired.borrow().clone();
         let Kept::Store { repository, head, index } = &mut self.kept else { return Err(read_only()) };
+        let began = Instant::now();
         let committed = repository.commit(head.as_ref(), documents, author, action).await;
+        let has_failed = committed.as_ref().is_err_and(|error| !matches!(error, StoreError::Conflict { .. }));
+        self.recorder.committed(began.elapsed(), has_failed);
         let snapshot = match committed {
             Ok(snapshot) => snapshot,
             Err(error) => {

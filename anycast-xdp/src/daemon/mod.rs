@@ -2,7 +2,7 @@
 
 mod running;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use tokio::{
@@ -21,7 +21,11 @@ use crate::{
         loader::{self, Loaded},
         pins::Pins,
     },
-    desired::{Config, Role},
+    desired::{Config, Local, Role},
+    metrics::{
+        Metrics, Recorder,
+        listen::{self, Listening},
+    },
     store::SqliteStore,
 };
 
@@ -51,6 +55,7 @@ pub async fn run(host: Host) -> Result<()> {
     let first = desired.borrow_and_update().clone();
     fits(&first.config(), host_file.as_path()).await?;
     let instance = first.local().instance.clone();
+    let bound = metrics_address(first.local()).map(listen::bind).transpose()?;
     let pins = Pins::of(&instance);
     let is_first_start = !pins.exist();
     pins.create()?;
@@ -64,11 +69,15 @@ pub async fn run(host: Host) -> Result<()> {
         }
     }
     let (loaded, running) = started?;
+    let recorder = Arc::clone(control.recorder());
     let control = Arc::new(Mutex::new(control));
     let (applied, watched) = watch::channel(Applied { revision: Some(first.revision), ..Applied::default() });
-    let _api = api::serve(Arc::clone(&control), watched, first.local(), pins.run())?;
+    let metrics = Metrics::start(Arc::clone(&control), watched.clone()).await;
+    let mut listening = Listening::start(Arc::clone(&metrics), bound)?;
+    let _api = api::serve(Arc::clone(&control), watched, metrics, first.local(), pins.run())?;
     let verify_at = Instant::now() + VERIFY_AFTER_CHANGE;
-    let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None, verify_at };
+    let mut reconciler =
+        Reconciler { pins, loaded, running, current: first, applied, retry: None, verify_at, recorder };
     reconciler.loaded.kernel.watch()?;
     give_back_memory();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -100,6 +109,7 @@ pub async fn run(host: Host) -> Result<()> {
                 if let Some(next) = reread(&control, &host_file, &instance).await {
                     reconciler.take_whole(Arc::clone(&next)).await?;
                     control.lock().await.publish(next);
+                    listening.follow(metrics_address(reconciler.current.local()));
                     desired.mark_unchanged();
                 }
             }
@@ -116,6 +126,10 @@ pub async fn run(host: Host) -> Result<()> {
 async fn open_store(config: &Config) -> Result<SqliteStore, crate::store::StoreError> {
     let path = config.local.control.store_of(&config.local.instance);
     SqliteStore::open(&path).await
+}
+
+fn metrics_address(local: &Local) -> Option<SocketAddr> {
+    local.control.metrics.map(|metrics| metrics.listen)
 }
 
 /// Does this host fit? What might not be as meant is logged.
@@ -174,6 +188,7 @@ struct Reconciler {
     applied: watch::Sender<Applied>,
     retry: Option<Retry>,
     verify_at: Instant,
+    recorder: Arc<Recorder>,
 }
 
 /// Something that the maps did not take.
@@ -189,7 +204,10 @@ impl Reconciler {
         if next.local() != self.current.local() {
             return self.take_whole(next).await;
         }
-        match self.change(&next).await {
+        let began = Instant::now();
+        let changed = self.change(&next).await;
+        self.recorder.applied(began.elapsed(), changed.is_ok());
+        match changed {
             Ok(()) => self.has_taken(next),
             Err(error) => {
                 // Half of a change is neither what was nor what is wanted.
@@ -219,7 +237,10 @@ impl Reconciler {
 
     /// Starts once more with all of it, as another process would.
     async fn take_whole(&mut self, next: Arc<Desired>) -> Result<()> {
-        match start(&self.pins, &next.config()).await {
+        let began = Instant::now();
+        let started = start(&self.pins, &next.config()).await;
+        self.recorder.applied(began.elapsed(), started.is_ok());
+        match started {
             Ok((loaded, running)) => {
                 (self.loaded, self.running) = (loaded, running);
                 self.loaded.kernel.watch()?;

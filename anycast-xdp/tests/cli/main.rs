@@ -238,7 +238,7 @@ fn doctor_tells_what_backends_need_that_do_not_run_this_program() {
 
 #[test]
 fn reference_pages_are_fresh() {
-    for page in ["cli", "config", "outcomes", "doctor"] {
+    for page in ["cli", "config", "outcomes", "doctor", "metrics", "api"] {
         let output = run(&["docs", page]);
         assert_eq!(code(&output), 0, "{page}");
         let kept = std::fs::read_to_string(docs(&format!("reference/{page}.md"))).unwrap_or_default();

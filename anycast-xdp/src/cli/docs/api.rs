@@ -60,6 +60,7 @@ fn answered(answer: Answer) -> String {
         Answer::Json(name) => format!("[{name}](#{})", anchor(name)),
         Answer::Services => format!("services in `{TOML_MEDIA_TYPE}`, or JSON by `Accept`"),
         Answer::OpenApi => "OpenAPI 3.1".to_owned(),
+        Answer::Metrics => "[metrics](metrics.md) as text".to_owned(),
     }
 }
 

@@ -12,6 +12,7 @@ use super::{Cli, exit::Outcome, writer};
 use crate::{
     config,
     doctor::checks::{Check, Concerns, FAMILIES},
+    metrics,
 };
 
 /// Print a page of the reference as Markdown
@@ -31,6 +32,8 @@ enum Page {
     Outcomes,
     /// What `doctor` looks for
     Doctor,
+    /// What there is for Prometheus
+    Metrics,
     /// Paths and errors of the API
     Api,
     /// The BPF maps, and the memory that they take
@@ -43,6 +46,7 @@ pub(super) fn execute(args: &Args) -> Outcome {
         Page::Config => config::markdown(),
         Page::Outcomes => outcomes(),
         Page::Doctor => doctor(),
+        Page::Metrics => metrics::reference::markdown(),
         Page::Api => api::page(),
         Page::Maps => maps::page()?,
     };

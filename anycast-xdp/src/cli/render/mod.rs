@@ -15,6 +15,7 @@ mod style;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod top;
 mod units;
 mod values;
 mod vips;

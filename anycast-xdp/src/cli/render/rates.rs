@@ -106,7 +106,8 @@ fn outcomes(before: Option<&VipStats>, vip: &VipStats, interval: Duration) -> BT
 }
 
 impl Rate {
-    fn between(earlier: Option<Count>, later: Count, interval: Duration) -> Self {
+    /// What was counted in between, and what that is per second. Without `earlier` it began at zero.
+    pub fn between(earlier: Option<Count>, later: Count, interval: Duration) -> Self {
         let earlier = earlier.unwrap_or_default().0;
         let packets = since(earlier.packets, later.0.packets);
         let bytes = since(earlier.bytes, later.0.bytes);

@@ -37,7 +37,7 @@ fn attachment((interface, ifindex, program, program_id, frags): (&str, u32, &str
     Attachment { interface, ifindex, hook: "xdp", program, program_id, asked, mode, frags }
 }
 
-fn example_status() -> Status {
+pub(super) fn example_status() -> Status {
     let next_hop = |interface: &str, mac: &str, sixteenths| NextHopStatus {
         interface: interface.to_owned(),
         mac: mac.to_owned(),
@@ -102,7 +102,7 @@ fn example_status() -> Status {
     }
 }
 
-fn example_stats() -> Stats {
+pub(super) fn example_stats() -> Stats {
     let reasons =
         BTreeMap::from([("no_listener".to_owned(), count(5, 300)), ("ttl_expired".to_owned(), count(2, 128))]);
     let web = VipStats {

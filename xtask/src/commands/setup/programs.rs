@@ -29,6 +29,7 @@ pub const PROGRAMS: &[Program] = &[
     Program { name: "traceroute", package: "traceroute", purpose: "lab: hops to a VIP" },
     Program { name: "mtr", package: "mtr-tiny", purpose: "lab: hops to a VIP" },
     Program { name: "tshark", package: "tshark", purpose: "lab: decodes captures independently of us" },
+    Program { name: "promtool", package: "prometheus", purpose: "tests: takes metrics and alerts as Prometheus does" },
 ];
 
 /// Those that are not there.
