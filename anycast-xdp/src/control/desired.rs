@@ -33,6 +33,7 @@ impl Desired {
     }
 
     /// The next revision, with one VIP changed.
+    #[must_use]
     pub fn with(&self, revision: u64, name: &str, vip: Option<Arc<Vip>>) -> Self {
         Self { revision, base: Arc::clone(&self.base), changed: self.changed.update(name.to_owned(), vip) }
     }

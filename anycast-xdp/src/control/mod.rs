@@ -76,10 +76,10 @@ pub struct Control<S> {
 enum Kept<S> {
     File(Documents),
     Store {
-        repository: Repository<S>,
+        repository: Box<Repository<S>>,
         head: Option<Snapshot>,
         /// Of the head's VIPs.
-        index: Index,
+        index: Box<Index>,
     },
 }
 
@@ -111,10 +111,10 @@ impl<S: Store> Control<S> {
         let (kept, desired) = if let Some(documents) = host.documents() {
             (Kept::File(documents), Desired::whole(0, config))
         } else {
-            let repository = Repository::new(open(&config).await?);
+            let repository = Box::new(Repository::new(open(&config).await?));
             let head = repository.load_head().await?;
             let desired = of_head(&host, head.as_ref(), config)?;
-            let index = Index::of(desired.base());
+            let index = Box::new(Index::of(desired.base()));
             (Kept::Store { repository, head, index }, desired)
         };
         let (desired, receiver) = watch::channel(Arc::new(desired));
@@ -136,7 +136,7 @@ impl<S: Store> Control<S> {
             }
             (Kept::Store { head, index, .. }, None) => {
                 let desired = of_head(&host, head.as_ref(), config)?;
-                *index = Index::of(desired.base());
+                **index = Index::of(desired.base());
                 desired
             }
             (Kept::File(_), None) | (Kept::Store { .. }, Some(_)) => {
@@ -268,7 +268,7 @@ impl<S: Store> Control<S> {
         let desired = next(revision, &earlier);
         match desired.since(&earlier) {
             Some(vips) => vips.iter().for_each(|vip| index.change(vip.before.as_deref(), vip.after.as_deref())),
-            None => *index = Index::of(desired.base()),
+            None => **index = Index::of(desired.base()),
         }
         let keep = u64::from(desired.local().control.revisions);
         if revision.is_multiple_of(PRUNE_EVERY)

@@ -142,16 +142,17 @@ impl<T: MapValue> Array<T> {
     }
 
     fn word(&self, at: usize) -> u64 {
-        // SAFETY: the caller stays below `words`.
-        unsafe { self.start.as_ptr().add(at * 8).cast::<u64>().read_volatile() }
+        // SAFETY: the caller stays below `words`; words are aligned as the stride is.
+        unsafe { AtomicU64::from_ptr(self.start.as_ptr().add(at * 8).cast()) }.load(Ordering::Relaxed)
     }
 
     /// Remembers what an entry has become.
     fn note(&mut self, index: u32, bytes: std::ops::Range<usize>) {
         let first = index as usize * Self::STRIDE;
         if let Some(mut written) = self.written.take() {
-            for at in (first + bytes.start) / 8..(first + bytes.end) / 8 {
-                written[at] = self.word(at);
+            let words = (first + bytes.start) / 8..(first + bytes.end) / 8;
+            for (word, at) in written[words.clone()].iter_mut().zip(words) {
+                *word = self.word(at);
             }
             self.written = Some(written);
         }

@@ -122,6 +122,6 @@ fn type_of(schema: &Value) -> String {
         Value::String(kind) if kind == "array" => format!("list, each {}", type_of(&schema["items"])),
         Value::String(kind) => kind.clone(),
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
-        _ => "anything".to_owned(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => "anything".to_owned(),
     }
 }

@@ -26,6 +26,7 @@ pub struct Change<'a> {
 
 /// A change and the words that it stores.
 enum Step {
+    Nothing,
     Remove { address: IpAddr, index: u32 },
     Store { index: u32, pool: u64, policy: u64, record: VipRecord },
     Add { index: u32, pool: u64, policy: u64, record: VipRecord },
@@ -42,13 +43,14 @@ pub fn change_vips<D: Dataplane>(dataplane: &mut D, inventory: &mut Inventory, c
     let mut steps = Vec::new();
     for change in changes {
         match step(dataplane.arrays(), inventory, change, &mut taken) {
-            Some(step) => steps.extend(step),
+            Some(step) => steps.push(step),
             None => return Ok(false),
         }
     }
     let mut removed = Vec::new();
     for step in steps {
         match step {
+            Step::Nothing => {}
             Step::Remove { address, index } => {
                 dataplane.remove_vip(address)?;
                 inventory.vips.retain(|vip| vip.index != index);
@@ -80,28 +82,23 @@ pub fn change_vips<D: Dataplane>(dataplane: &mut D, inventory: &mut Inventory, c
     Ok(true)
 }
 
-/// `None`: it is more than a VIP; `Some(None)`: nothing is to be done.
-fn step(
-    arrays: &Arrays,
-    inventory: &Inventory,
-    change: &Change<'_>,
-    taken: &mut BTreeSet<u32>,
-) -> Option<Option<Step>> {
+/// `None`: it is more than a VIP.
+fn step(arrays: &Arrays, inventory: &Inventory, change: &Change<'_>, taken: &mut BTreeSet<u32>) -> Option<Step> {
     let known = |vip: &Vip| inventory.vips.iter().find(|known| known.address == vip.address).map(|known| known.index);
     match (change.before, change.after) {
-        (None, None) => Some(None),
-        (Some(before), None) => Some(Some(Step::Remove { address: before.address, index: known(before)? })),
+        (None, None) => Some(Step::Nothing),
+        (Some(before), None) => Some(Step::Remove { address: before.address, index: known(before)? }),
         (None, Some(after)) => {
             let index = (1..arrays.vips.len())
                 .find(|index| arrays.vips.get(*index) == VipEntry::default() && !taken.contains(index))?;
             taken.insert(index);
             let (pool, policy, record) = words(arrays, inventory, after, index)?;
-            Some(Some(Step::Add { index, pool, policy, record }))
+            Some(Step::Add { index, pool, policy, record })
         }
         (Some(before), Some(after)) if before.address == after.address => {
             let index = known(before)?;
             let (pool, policy, record) = words(arrays, inventory, after, index)?;
-            Some(Some(Step::Store { index, pool, policy, record }))
+            Some(Step::Store { index, pool, policy, record })
         }
         (Some(_), Some(_)) => None,
     }
