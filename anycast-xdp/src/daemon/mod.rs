@@ -1,6 +1,7 @@
 //! `run`: take up the services, load and attach the programs, follow the kernel and the services, stay.
 
 mod running;
+pub(crate) mod take;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -11,7 +12,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use self::running::Running;
+use self::{
+    running::Running,
+    take::{Maps, NotTaken, change_or_go_back},
+};
 use crate::{
     api,
     config::{self, Host, host::HostFacts},
@@ -62,7 +66,7 @@ pub async fn run(host: Host) -> Result<()> {
     let control = Arc::new(Mutex::new(control));
     let (applied, watched) = watch::channel(Applied { revision: Some(first.revision), ..Applied::default() });
     let _api = api::serve(Arc::clone(&control), watched, &first.config.local, pins.run())?;
-    let mut reconciler = Reconciler { pins, loaded, running, current: first, applied, retry: None };
+    let mut reconciler = Reconciler { pins, loaded, running, current: first, is_between: false, applied, retry: None };
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(instance, vips = reconciler.current.config.services.vips.len(), "ready");
 
@@ -158,8 +162,22 @@ struct Reconciler {
     running: Running,
     /// What the maps have.
     current: Arc<Desired>,
+    /// They may have something between that and what they did not take.
+    is_between: bool,
     applied: watch::Sender<Applied>,
     retry: Option<Retry>,
+}
+
+/// The maps of a running daemon.
+struct MapsOf<'a> {
+    running: &'a mut Running,
+    loaded: &'a mut Loaded,
+}
+
+impl Maps for MapsOf<'_> {
+    async fn change(&mut self, config: &Config) -> Result<()> {
+        self.running.change(self.loaded, config).await
+    }
 }
 
 /// Something that the maps did not take.
@@ -175,18 +193,15 @@ impl Reconciler {
         if next.config.local != self.current.config.local {
             return self.take_whole(next).await;
         }
-        if next.config.services == self.current.config.services {
+        if next.config.services == self.current.config.services && !self.is_between {
             self.has_taken(next);
             return Ok(());
         }
-        match self.running.change(&mut self.loaded, &next.config).await {
+        let maps = &mut MapsOf { running: &mut self.running, loaded: &mut self.loaded };
+        match change_or_go_back(maps, &self.current.config, &next.config).await {
             Ok(()) => self.has_taken(next),
-            Err(error) => {
-                // Half of a change is neither what was nor what is wanted.
-                let last = &self.current.config;
-                if let Err(error) = self.running.change(&mut self.loaded, last).await {
-                    tracing::error!("the last services are not all in the maps: {error:#}");
-                }
+            Err(NotTaken { error, is_between }) => {
+                self.is_between = is_between;
                 self.has_failed(next, &error);
             }
         }
@@ -205,6 +220,7 @@ impl Reconciler {
                 tracing::error!("the configuration is not applied, and the last one is taken up again: {error:#}");
                 let started = start(&self.pins, &self.current.config).await;
                 (self.loaded, self.running) = started.context("cannot take up the last configuration again")?;
+                self.is_between = false;
                 self.has_failed(next, &error);
             }
         }
@@ -220,7 +236,7 @@ impl Reconciler {
 
     fn has_taken(&mut self, next: Arc<Desired>) {
         let revision = next.revision;
-        (self.current, self.retry) = (next, None);
+        (self.current, self.is_between, self.retry) = (next, false, None);
         self.applied.send_modify(|applied| (applied.revision, applied.failure) = (Some(revision), None));
     }
 
