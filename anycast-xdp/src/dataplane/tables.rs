@@ -1,7 +1,10 @@
-//! The tables of an instance, behind one trait: the kernel's, and a copy in memory that tests of the logic run on.
+//! The tables of an instance, behind one trait: the kernel's, and for tests of the logic those in memory, and those that
+//! fail on schedule.
 
 pub mod capacity;
 mod counters;
+#[cfg(test)]
+pub mod faulty;
 #[cfg(test)]
 pub mod journal;
 mod kernel;

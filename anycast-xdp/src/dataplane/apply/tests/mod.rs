@@ -2,11 +2,14 @@
 
 mod changes;
 mod crashes;
+mod faults;
 mod gaps;
 mod gateways;
 mod instance;
+mod kinds;
 mod lookup;
 mod returners;
 mod room;
+mod running;
 mod services;
 mod states;
