@@ -21,7 +21,10 @@ fn main() -> Result<()> {
     }
 
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set: cargo runs this program")?);
-    let built = ebpf::build(&toolchain, &ebpf::Machine::of_build_script()?, &ebpf::directory_above(&out_dir))?;
+    let is_other_abi = env::var_os("CARGO_FEATURE_OTHER_ABI").is_some();
+    let features: &[&str] = if is_other_abi { &["other-abi"] } else { &[] };
+    let directory = ebpf::directory_above(&out_dir);
+    let built = ebpf::build(&toolchain, &ebpf::Machine::of_build_script()?, &directory, features)?;
     for line in built.warnings.iter().flat_map(|warning| warning.lines()) {
         println!("cargo::warning={line}");
     }

@@ -115,7 +115,7 @@ pub struct Tunnel {
     pub family: u16,
 }
 
-/// Value of the map of `floor_ipip_min`.
+/// Value of the map of `floor_ipip_min` and `floor_wrap`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Tunnel4 {
@@ -127,6 +127,8 @@ pub struct Tunnel4 {
     pub mac: [u8; 6],
     /// Reserved, 0.
     pub reserved: [u8; 2],
+    /// Where `floor_wrap` sends to.
+    pub ifindex: u32,
 }
 
 /// Key of the maps of `floor_decap` and `floor_return`: IPv6 address, or IPv4 address and zeros, as it lies in memory.
@@ -150,7 +152,7 @@ const _: () = {
     assert!(size_of::<WrapState>() == 8 * (5 + STAMPS));
     assert!(size_of::<Service>() == 20);
     assert!(size_of::<Tunnel>() == 40);
-    assert!(size_of::<Tunnel4>() == 16);
+    assert!(size_of::<Tunnel4>() == 20);
     assert!(size_of::<Address>() == 16);
 };
 

@@ -37,6 +37,7 @@ unsafe impl MapValue for crate::flow::FlowKey {}
 
 mod counter;
 mod explanation;
+mod hint;
 mod host;
 mod listeners;
 mod pool;
@@ -46,11 +47,13 @@ mod vip;
 mod way;
 
 pub use counter::{
-    Counter, DROP_OF_RETURN, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT, VipDropKey,
+    Counter, DROP_OF_RETURN, DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT,
+    VIP_COUNTERS_LEN, VipDropKey,
 };
 pub use explanation::{
     Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
 };
+pub use hint::{HINT_PLACES, HINT_V4, HINT_V6, HINT_WORD, Hint, Hinted, hint_word_v6};
 pub use host::{HostEntry, ICMP_SOURCE_WORDS, IcmpRates, LIMIT_ECHO, LIMIT_ERRORS};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
 pub use pool::{
@@ -58,8 +61,8 @@ pub use pool::{
     PoolDescriptor, SlotPair, TransitionKey, WHOLE_TABLE, backend_of, is_in_transition, slot_of,
 };
 pub use returns::{
-    RETURN_IDLE, RETURN_REFRESH, RETURN_SEEN_SHIFT, ReturnKey, ReturnPath, ReturnTunnel, ReturnValue, ReturnerKey,
-    return_check,
+    RETURN_IDLE, RETURN_PATHS_VERSION, RETURN_REFRESH, RETURN_SEEN_SHIFT, ReturnKey, ReturnPath, ReturnTunnel,
+    ReturnValue, ReturnerKey, return_check,
 };
 pub use tunnel::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy, tunnel_key};
 pub use vip::{
@@ -85,11 +88,14 @@ mod tests {
         let tunnel = TunnelPolicy {
             gue_port: 6080,
             is_gre_keyed: true,
-            return_mtu_bytes: 1400,
             varying_bits_v4: 8,
             varying_bits_v6: 16,
+            tick_8ns: 1_250_000,
         };
         assert_eq!(TunnelPolicy::from_cell(tunnel.to_cell()), tunnel);
+        // A machine with 250 ticks a second, one second after its start.
+        let at_250 = TunnelPolicy { tick_8ns: 500_000, ..tunnel };
+        assert_eq!(at_250.now_ns((1 << 32) - 300 * 250 + 250), 1_000_000_000);
         let rates = IcmpRates { echo_pps: 1, errors_pps: u32::MAX };
         assert_eq!(IcmpRates::from_cell(rates.to_cell()), rates);
         let pool = PoolRef { pool_index: 9 };

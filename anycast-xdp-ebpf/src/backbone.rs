@@ -10,7 +10,8 @@ use anycast_common::{
 use aya_ebpf::{bindings::xdp_action, programs::XdpContext};
 
 use crate::{
-    count, frame, maps,
+    count, frame,
+    maps::{self, Tunnels},
     observe::Observer,
     packet::{Cursor, Frames},
     stage::{
@@ -31,31 +32,37 @@ pub const NOT_TAKEN: u32 = u32::MAX;
 /// Sends one answer on, or tells why not; counts it; gives the XDP action, or [`NOT_TAKEN`].
 #[inline(always)]
 pub fn run<F: Frames, W: Observer>(ctx: &XdpContext) -> u32 {
+    let tunnels = maps::tunnels();
     // No VIP's answers come through here.
-    if maps::tunnel_policy().gue_port == 0 {
+    if tunnels.policy().gue_port == 0 {
         return NOT_TAKEN;
     }
     let start = Cursor::of_frame::<F>(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => match_tunnel::<F, V4, W>(ctx, l3, l2.bytes),
-        ETHERTYPE_IPV6 => match_tunnel::<F, V6, W>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV4 => match_tunnel::<F, V4, W>(ctx, l3, l2.bytes, tunnels),
+        ETHERTYPE_IPV6 => match_tunnel::<F, V6, W>(ctx, l3, l2.bytes, tunnels),
         _ => NOT_TAKEN,
     }
 }
 
 #[inline(always)]
-fn match_tunnel<F: Frames, O: Bounce, W: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
-    let outer = match decap::outer::<O>(l3) {
+fn match_tunnel<F: Frames, O: Bounce, W: Observer>(
+    ctx: &XdpContext,
+    l3: Cursor,
+    l2_bytes: usize,
+    tunnels: Tunnels,
+) -> u32 {
+    let outer = match decap::outer::<O>(l3, tunnels) {
         Ok(outer) => outer,
         Err(Outcome::NotTunnel) => return NOT_TAKEN,
         Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
     };
     let room = outer.header.length - O::HEADER_BYTES;
-    match tunnel::parse::<Any>(decap::behind_ip::<O>(l3), room, outer.carried) {
-        Ok(tunnel) if tunnel.carries_v4 => inner::<F, O, V4, W>(ctx, l3, l2_bytes, &outer, &tunnel),
-        Ok(tunnel) => inner::<F, O, V6, W>(ctx, l3, l2_bytes, &outer, &tunnel),
+    match tunnel::parse::<Any>(decap::behind_ip::<O>(l3), room, outer.carried, tunnels) {
+        Ok(tunnel) if tunnel.carries_v4 => inner::<F, O, V4, W>(ctx, l3, l2_bytes, tunnels, &outer, &tunnel),
+        Ok(tunnel) => inner::<F, O, V6, W>(ctx, l3, l2_bytes, tunnels, &outer, &tunnel),
         Err(outcome) => verdict::unmatched(outcome, l3.remaining()),
     }
 }
@@ -65,6 +72,7 @@ fn inner<F: Frames, O: Bounce, I: Bounce, W: Observer>(
     ctx: &XdpContext,
     l3: Cursor,
     l2_bytes: usize,
+    tunnels: Tunnels,
     outer: &Outer<O>,
     tunnel: &Tunnel,
 ) -> u32 {
@@ -73,7 +81,7 @@ fn inner<F: Frames, O: Bounce, I: Bounce, W: Observer>(
         Ok(header) => header,
         Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
     };
-    if decap::tunnel_index::<I>(header.destination).is_some() {
+    if decap::tunnel_index::<I>(header.destination, tunnels).is_some() {
         return verdict::unmatched(Outcome::NestedTunnel, header.length);
     }
     let Ok((vip_index, vip)) = classify::vip::<I>(header.source) else {
@@ -125,7 +133,7 @@ fn onward<F: Frames, O: Bounce, I: Bounce, W: Observer>(
 ) -> Result<Egress, Outcome> {
     match fib::route::<I>(ctx, l3.skip(way.outer_bytes), header) {
         Route::To { ifindex, smac, dmac } => {
-            let link_index = maps::returns::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
+            let link_index = maps::hints::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
             let link: &LinkEntry = maps::link(link_index).ok_or(Outcome::NoReturnRoute)?;
             W::neighbour(link_index, dmac);
             release::run::<I>(ctx, way.l2_bytes, way.outer_bytes, way.ecn, link, smac, dmac)?;
@@ -139,12 +147,12 @@ fn onward<F: Frames, O: Bounce, I: Bounce, W: Observer>(
         }
         // The stack finds the neighbour, and decrements the TTL itself.
         Route::Unresolved { ifindex } => {
-            maps::returns::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
+            maps::hints::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
             decap::strip::<I>(ctx, way.l2_bytes, way.outer_bytes, way.ecn)?;
             Err(Outcome::ReturnedByHost)
         }
         Route::TooBig { ifindex, mtu_bytes } => {
-            maps::returns::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
+            maps::hints::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
             Err(too_big::<O, I>(ctx, way, mtu_bytes))
         }
         Route::None => Err(Outcome::NoReturnRoute),

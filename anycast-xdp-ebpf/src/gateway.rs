@@ -10,7 +10,8 @@ use anycast_common::{
 use aya_ebpf::programs::XdpContext;
 
 use crate::{
-    frame, maps,
+    frame,
+    maps::{self, Tunnels},
     observe::Observer,
     packet::{Cursor, Frames},
     stage::{
@@ -27,26 +28,27 @@ use crate::{
 /// Decapsulates one frame, or tells why not; counts it; gives the XDP action.
 #[inline(always)]
 pub fn run<F: Frames, W: Observer>(ctx: &XdpContext) -> u32 {
+    let tunnels = maps::tunnels();
     let start = Cursor::of_frame::<F>(ctx);
     let l2 = frame::parse(start);
     let l3 = start.skip(l2.bytes);
     match l2.ethertype {
-        ETHERTYPE_IPV4 => match_tunnel::<V4, W>(ctx, l3, l2.bytes),
-        ETHERTYPE_IPV6 => match_tunnel::<V6, W>(ctx, l3, l2.bytes),
+        ETHERTYPE_IPV4 => match_tunnel::<V4, W>(ctx, l3, l2.bytes, tunnels),
+        ETHERTYPE_IPV6 => match_tunnel::<V6, W>(ctx, l3, l2.bytes, tunnels),
         _ => verdict::unmatched(Outcome::NotTunnel, l3.remaining()),
     }
 }
 
 #[inline(always)]
-fn match_tunnel<O: Ip, W: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize) -> u32 {
-    let outer = match decap::outer::<O>(l3) {
+fn match_tunnel<O: Ip, W: Observer>(ctx: &XdpContext, l3: Cursor, l2_bytes: usize, tunnels: Tunnels) -> u32 {
+    let outer = match decap::outer::<O>(l3, tunnels) {
         Ok(outer) => outer,
         Err(outcome) => return refused::<O>(outcome, l3, None, l3.remaining()),
     };
     let room = outer.header.length - O::HEADER_BYTES;
-    match tunnel::parse::<OneOfMany>(decap::behind_ip::<O>(l3), room, outer.carried) {
-        Ok(tunnel) if tunnel.carries_v4 => inner::<O, V4, W>(ctx, l3, l2_bytes, &outer, &tunnel),
-        Ok(tunnel) => inner::<O, V6, W>(ctx, l3, l2_bytes, &outer, &tunnel),
+    match tunnel::parse::<OneOfMany>(decap::behind_ip::<O>(l3), room, outer.carried, tunnels) {
+        Ok(tunnel) if tunnel.carries_v4 => inner::<O, V4, W>(ctx, l3, l2_bytes, tunnels, &outer, &tunnel),
+        Ok(tunnel) => inner::<O, V6, W>(ctx, l3, l2_bytes, tunnels, &outer, &tunnel),
         Err(outcome) => refused::<O>(outcome, l3, Some(outer.header.source), l3.remaining()),
     }
 }
@@ -66,6 +68,7 @@ fn inner<O: Ip, I: Ip, W: Observer>(
     ctx: &XdpContext,
     l3: Cursor,
     l2_bytes: usize,
+    tunnels: Tunnels,
     outer: &Outer<O>,
     tunnel: &Tunnel,
 ) -> u32 {
@@ -76,14 +79,14 @@ fn inner<O: Ip, I: Ip, W: Observer>(
         Err(outcome) => return refused::<O>(outcome, l3, source, l3.remaining()),
     };
     let Ok((vip_index, vip)) = classify::vip::<I>(header.destination) else {
-        let is_tunnel = decap::tunnel_index::<I>(header.destination).is_some();
+        let is_tunnel = decap::tunnel_index::<I>(header.destination, tunnels).is_some();
         let outcome = if is_tunnel { Outcome::NestedTunnel } else { Outcome::InnerNotVip };
         return refused::<O>(outcome, l3, source, header.length);
     };
     let (_, policy) = maps::vip_cells(vip);
     let goes_back = VipPolicy::from_cell(policy).returns != RETURN_DIRECT;
     let peer = if goes_back {
-        remember::<O>(outer, tunnel, I::mapped(header.source), vip_index)
+        remember::<O>(outer, tunnel, I::mapped(header.source), vip_index, tunnels)
     } else {
         allowed::<O>(outer.header.source)
     };
@@ -97,7 +100,7 @@ fn inner<O: Ip, I: Ip, W: Observer>(
     match decap::strip::<I>(ctx, l2_bytes, outer_bytes, (ecn != header.tos & 3).then_some(ecn)) {
         Ok(()) => {
             if goes_back {
-                clamp::<I>(ctx, &header, peer_index, outer_bytes);
+                clamp::<I>(ctx, &header, peer_index, outer_bytes, tunnels);
             }
             verdict::decapsulated(vip_index, header.length)
         }
@@ -107,7 +110,7 @@ fn inner<O: Ip, I: Ip, W: Observer>(
 
 /// A client's SYN asks the server for segments that fit in the tunnel back to the PoP.
 #[inline(always)]
-fn clamp<I: Ip>(ctx: &XdpContext, header: &Header<I>, peer_index: u32, outer_bytes: usize) {
+fn clamp<I: Ip>(ctx: &XdpContext, header: &Header<I>, peer_index: u32, outer_bytes: usize, tunnels: Tunnels) {
     let l3 = Cursor::new(ctx).skip_constant(ETHERNET_BYTES);
     let inner_bytes_max = || Some(next_hop::mtu_to_peer(peer_index)?.saturating_sub(outer_bytes));
     let Some(too_long) = mss::too_long::<I>(l3, header, inner_bytes_max) else {

@@ -13,7 +13,8 @@ use aya_ebpf::{
 };
 
 use crate::{
-    count, maps,
+    count,
+    maps::{self, Tunnels},
     observe::Observer,
     packet::Cursor,
     skb,
@@ -55,15 +56,16 @@ fn answer<I: Wrap, W: Observer>(ctx: &TcContext) -> i32 {
     if returns == RETURN_DIRECT {
         return not_returned(Outcome::ReturnDirect, vip_index, room);
     }
-    let way_back = recall(I::mapped(header.destination), vip_index);
+    let tunnels = maps::tunnels();
+    let way_back = recall(I::mapped(header.destination), vip_index, tunnels);
     let Some((path, peer)) = way_back.and_then(|path| Some((path, maps::backend(path.peer_index)?))) else {
         let outcome = if returns == RETURN_POP { Outcome::NoPopDirect } else { Outcome::NoPop };
         return not_returned(outcome, vip_index, room);
     };
     W::backend(path.peer_index);
     let sent = match peer.family {
-        V4::FAMILY => toward::<V4, I, W>(ctx, l3, &header, path, peer),
-        V6::FAMILY => toward::<V6, I, W>(ctx, l3, &header, path, peer),
+        V4::FAMILY => toward::<V4, I, W>(ctx, l3, &header, path, peer, tunnels),
+        V6::FAMILY => toward::<V6, I, W>(ctx, l3, &header, path, peer, tunnels),
         _ => Err(Outcome::NextHopUnresolved),
     };
     match sent {
@@ -103,18 +105,19 @@ fn toward<O: Wrap, I: Wrap, W: Observer>(
     header: &Header<I>,
     path: ReturnPath,
     peer: &BackendEntry,
+    tunnels: Tunnels,
 ) -> Result<(i32, Counter), Outcome> {
     // SAFETY: the context is the one that the kernel gave to this program.
     let hash = u64::from(unsafe { bpf_get_hash_recalc(ctx.skb.skb) }).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let way = next_hop::of::<W>(peer, hash)?;
     let outer_bytes = O::HEADER_BYTES + wrap::behind_bytes(path.encap);
-    let inner_bytes_max = next_hop::at_most(way.mtu_bytes).saturating_sub(outer_bytes);
+    let inner_bytes_max = way.mtu_bytes.saturating_sub(outer_bytes);
     let fit = Fit::of(ctx, l3, header, outer_bytes, inner_bytes_max);
     let Some(fit) = fit else {
         return Err(wrap::too_big::<I>(ctx, l3, header, inner_bytes_max));
     };
     skb::clamp_mss::<I>(ctx, l3, header, inner_bytes_max);
-    wrap::run::<O, I>(ctx, header, path, peer, &way, hash, outer_bytes, fit.keeps_segments)?;
+    wrap::run::<O, I>(ctx, header, path, peer, &way, hash, outer_bytes, fit.keeps_segments, tunnels)?;
     let action = if way.link.ifindex == skb::ifindex(ctx) {
         TC_ACT_UNSPEC
     } else {

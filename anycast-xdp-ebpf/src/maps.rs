@@ -5,6 +5,7 @@
 //! flow; everything else by plain loads, because it was written before any cell led to it.
 
 mod counters;
+pub mod hints;
 mod icmp;
 pub mod returns;
 
@@ -13,7 +14,7 @@ use anycast_common::{
     listen::page_slot,
     map::{
         BackendEntry, Counter, DriverLossKey, Explanation, GroupEntry, HostEntry, LinkEntry, ListenerSet, PortPage,
-        PortTable, SlotPair, TransitionKey, TunnelPolicy, VipDropKey, VipEntry,
+        PortTable, SlotPair, TransitionKey, TunnelPolicy, VIP_COUNTERS_LEN, VipDropKey, VipEntry,
     },
     outcome::Outcome,
 };
@@ -103,7 +104,7 @@ static ICMP_LIMITS: Array<u64> = Array::with_max_entries(3, 0);
 static ICMP_SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
 #[map]
-static VIP_COUNTERS: PerCpuArray<[Counter; 4]> = PerCpuArray::with_max_entries(1, 0);
+static VIP_COUNTERS: PerCpuArray<[Counter; VIP_COUNTERS_LEN]> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static VIP_DROPS: PerCpuHashMap<VipDropKey, Counter> = PerCpuHashMap::with_max_entries(1, BPF_F_NO_PREALLOC);
 #[map]
@@ -258,10 +259,25 @@ pub fn port_page(table: u32, port: u16) -> Option<&'static PortPage> {
     PORT_PAGES.get(table.pages[page_slot(port)] as u32)
 }
 
-/// What else than IPIP this gateway takes.
+/// The cell of a [`TunnelPolicy`], which is read once a packet and unpacked where a part of it is asked for: parts that are
+/// unpacked before are kept on the stack until then.
+#[derive(Clone, Copy)]
+pub struct Tunnels {
+    cell: u64,
+}
+
+impl Tunnels {
+    /// Unpacks it.
+    #[inline(always)]
+    pub fn policy(self) -> TunnelPolicy {
+        TunnelPolicy::from_cell(self.cell)
+    }
+}
+
+/// Which tunnels this host takes.
 #[inline(always)]
-pub fn tunnel_policy() -> TunnelPolicy {
-    TunnelPolicy::from_cell(GATEWAY.get_ptr(1).map_or(0, cell))
+pub fn tunnels() -> Tunnels {
+    Tunnels { cell: GATEWAY.get_ptr(1).map_or(0, cell) }
 }
 
 /// Where the explaining programs write.

@@ -3,8 +3,9 @@
 //! This is the form that files, the API and the store share. What a document means is told by [`config`](crate::config),
 //! which reads it by the same schema as a file; defaults are not filled in, so that what was written comes out again.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
+use imbl::{OrdMap, ordmap::DiffItem};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -85,9 +86,10 @@ impl fmt::Display for Key {
 /// One object without its name, which is in its key.
 pub type Document = Map<String, Value>;
 
-/// All service objects of one revision. A copy shares the objects.
+/// All service objects of one revision. A copy shares the objects, each under the same key: `store::difference` takes an
+/// object that two have in common for unchanged without a look at its name.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Documents(BTreeMap<Key, Arc<Document>>);
+pub struct Documents(OrdMap<Key, Arc<Document>>);
 
 impl Documents {
     /// The object, if there is one.
@@ -117,6 +119,11 @@ impl Documents {
         objects.map(|(key, document)| (key.name.as_str(), document.as_ref()))
     }
 
+    /// How many objects of a kind there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.of(kind).count()
+    }
+
     /// How many objects there are.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -125,6 +132,21 @@ impl Documents {
     /// None at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Every object that is not the same in `after`: its key, what it was and what it is, by kind and name. What both share is
+    /// not looked at.
+    pub fn changes<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = (&'a Key, Option<&'a Document>, Option<&'a Document>)> {
+        self.0.diff(&after.0).map(|item| match item {
+            DiffItem::Add(key, document) => (key, None, Some(document.as_ref())),
+            DiffItem::Update { old: (key, before), new: (_, after) } => {
+                (key, Some(before.as_ref()), Some(after.as_ref()))
+            }
+            DiffItem::Remove(key, document) => (key, Some(document.as_ref()), None),
+        })
     }
 
     /// Do both have the very same object there? Cheap where one is a copy of the other.

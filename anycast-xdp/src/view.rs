@@ -39,6 +39,8 @@ pub struct Status {
     pub host: String,
     /// ABI version of the pinned maps.
     pub abi_version: u32,
+    /// Generation of the maps.
+    pub generation: u32,
     /// Process id of the running daemon; none: forwarding goes on without one.
     pub daemon_pid: Option<u32>,
     /// Attached programs.
@@ -49,8 +51,20 @@ pub struct Status {
     pub tables: Vec<TableFill>,
     /// Which pools take the flows of the VIPs that are bound to them.
     pub bindings: Vec<BindingStatus>,
+    /// Which way answers take, of how many VIPs.
+    pub returns: Vec<ReturnsStatus>,
     /// Backends and where their packets go now.
     pub backends: Vec<BackendStatus>,
+}
+
+/// A way that answers take.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReturnsStatus {
+    /// `pop_or_drop` on gateways only.
+    #[serde(rename = "return")]
+    pub returns: Returns,
+    /// VIPs whose answers take it.
+    pub vips: u32,
 }
 
 /// A pool, or a distinct list of a pool and its fall-backs, that VIPs are bound to.

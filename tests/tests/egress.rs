@@ -11,6 +11,7 @@ use anycast_xdp::{
     dataplane::{
         self, attach,
         egress::{self, EgressHook, EgressProgram},
+        generations::Target,
         interfaces::{interface_index, xdp},
         inventory::InterfaceRecord,
         loader,
@@ -221,7 +222,8 @@ impl Bare {
             services: Services { vips: Vec::new(), pools: Vec::new() },
         };
         let attach = || {
-            let mut loaded = loader::load(Some(&self.pins.maps()), &LIMITS, None)?;
+            let target = Target::choose(&self.pins, &LIMITS)?;
+            let mut loaded = loader::load(Some(target.maps()), &LIMITS, None)?;
             attach::attach(&mut loaded, &self.pins, &config, |_| hook)
         };
         self.namespace.enter(attach).unwrap()
@@ -332,8 +334,7 @@ fn filter_is_taken_away_by_detach_when_everything_else_of_the_instance_is_gone()
     require_root!();
     let bare = Bare::new("orphan");
     bare.attach(&[interface("eth0", false)], EgressHook::Clsact).unwrap();
-    remove(&bare.pins.maps());
-    remove(bare.pins.links().parent().unwrap());
+    remove(bare.pins.root());
     remove(bare.pins.run());
     assert!(!bare.pins.exist());
     // It is not another instance's.
@@ -349,7 +350,7 @@ fn remove(directory: &Path) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        if std::fs::symlink_metadata(&path).unwrap().is_dir() {
             remove(&path);
         } else {
             std::fs::remove_file(path).unwrap();

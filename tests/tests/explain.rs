@@ -327,7 +327,7 @@ fn remember(instance: &str, vip: IpAddr, client: IpAddr) {
         let IpAddr::V4(address) = ip(text) else { panic!("{text}") };
         address.to_ipv6_mapped().octets()
     };
-    let inventory = Inventory::read(pins.run()).unwrap().unwrap();
+    let inventory = Inventory::read(&pins.state()).unwrap().unwrap();
     let vip_index = inventory.vip(vip).unwrap().index;
     let mut sources = LpmTrie::<_, TunnelKey, u32>::try_from(map("SOURCES")).unwrap();
     let prefix = Key::new(SOURCE_FAMILY_BITS + 96 + 24, tunnel_key(4, mapped("10.77.5.0")));

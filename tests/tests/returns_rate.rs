@@ -6,7 +6,7 @@ use anycast_tests::{
         client::Iperf3,
         daemon::{Daemon, GatewayConfig, PopConfig},
         deployment::MIXES,
-        returns::{GRE, GUE, THROUGH_POP},
+        returns::{GRE, GRE_KEYED, GUE, THROUGH_POP},
         server::Iperf3Server,
         topology::Family,
     },
@@ -14,12 +14,12 @@ use anycast_tests::{
 };
 
 /// Prints the rate of downloads through the PoP beside that of direct ones, in the same lab and in turns. Nothing is asserted
-/// of it: run it alone, `cargo test -p anycast-tests --test returns -- --ignored --nocapture`.
+/// of it: run it alone, `cargo test -p anycast-tests --test returns_rate -- --ignored --nocapture`.
 #[test]
 #[ignore = "measures, on a machine that does nothing else"]
 fn rate_of_downloads_through_the_pop_and_direct() {
     require_root!();
-    for (encap, lines) in [("ipip", ""), ("gre", GRE), ("gue", GUE)] {
+    for (encap, lines) in [("ipip", ""), ("gre", GRE), ("gre with a key", GRE_KEYED), ("gue", GUE)] {
         let services = |config: PopConfig, lab: &Lab| {
             MIXES.iter().enumerate().fold(config, |config, (number, mix)| {
                 let config = config.every_vip(if number % 2 == 0 { THROUGH_POP } else { "" });
@@ -28,7 +28,8 @@ fn rate_of_downloads_through_the_pop_and_direct() {
         };
         let topology = Topology::pop_and_home();
         let lab = topology.build().unwrap();
-        let mut gateway = GatewayConfig::new(&lab);
+        let keys = if lines == GRE_KEYED { "gre_keys = [305419896]\n" } else { "" };
+        let mut gateway = GatewayConfig::new(&lab).gateway_lines(keys);
         for (number, mix) in MIXES.iter().enumerate() {
             lab.home.add_loopback_address(mix.vip).unwrap();
             gateway = gateway.every_vip(if number % 2 == 0 { THROUGH_POP } else { "" }).vip(mix.name, mix.vip);

@@ -77,9 +77,10 @@ pub fn directory_above(out_dir: &Path) -> PathBuf {
     directory(target_dir.unwrap_or(out_dir))
 }
 
-/// Compiles all objects, BTF included. The error holds what the compiler said.
-pub fn build(toolchain: &Toolchain, machine: &Machine, directory: &Path) -> Result<Built> {
+/// Compiles all objects with these features of their crate, BTF included. The error holds what the compiler said.
+pub fn build(toolchain: &Toolchain, machine: &Machine, directory: &Path, features: &[&str]) -> Result<Built> {
     let mut command = command(toolchain, machine, directory);
+    command.args(features.iter().map(|feature| format!("--features={feature}")));
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

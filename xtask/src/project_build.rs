@@ -15,6 +15,9 @@ use crate::{commands::setup, run, say};
 /// The package of the lab, the integration tests, the demo, the bench and the oracle.
 pub const TESTS: &str = "anycast-tests";
 
+/// The daemon of another ABI version.
+const OTHER_ABI: &str = "anycast-xdp-other-abi";
+
 /// Tells tests, demo and bench where the daemon is.
 pub const DAEMON_VARIABLE: &str = "ANYCAST_XDP_BIN";
 
@@ -60,6 +63,14 @@ fn executable(line: &str) -> Option<Executable> {
 /// Builds the daemon, in release mode or not.
 pub fn daemon(release: bool) -> Result<PathBuf> {
     binary("anycast-xdp", "anycast-xdp", release)
+}
+
+/// Builds the daemon of another ABI version, for tests of upgrades, beside the one of [`daemon`]. What other packages make of
+/// the dependencies is used again; the daemon's library and the programs are compiled once more.
+pub fn other_abi_daemon() -> Result<PathBuf> {
+    let arguments = ["build", "--quiet", "--package=anycast-xdp", "--bin", OTHER_ABI, "--features=other-abi"];
+    let built = executables(&arguments)?.into_iter().find(|executable| executable.name == OTHER_ABI);
+    Ok(built.context("anycast-xdp has no build of another ABI version")?.path)
 }
 
 fn binary(package: &str, name: &str, release: bool) -> Result<PathBuf> {

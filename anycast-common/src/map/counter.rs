@@ -27,6 +27,9 @@ impl core::iter::Sum for Counter {
     }
 }
 
+/// Counters of a VIP in `VIP_COUNTERS`: one for each [`crate::outcome::Class`].
+pub const VIP_COUNTERS_LEN: usize = if cfg!(feature = "other-abi") { 5 } else { 4 };
+
 /// Key of `VIP_DROPS`, the sparse table of drop reasons per VIP, made at the first drop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]

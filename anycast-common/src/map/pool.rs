@@ -100,8 +100,14 @@ pub struct BackendEntry {
     pub family: u8,
     /// Which bits of the outer source's last two bytes are taken from the flow hash, wire order; 0: one source for all flows.
     pub source_mask: [u8; 2],
+    /// What makes the layout another one.
+    #[cfg(feature = "other-abi")]
+    pub padding: u64,
 }
+#[cfg(not(feature = "other-abi"))]
 map_value!(BackendEntry, size 64, align 8, fields [u64, [u8; OUTER_MAX_BYTES], u32, u8, u8, [u8; 2]]);
+#[cfg(feature = "other-abi")]
+map_value!(BackendEntry, size 72, align 8, fields [u64, [u8; OUTER_MAX_BYTES], u32, u8, u8, [u8; 2], u64]);
 
 /// The inner packet (RFC 2003, RFC 2473, RFC 4213).
 pub const ENCAP_IPIP: u8 = 0;
@@ -114,7 +120,16 @@ pub const ENCAP_GUE: u8 = 3;
 
 impl Default for BackendEntry {
     fn default() -> Self {
-        Self { route: 0, outer: [0; OUTER_MAX_BYTES], checksum_base: 0, encap: 0, family: 0, source_mask: [0; 2] }
+        Self {
+            route: 0,
+            outer: [0; OUTER_MAX_BYTES],
+            checksum_base: 0,
+            encap: 0,
+            family: 0,
+            source_mask: [0; 2],
+            #[cfg(feature = "other-abi")]
+            padding: 0,
+        }
     }
 }
 

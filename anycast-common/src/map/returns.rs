@@ -2,6 +2,10 @@
 
 use super::{MapValue, TunnelKey};
 
+/// Version of [`ReturnKey`], [`ReturnValue`] and [`ReturnPath`] and of their meaning. Generations of the same version take
+/// paths over from each other.
+pub const RETURN_PATHS_VERSION: u32 = 1;
+
 /// Key of `RETURN_PATHS`: a client of a VIP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(C)]

@@ -15,6 +15,8 @@ pub const fn tunnel_key(family: u8, address: [u8; 16]) -> TunnelKey {
     key
 }
 
+const TICK_MASK: u32 = (1 << 21) - 1;
+
 /// Cell: what else than IPIP a gateway takes, or a PoP of answers. Cell 1 of `GATEWAY`; 0 is: no GUE, GRE
 /// without key, and on a PoP: no answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,12 +25,13 @@ pub struct TunnelPolicy {
     pub gue_port: u16,
     /// GRE must carry one of the keys of `GRE_KEYS`; else it must carry none.
     pub is_gre_keyed: bool,
-    /// Longest outer packet that ways between here and the PoPs carry, if less than their routes say; 0: the routes know.
-    pub return_mtu_bytes: u16,
     /// Low bits that differ among the IPv4 addresses that tunnels end at, 0 to 16; their first is the key in `TUNNELS`.
     pub varying_bits_v4: u8,
     /// The same for IPv6.
     pub varying_bits_v6: u8,
+    /// How long a tick of the kernel's is, in units of 8 ns, which every rate from 100 to 1000 ticks a second has room for. 21
+    /// bits. 0 where no time is asked for.
+    pub tick_8ns: u32,
 }
 
 impl TunnelPolicy {
@@ -37,20 +40,27 @@ impl TunnelPolicy {
     pub const fn from_cell(cell: u64) -> Self {
         Self {
             gue_port: cell as u16,
-            is_gre_keyed: cell >> 16 & 1 == 1,
-            return_mtu_bytes: (cell >> 32) as u16,
-            varying_bits_v4: (cell >> 48 & 0x1f) as u8,
-            varying_bits_v6: (cell >> 53 & 0x1f) as u8,
+            tick_8ns: (cell >> 32) as u32 & TICK_MASK,
+            is_gre_keyed: cell >> 53 & 1 == 1,
+            varying_bits_v4: (cell >> 54 & 0x1f) as u8,
+            varying_bits_v6: (cell >> 59) as u8,
         }
     }
 
-    /// Packs the cell: port in bits 0..16, keyed in bit 16, MTU in bits 32..48, varying bits in
-    /// 48..53 and 53..58.
+    /// Packs the cell: port in bits 0..16, tick in 32..53, keyed in bit 53, varying bits in 54..59 and 59..64.
     pub const fn to_cell(self) -> u64 {
         self.gue_port as u64
-            | (self.is_gre_keyed as u64) << 16
-            | (self.return_mtu_bytes as u64) << 32
-            | (self.varying_bits_v4 as u64 & 0x1f) << 48
-            | (self.varying_bits_v6 as u64 & 0x1f) << 53
+            | ((self.tick_8ns & TICK_MASK) as u64) << 32
+            | (self.is_gre_keyed as u64) << 53
+            | (self.varying_bits_v4 as u64 & 0x1f) << 54
+            | (self.varying_bits_v6 as u64 & 0x1f) << 59
+    }
+
+    /// `CLOCK_MONOTONIC`, within a few ticks, from the kernel's counter of ticks (`jiffies_64`), which is five minutes short of
+    /// 2^32 when a machine starts (`INITIAL_JIFFIES`). A program reads that counter without a call, and a clock with one.
+    #[inline(always)]
+    pub const fn now_ns(self, ticks: u64) -> u64 {
+        const FIVE_MINUTES_NS: u64 = 300_000_000_000;
+        ticks.wrapping_sub(1 << 32).wrapping_mul((self.tick_8ns as u64) << 3).wrapping_add(FIVE_MINUTES_NS)
     }
 }

@@ -1,6 +1,6 @@
 //! The way back: clients and their PoPs on a gateway, who may answer on a PoP.
 
-use anycast_common::map::{Counter, ReturnKey, ReturnValue, return_check};
+use anycast_common::map::{Counter, ReturnValue, return_check};
 use aya_ebpf::{
     bindings::{BPF_F_MMAPABLE, bpf_fib_lookup},
     macros::map,
@@ -8,9 +8,11 @@ use aya_ebpf::{
 };
 
 use super::{KeyWords, cell};
+use crate::stage::ip::join;
 
 #[map]
-pub static RETURN_PATHS: LruHashMap<ReturnKey, ReturnValue> = LruHashMap::with_max_entries(1, 0);
+/// The key is a [`ReturnKey`](anycast_common::map::ReturnKey), in words of eight bytes.
+pub static RETURN_PATHS: LruHashMap<[u64; 3], ReturnValue> = LruHashMap::with_max_entries(1, 0);
 /// The tunnel addresses of a gateway by their index, v4-mapped; 0 is reserved.
 #[map]
 pub static TUNNEL_ADDRESSES: Array<[u64; 2]> = Array::with_max_entries(256, BPF_F_MMAPABLE);
@@ -48,7 +50,7 @@ pub fn scratch() -> Option<&'static mut Scratch> {
 
 /// A client of a VIP, and what the value of it repeats.
 pub struct Client {
-    key: ReturnKey,
+    key: [u64; 3],
     check: u64,
 }
 
@@ -56,16 +58,19 @@ impl Client {
     /// The client with this v4-mapped address.
     #[inline(always)]
     pub fn new(address: [u64; 2], vip_index: u32) -> Self {
-        // SAFETY: same size, and every bit pattern is a valid byte array.
-        let client = unsafe { core::mem::transmute::<[u64; 2], [u8; 16]>(address) };
-        Self { key: ReturnKey { client, vip_index, reserved: 0 }, check: return_check(address, vip_index) }
+        let [high, low] = address;
+        Self { key: [high, low, join([vip_index, 0])], check: return_check(address, vip_index) }
     }
 }
 
 /// The way that a client's last packet came, and where to write another. See [`ReturnValue`] for the order of the reads.
+#[expect(
+    clippy::needless_borrows_for_generic_args,
+    reason = "a key that is moved is copied on the stack, word by word"
+)]
 #[inline(always)]
 pub fn return_path(client: &Client) -> Option<(u64, *mut u64)> {
-    let value = RETURN_PATHS.get_ptr_mut(client.key)?;
+    let value = RETURN_PATHS.get_ptr_mut(&client.key)?;
     // SAFETY: a pointer to a map value that was just looked up, aligned to eight.
     let (check, path) = unsafe { (&raw const (*value).check, &raw mut (*value).path) };
     let known = cell(path);
@@ -81,9 +86,10 @@ pub fn set_return_path(path: *mut u64, cell: u64) {
 }
 
 /// Remembers the way of a client that is not known. That it is not remembered is as if it were forgotten later.
+#[expect(clippy::needless_borrows_for_generic_args, reason = "as in `return_path`")]
 #[inline(always)]
 pub fn insert_return_path(client: &Client, path: u64) {
-    let _ = RETURN_PATHS.insert(client.key, ReturnValue { check: client.check, path }, 0);
+    let _ = RETURN_PATHS.insert(&client.key, ReturnValue { check: client.check, path }, 0);
 }
 
 /// A tunnel address of this gateway, v4-mapped; 0 where there is none.
@@ -107,11 +113,4 @@ pub fn gre_key(index: u8) -> u32 {
 pub fn returner(pool_index: u32, gateway: KeyWords) -> Option<u64> {
     let [family, first, second, third, fourth] = gateway;
     RETURNERS.get_ptr([pool_index, family, first, second, third, fourth]).map(cell)
-}
-
-/// The link of an access interface.
-#[inline(always)]
-pub fn public_link(ifindex: u32) -> Option<u16> {
-    // SAFETY: the value is copied at once.
-    unsafe { PUBLIC_LINKS.get(ifindex) }.map(|index| *index as u16)
 }

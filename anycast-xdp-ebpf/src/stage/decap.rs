@@ -11,7 +11,7 @@ use super::{
     tunnel,
 };
 use crate::{
-    maps,
+    maps::{self, Tunnels},
     packet::{Cursor, adjust_head},
 };
 
@@ -27,7 +27,7 @@ pub struct Outer<O: Ip> {
 
 /// Reads the outer header.
 #[inline(always)]
-pub fn outer<O: Ip>(l3: Cursor) -> Result<Outer<O>, Outcome> {
+pub fn outer<O: Ip>(l3: Cursor, tunnels: Tunnels) -> Result<Outer<O>, Outcome> {
     let destination = O::destination(l3).ok_or(Outcome::NotTunnel)?;
     let next = O::next(l3).ok_or(Outcome::NotTunnel)?;
     let is_fragment = O::ICMP == protocol::ICMPV6 && next == protocol::FRAGMENT;
@@ -36,9 +36,11 @@ pub fn outer<O: Ip>(l3: Cursor) -> Result<Outer<O>, Outcome> {
     if !tunnel::is_carried(carried) {
         return Err(Outcome::NotTunnel);
     }
-    let tunnel_index = tunnel_index::<O>(destination).ok_or(Outcome::NotTunnel)?;
+    let tunnel_index = tunnel_index::<O>(destination, tunnels).ok_or(Outcome::NotTunnel)?;
     // Other UDP is the host's own, and a fragment may be of it.
-    if carried == protocol::UDP && (is_fragment || !O::has_plain_header(l3) || !tunnel::is_gue(behind_ip::<O>(l3))) {
+    if carried == protocol::UDP
+        && (is_fragment || !O::has_plain_header(l3) || !tunnel::is_gue(behind_ip::<O>(l3), tunnels))
+    {
         return Err(Outcome::NotTunnel);
     }
     if is_fragment {
@@ -62,12 +64,11 @@ pub fn behind_ip<O: Ip>(l3: Cursor) -> Cursor {
 
 /// Index of a tunnel address of this host. Of a prefix of them, the first is in the table.
 #[inline(always)]
-pub fn tunnel_index<F: Ip>(address: F::Address) -> Option<u32> {
-    let bits = F::varying_bits(maps::tunnel_policy()) as u32;
+pub fn tunnel_index<F: Ip>(address: F::Address, tunnels: Tunnels) -> Option<u32> {
+    let bits = F::varying_bits(tunnels.policy()) as u32;
     let varying = ((1_u32 << bits) - 1) as u16;
     let first = F::with_end(address, F::end(address) & !varying.to_be());
-    // SAFETY: the value is copied at once.
-    unsafe { maps::TUNNELS.get(F::with_family(first)).copied() }
+    maps::hints::tunnel::<F>(first)
 }
 
 /// A valid inner header that ends within the `room` of the outer packet. `parse` only knows the frame's end.

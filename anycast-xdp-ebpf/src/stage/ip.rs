@@ -73,6 +73,8 @@ pub trait Ip: Sized {
     const DESTINATION_AT: usize;
     /// The outcome of a packet that is longer than what holds it.
     const BAD_LENGTH: Outcome;
+    /// Is [`Ip::hint_word`] the whole address?
+    const HINT_IS_WHOLE: bool;
 
     /// The destination address, if the frame is long enough for a header.
     fn destination(l3: Cursor) -> Option<Self::Address>;
@@ -86,6 +88,8 @@ pub trait Ip: Sized {
     fn vip_index(address: Self::Address) -> Option<u32>;
     /// Does the entry repeat this address?
     fn is_entry_of(entry: &VipEntry, address: Self::Address) -> bool;
+    /// The word that hints of an address go by.
+    fn hint_word(address: Self::Address) -> u32;
     /// The address as a key of the gateway's tables.
     fn with_family(address: Self::Address) -> KeyWords;
     /// The address in 16 bytes, v4-mapped.
@@ -149,7 +153,7 @@ fn end_of_word(word: u32) -> u16 {
 
 /// Two words as they lie in memory, as one of eight bytes.
 #[inline(always)]
-fn join(words: [u32; 2]) -> u64 {
+pub fn join(words: [u32; 2]) -> u64 {
     // SAFETY: same size, and every bit pattern is a number.
     unsafe { core::mem::transmute(words) }
 }

@@ -43,12 +43,5 @@ fn way<O: Observer>(backend: &BackendEntry, flow_hash: u64) -> Option<Way> {
 #[inline(always)]
 pub fn mtu_to_peer(peer_index: u32) -> Option<usize> {
     let route = BackendRoute::from_cell(maps::backend_route(maps::backend(peer_index)?));
-    (route.mtu_bytes != 0).then_some(at_most(route.mtu_bytes as usize))
-}
-
-/// The MTU of a route back, or what the configuration says that ways back carry, if that is less.
-#[inline(always)]
-pub fn at_most(route_mtu_bytes: usize) -> usize {
-    let configured = maps::tunnel_policy().return_mtu_bytes as usize;
-    if configured != 0 && configured < route_mtu_bytes { configured } else { route_mtu_bytes }
+    (route.mtu_bytes != 0).then_some(route.mtu_bytes as usize)
 }

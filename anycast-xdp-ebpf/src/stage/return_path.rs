@@ -1,10 +1,10 @@
 //! On a gateway: which PoP host a client's packets come by, and answers go back to.
 
 use anycast_common::map::{RETURN_IDLE, RETURN_REFRESH, ReturnPath, SOURCE_FAMILY_BITS};
-use aya_ebpf::{helpers::bpf_ktime_get_coarse_ns, maps::lpm_trie::Key};
+use aya_ebpf::{helpers::bpf_jiffies64, maps::lpm_trie::Key};
 
 use super::{decap::Outer, ip::Ip, tunnel::Tunnel};
-use crate::maps::{self, returns::Client};
+use crate::maps::{self, Tunnels, returns::Client};
 
 /// The PoP host that tunnels from this address come from; 0: nobody answers to it. `None`: it is not allowed.
 #[inline(always)]
@@ -15,10 +15,16 @@ pub fn allowed<O: Ip>(source: O::Address) -> Option<u32> {
 /// Remembers the way that a client's packet came, where it is another than its last one's or that was long ago. Gives the
 /// PoP host, `None` if the source is not allowed: a way that is remembered was, and need not be looked up once more.
 #[inline(always)]
-pub fn remember<O: Ip>(outer: &Outer<O>, tunnel: &Tunnel, client: [u64; 2], vip_index: u32) -> Option<u32> {
+pub fn remember<O: Ip>(
+    outer: &Outer<O>,
+    tunnel: &Tunnel,
+    client: [u64; 2],
+    vip_index: u32,
+    tunnels: Tunnels,
+) -> Option<u32> {
     let client = Client::new(client, vip_index);
     let source = outer.header.source;
-    let now = now();
+    let now = now(tunnels);
     let came = ReturnPath {
         peer_index: 0,
         source_end: O::end(source),
@@ -51,9 +57,9 @@ pub fn remember<O: Ip>(outer: &Outer<O>, tunnel: &Tunnel, client: [u64; 2], vip_
 
 /// The way back to a client, if it is known and not too old.
 #[inline(always)]
-pub fn recall(client: [u64; 2], vip_index: u32) -> Option<ReturnPath> {
+pub fn recall(client: [u64; 2], vip_index: u32, tunnels: Tunnels) -> Option<ReturnPath> {
     let (cell, _) = maps::returns::return_path(&Client::new(client, vip_index))?;
-    (ReturnPath::age(cell, now()) < RETURN_IDLE).then_some(ReturnPath::from_cell(cell))
+    (ReturnPath::age(cell, now(tunnels)) < RETURN_IDLE).then_some(ReturnPath::from_cell(cell))
 }
 
 /// Is the address one of the peer's? Its entry is cleared when it is allowed no more.
@@ -68,7 +74,7 @@ fn is_of_peer<O: Ip>(source: O::Address, peer_index: u32) -> bool {
 
 /// The time, as paths have it.
 #[inline(always)]
-fn now() -> u16 {
+fn now(tunnels: Tunnels) -> u16 {
     // SAFETY: a helper without arguments.
-    ReturnPath::seen_at(unsafe { bpf_ktime_get_coarse_ns() })
+    ReturnPath::seen_at(tunnels.policy().now_ns(unsafe { bpf_jiffies64() }))
 }

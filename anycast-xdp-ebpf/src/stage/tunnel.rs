@@ -7,7 +7,7 @@ use anycast_common::{
 };
 
 use crate::{
-    maps,
+    maps::{self, Tunnels},
     packet::{Cursor, Window},
 };
 
@@ -43,7 +43,7 @@ pub fn is_carried(protocol: u8) -> bool {
 /// Which GRE keys an end of tunnels takes.
 pub trait Keys {
     /// Index of the key, 0 where it is none. `None`: it is not taken.
-    fn index_of(key: Option<u32>) -> Option<u8>;
+    fn index_of(key: Option<u32>, tunnels: Tunnels) -> Option<u8>;
 }
 
 /// A gateway takes one of its keys, or GRE without a key where it has none.
@@ -51,8 +51,8 @@ pub struct OneOfMany;
 
 impl Keys for OneOfMany {
     #[inline(always)]
-    fn index_of(key: Option<u32>) -> Option<u8> {
-        let is_keyed = maps::tunnel_policy().is_gre_keyed;
+    fn index_of(key: Option<u32>, tunnels: Tunnels) -> Option<u8> {
+        let is_keyed = tunnels.policy().is_gre_keyed;
         match key {
             // SAFETY: the value is copied at once.
             Some(key) if is_keyed => unsafe { maps::GRE_KEYS.get(key.to_ne_bytes()) }.map(|index| *index as u8),
@@ -67,32 +67,32 @@ pub struct Any;
 
 impl Keys for Any {
     #[inline(always)]
-    fn index_of(_key: Option<u32>) -> Option<u8> {
+    fn index_of(_key: Option<u32>, _tunnels: Tunnels) -> Option<u8> {
         Some(0)
     }
 }
 
 /// Is the UDP header at `at` one to this host's port of GUE?
 #[inline(always)]
-pub fn is_gue(at: Cursor) -> bool {
-    let port = maps::tunnel_policy().gue_port;
+pub fn is_gue(at: Cursor, tunnels: Tunnels) -> bool {
+    let port = tunnels.policy().gue_port;
     port != 0 && at.window::<UDP_BYTES>().is_some_and(|udp| udp.be16::<2>() == port)
 }
 
 /// Reads the header at `at`; the outer packet has `room` bytes from there.
 #[inline(always)]
-pub fn parse<K: Keys>(at: Cursor, room: usize, protocol: u8) -> Result<Tunnel, Outcome> {
+pub fn parse<K: Keys>(at: Cursor, room: usize, protocol: u8, tunnels: Tunnels) -> Result<Tunnel, Outcome> {
     match protocol {
         protocol::IPIP => Ok(Tunnel::plain(ENCAP_IPIP, true, 0)),
         protocol::IPV6 => Ok(Tunnel::plain(ENCAP_IPIP, false, 0)),
-        protocol::GRE => gre::<K>(at, room),
+        protocol::GRE => gre::<K>(at, room, tunnels),
         _ => gue(at, room),
     }
 }
 
 /// RFC 2784 and RFC 2890: version 0, at most a key. Checksum, sequence number and routing are nothing that our PoPs send.
 #[inline(always)]
-fn gre<K: Keys>(at: Cursor, room: usize) -> Result<Tunnel, Outcome> {
+fn gre<K: Keys>(at: Cursor, room: usize, tunnels: Tunnels) -> Result<Tunnel, Outcome> {
     let header = part::<GRE_BYTES>(at, room)?;
     let (bytes, key) = match header.be16::<0>() {
         0 => (GRE_BYTES, None),
@@ -104,7 +104,7 @@ fn gre<K: Keys>(at: Cursor, room: usize) -> Result<Tunnel, Outcome> {
         ETHERTYPE_IPV6 => false,
         _ => return Err(Outcome::TunnelHeader),
     };
-    let key_index = K::index_of(key).ok_or(Outcome::TunnelKey)?;
+    let key_index = K::index_of(key, tunnels).ok_or(Outcome::TunnelKey)?;
     let encap = if key.is_some() { ENCAP_GRE_KEYED } else { ENCAP_GRE };
     Ok(Tunnel { encap, key_index, key: key.unwrap_or(0), carries_v4, bytes })
 }

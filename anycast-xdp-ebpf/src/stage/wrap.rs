@@ -25,7 +25,7 @@ use super::{
     next_hop::Way,
 };
 use crate::{
-    maps,
+    maps::{self, Tunnels},
     packet::{Cursor, opaque},
     skb,
 };
@@ -118,6 +118,7 @@ pub fn run<O: Wrap, I: Wrap>(
     flow_hash: u64,
     outer_bytes: usize,
     keeps_segments: bool,
+    tunnels: Tunnels,
 ) -> Result<(), Outcome> {
     let (carried, flag) = match path.encap {
         ENCAP_GRE | ENCAP_GRE_KEYED => (protocol::GRE, BPF_F_ADJ_ROOM_ENCAP_L4_GRE),
@@ -133,7 +134,7 @@ pub fn run<O: Wrap, I: Wrap>(
         source: O::unmapped(maps::returns::tunnel_address(path.tunnel_index)),
         destination: O::with_end(O::destination_of(peer), path.source_end),
     };
-    write::<O, I>(ctx, &outer, path, way).ok_or(Outcome::Headroom)?;
+    write::<O, I>(ctx, &outer, path, way, tunnels).ok_or(Outcome::Headroom)?;
     let [vlan_tci]: [u16; 1] = maps::half_words(&way.link.vlan_tci);
     if vlan_tci != 0 {
         skb::push_tag(ctx, vlan_tci).map_err(|()| Outcome::Headroom)?;
@@ -142,7 +143,13 @@ pub fn run<O: Wrap, I: Wrap>(
 }
 
 #[inline(always)]
-fn write<O: Wrap, I: Wrap>(ctx: &TcContext, outer: &OuterIp<O>, path: ReturnPath, way: &Way) -> Option<()> {
+fn write<O: Wrap, I: Wrap>(
+    ctx: &TcContext,
+    outer: &OuterIp<O>,
+    path: ReturnPath,
+    way: &Way,
+    tunnels: Tunnels,
+) -> Option<()> {
     let frame = Cursor::of_skb(ctx);
     let ethernet = frame.window::<ETHERNET_BYTES>()?;
     encap::ethernet(ethernet.part(0), way.next_hop, way.link);
@@ -165,7 +172,7 @@ fn write<O: Wrap, I: Wrap>(ctx: &TcContext, outer: &OuterIp<O>, path: ReturnPath
         ENCAP_GUE => {
             let udp = behind.window::<UDP_BYTES>()?;
             udp.set_ne16::<0>(u16::from_ne_bytes(gue_source_port(outer.flow_hash)));
-            udp.set_ne16::<2>(maps::tunnel_policy().gue_port.to_be());
+            udp.set_ne16::<2>(tunnels.policy().gue_port.to_be());
             udp.set_ne16::<4>(((outer.length.wrapping_sub(O::HEADER_BYTES)) as u16).to_be());
             udp.set_ne16::<6>(0);
         }

@@ -16,11 +16,11 @@ pub mod openapi;
 mod peer;
 mod reads;
 pub mod requests;
-mod routes;
+pub mod routes;
 mod server;
 pub mod types;
 
 pub use self::{
     routes::{ROUTES, Route},
-    server::{Server, serve},
+    server::{SOCKET, Server, serve},
 };

@@ -23,7 +23,7 @@ use crate::{
 
 pub async fn version(State(shared): State<Shared>) -> Json<Version> {
     let control = shared.control.lock().await;
-    let local = control.config().local;
+    let local = control.local();
     Json(Version {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         api_version: API_VERSION,

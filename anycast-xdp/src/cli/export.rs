@@ -19,7 +19,7 @@ use crate::api::types::ExportQuery;
 Examples:
   anycast-xdp export -o services.toml
   anycast-xdp export --revision 40 | diff services.toml -
-  anycast-xdp export --output json | jq '.vip[].address'
+  anycast-xdp export --output json | jq '.vips[].address'
 
 Exit codes: 0 written, 1 failed, 3 no daemon, 8 no such revision")]
 pub(super) struct Args {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Objects that are asked for at once.
-const PAGE: usize = 1000;
+const PAGE: usize = 10_000;
 /// How often a list is begun again that others change while it is read.
 const BEGUN_AGAIN_MAX: u32 = 4;
 

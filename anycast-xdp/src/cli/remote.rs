@@ -10,7 +10,10 @@ use super::{
     render, writer,
 };
 use crate::{
-    api::types::{ChangeQuery, ChangeResult, ErrorCode},
+    api::{
+        SOCKET,
+        types::{ChangeQuery, ChangeResult, ErrorCode},
+    },
     client::{Answer, Client, ClientError, Refusal},
     dataplane::pins::Pins,
     documents::Kind,
@@ -76,7 +79,7 @@ fn asked<T>(
     question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
     failure: impl FnOnce(ClientError) -> Failure,
 ) -> Result<T, Failure> {
-    let socket = daemon.socket.clone().unwrap_or_else(|| Pins::of(&daemon.instance).api_socket());
+    let socket = daemon.socket.clone().unwrap_or_else(|| Pins::of(&daemon.instance).run().join(SOCKET));
     let answer = super::run::runtime()?.block_on(question(Client::new(socket)));
     answer.or_else(|error| {
         if let (ClientError::Refused(refusal), Output::Json) = (&error, output.output) {

@@ -57,7 +57,7 @@ pub(super) struct GatewayDraft {
     pub(super) allowed_sources: Vec<Located<IpNet>>,
     gre_keys: Vec<u32>,
     gue_port: Option<u16>,
-    return_mtu_bytes: Option<u16>,
+    pub(super) return_mtu_bytes: Option<Located<Integer<576, 65_535>>>,
 }
 
 /// `[[interface]]`
@@ -166,7 +166,7 @@ fn read_gateway(gateway: &Table<'_>, findings: &mut Findings<'_>) -> GatewayDraf
         allowed_sources: sources.map(|list| list.value).unwrap_or_default(),
         gre_keys: keys.map(|keys| keys.value.iter().map(|key| key.value.0).collect()).unwrap_or_default(),
         gue_port: number(gateway.read(&fields::gateway::GUE_PORT, findings)),
-        return_mtu_bytes: number(gateway.read(&fields::gateway::RETURN_MTU_BYTES, findings)),
+        return_mtu_bytes: gateway.read(&fields::gateway::RETURN_MTU_BYTES, findings),
     }
 }
 
@@ -237,7 +237,7 @@ impl LocalDraft {
                 allowed_sources: self.gateway.allowed_sources.into_iter().map(|source| source.value).collect(),
                 gre_keys: self.gateway.gre_keys,
                 gue_port: self.gateway.gue_port?,
-                return_mtu_bytes: self.gateway.return_mtu_bytes,
+                return_mtu_bytes: number(self.gateway.return_mtu_bytes),
             }),
         };
         Some(Local {

@@ -120,8 +120,11 @@ impl Host {
         let table = Table::new(&written, &services_root::SECTION, Place::top(Text::Services), findings);
         let services = services::read(&table, Home::Store, local.role, findings);
         checks::check(&local, &services, findings);
-        let config = Config { local: local.finish()?, services: services.finish()? };
-        Some((config, documents(&written)))
+        let mut services = services.finish()?;
+        // Documents have no order but that of their names: whatever the file's was, the same services are the same.
+        services.vips.sort_by(|one, other| one.name.cmp(&other.name));
+        services.pools.sort_by(|one, other| one.name.cmp(&other.name));
+        Some((Config { local: local.finish()?, services }, documents(&written)))
     }
 }
 

@@ -63,13 +63,15 @@ fn address(entry: &Value) -> Option<&str> {
 }
 
 /// Why a change wants to be asked for twice: it removes more than a tenth of the VIPs and more than one, or the last one.
-pub fn removes_much(before: &Documents, after: &Documents) -> Option<String> {
-    let had = before.of(Kind::Vip).count();
-    let gone = before.of(Kind::Vip).filter(|(name, _)| after.get(&Key::new(Kind::Vip, *name)).is_none()).count();
-    match (gone, after.of(Kind::Vip).count()) {
-        (0, _) => None,
-        (_, 0) => Some(format!("it would remove every VIP: {had}")),
-        (2.., _) if gone * 10 > had => Some(format!("it would remove {gone} of {had} VIPs, more than a tenth")),
-        _ => None,
+pub fn removes_much(before: &Documents, changes: &[Change]) -> Option<String> {
+    let count = |action| changes.iter().filter(|change| change.kind == Kind::Vip && change.action == action).count();
+    let (gone, come) = (count(Action::Delete), count(Action::Create));
+    if gone == 0 {
+        return None;
     }
+    let had = before.count(Kind::Vip);
+    if had + come == gone {
+        return Some(format!("it would remove every VIP: {had}"));
+    }
+    (gone > 1 && gone * 10 > had).then(|| format!("it would remove {gone} of {had} VIPs, more than a tenth"))
 }

@@ -43,6 +43,16 @@ impl Edit {
         }
     }
 
+    /// The VIP that it is about, if it is about one alone.
+    pub fn vip(&self) -> Option<&str> {
+        match self {
+            Self::Create(Kind::Vip, object) => Some(&object.name),
+            Self::Update(key, _) | Self::Delete(key) if key.kind == Kind::Vip => Some(&key.name),
+            Self::Bind(vip, _) | Self::Unbind(vip) => Some(vip),
+            Self::Create(..) | Self::Update(..) | Self::Delete(_) | Self::Backend(..) => None,
+        }
+    }
+
     /// The documents after it.
     ///
     /// # Errors

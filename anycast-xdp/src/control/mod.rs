@@ -4,10 +4,16 @@
 //! | --- | --- |
 //! | `edit` | what each verb makes of the documents |
 //! | `diff` | what is different, and whether that is much |
+//! | `narrow` | a change of one VIP, judged without the others |
+//! | `judge` | what is not valid, or does not fit this host, as the API tells it |
+//! | `desired` | what is handed on |
 //! | `reads` | lists, history, exports |
 
+mod desired;
 mod diff;
 mod edit;
+mod judge;
+mod narrow;
 mod reads;
 #[cfg(test)]
 mod tests;
@@ -17,31 +23,25 @@ use std::{num::NonZero, path::Path, sync::Arc};
 use tokio::sync::watch;
 
 pub use self::{
+    desired::{Desired, VipChange},
     diff::{diff, removes_much},
     edit::Edit,
+    judge::store_failed,
+};
+use self::{
+    judge::{fits, invalid, of_head},
+    narrow::Index,
 };
 use crate::{
-    api::types::{ApiError, Change, ChangeQuery, ErrorCode, Finding, Plan, Source},
-    config::{
-        self, ConfigErrors, Host, Stored,
-        host::{HostFacts, Remark, Severity},
-    },
-    desired::Config,
+    api::types::{ApiError, Change, ChangeQuery, ErrorCode, Plan, Source},
+    config::{self, Host, Stored},
+    desired::{Config, Local, Vip},
     documents::Documents,
     store::{Author, Repository, Snapshot, Store, StoreError},
 };
 
 /// Revisions between two looks for those that are no longer kept.
 const PRUNE_EVERY: u64 = 64;
-
-/// What the reconciler is to make of the maps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desired {
-    /// Which revision it is; 0: of no store, or an empty one.
-    pub revision: u64,
-    /// The host's facts and the services.
-    pub config: Config,
-}
 
 /// How far the reconciler is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,8 +50,10 @@ pub struct Applied {
     pub revision: Option<u64>,
     /// The newest revision that it did not get into the maps, and why.
     pub failure: Option<(u64, String)>,
-    /// Map entries that differed at the last look; none: nobody looked.
+    /// Map entries that others had changed at the last look, which took them back; none: nobody looked.
     pub drift: Option<u64>,
+    /// Such entries since the start.
+    pub repaired: u64,
 }
 
 /// The services of an instance and their store.
@@ -69,7 +71,12 @@ pub struct Control<S> {
 #[derive(Debug)]
 enum Kept<S> {
     File(Documents),
-    Store { repository: Repository<S>, head: Option<Snapshot> },
+    Store {
+        repository: Repository<S>,
+        head: Option<Snapshot>,
+        /// Of the head's VIPs.
+        index: Index,
+    },
 }
 
 /// The documents that a change is to make.
@@ -98,12 +105,13 @@ impl<S: Store> Control<S> {
     ) -> anyhow::Result<(Self, watch::Receiver<Arc<Desired>>)> {
         let config = host.config()?;
         let (kept, desired) = if let Some(documents) = host.documents() {
-            (Kept::File(documents), Desired { revision: 0, config })
+            (Kept::File(documents), Desired::whole(0, config))
         } else {
             let repository = Repository::new(open(&config).await?);
             let head = repository.load_head().await?;
             let desired = of_head(&host, head.as_ref(), config)?;
-            (Kept::Store { repository, head }, desired)
+            let index = Index::of(desired.base());
+            (Kept::Store { repository, head, index }, desired)
         };
         let (desired, receiver) = watch::channel(Arc::new(desired));
         Ok((Self { host, kept, desired, looks_at_host: true }, receiver))
@@ -120,9 +128,13 @@ impl<S: Store> Control<S> {
         let desired = match (&mut self.kept, host.documents()) {
             (Kept::File(documents), Some(read)) => {
                 *documents = read;
-                Desired { revision: 0, config }
+                Desired::whole(0, config)
             }
-            (Kept::Store { head, .. }, None) => of_head(&host, head.as_ref(), config)?,
+            (Kept::Store { head, index, .. }, None) => {
+                let desired = of_head(&host, head.as_ref(), config)?;
+                *index = Index::of(desired.base());
+                desired
+            }
             (Kept::File(_), None) | (Kept::Store { .. }, Some(_)) => {
                 anyhow::bail!("services moved between the file and the store: that takes effect at the next start")
             }
@@ -161,8 +173,8 @@ impl<S: Store> Control<S> {
     }
 
     /// The host's facts.
-    pub fn config(&self) -> Config {
-        self.desired.borrow().config.clone()
+    pub fn local(&self) -> Local {
+        self.desired.borrow().local().clone()
     }
 
     /// Changes one thing.
@@ -173,8 +185,26 @@ impl<S: Store> Control<S> {
     pub async fn edit(&mut self, edit: Edit, query: ChangeQuery, author: Author) -> Result<Made, ApiError> {
         self.may_change(query)?;
         let action = edit.action();
-        let after = edit.apply(&self.documents())?;
+        let vip = edit.vip().map(str::to_owned);
+        let before = self.documents();
+        let after = edit.apply(&before)?;
+        if let Some(name) = vip
+            && let Some(next) = self.narrow(&after, &name).await
+        {
+            let changes = diff(&before, &after);
+            let change = |revision: u64, desired: &Desired| desired.with(revision, &name, next);
+            return self.commit(after, changes, query, author, &action, change).await;
+        }
         self.replace(Wanted::Documents(&after), query, author, &action).await
+    }
+
+    /// The VIP as it would be, if it can be judged without the others; `Some(None)`: it goes.
+    async fn narrow(&self, after: &Documents, name: &str) -> Option<Option<Arc<Vip>>> {
+        let Kept::Store { index, .. } = &self.kept else { return None };
+        let desired = self.desired.borrow().clone();
+        let next = narrow::judge(&self.host, index, desired.base(), after, name, self.looks_at_host).await?;
+        let before = desired.vip(name);
+        (!narrow::moves_answers(before.as_deref(), next.as_deref())).then_some(next)
     }
 
     /// Makes the services those of `wanted`.
@@ -193,13 +223,28 @@ impl<S: Store> Control<S> {
         let before = self.documents();
         let Stored { config, documents } = self.judge(wanted).await?;
         let changes = diff(&before, &documents);
+        let whole = |revision: u64, _: &Desired| Desired::whole(revision, config);
+        self.commit(documents, changes, query, author, action, whole).await
+    }
+
+    /// Keeps valid documents and hands on what `next` makes of the new revision and of what was desired before.
+    async fn commit(
+        &mut self,
+        documents: Documents,
+        changes: Vec<Change>,
+        query: ChangeQuery,
+        author: Author,
+        action: &str,
+        next: impl FnOnce(u64, &Desired) -> Desired,
+    ) -> Result<Made, ApiError> {
         if changes.is_empty() {
             return Ok(Made { revision: self.revision(), changes });
         }
-        if let Some(much) = removes_much(&before, &documents).filter(|_| !query.force) {
+        if let Some(much) = removes_much(&self.documents(), &changes).filter(|_| !query.force) {
             return Err(ApiError::new(ErrorCode::NeedsForce, much).hint("say --force (`force=true`) if it is meant"));
         }
-        let Kept::Store { repository, head } = &mut self.kept else { return Err(read_only()) };
+        let earlier = self.desired.borrow().clone();
+        let Kept::Store { repository, head, index } = &mut self.kept else { return Err(read_only()) };
         let committed = repository.commit(head.as_ref(), documents, author, action).await;
         let snapshot = match committed {
             Ok(snapshot) => snapshot,
@@ -213,13 +258,18 @@ impl<S: Store> Control<S> {
         };
         let revision = snapshot.record.revision;
         *head = Some(snapshot);
-        let keep = NonZero::new(u64::from(config.local.control.revisions)).unwrap_or(NonZero::<u64>::MIN);
+        let desired = next(revision, &earlier);
+        match desired.since(&earlier) {
+            Some(vips) => vips.iter().for_each(|vip| index.change(vip.before.as_deref(), vip.after.as_deref())),
+            None => *index = Index::of(desired.base()),
+        }
+        let keep = u64::from(desired.local().control.revisions);
         if revision.is_multiple_of(PRUNE_EVERY)
-            && let Err(error) = repository.store().prune(keep).await
+            && let Err(error) = repository.store().prune(NonZero::new(keep).unwrap_or(NonZero::<u64>::MIN)).await
         {
             tracing::warn!("old revisions are still in the store: {error}");
         }
-        self.publish(Arc::new(Desired { revision, config }));
+        self.publish(Arc::new(desired));
         tracing::info!(revision, action, "services changed");
         Ok(Made { revision, changes })
     }
@@ -232,11 +282,9 @@ impl<S: Store> Control<S> {
     pub async fn plan(&self, wanted: Wanted<'_>) -> Result<Plan, ApiError> {
         let before = self.documents();
         let after = self.judge(wanted).await?.documents;
-        Ok(Plan {
-            base_revision: self.revision(),
-            changes: diff(&before, &after),
-            needs_force: removes_much(&before, &after).is_some(),
-        })
+        let changes = diff(&before, &after);
+        let needs_force = removes_much(&before, &changes).is_some();
+        Ok(Plan { base_revision: self.revision(), changes, needs_force })
     }
 
     /// Is `wanted` valid, and does this host carry it?
@@ -247,10 +295,7 @@ impl<S: Store> Control<S> {
         };
         let stored = self.host.judge(source).map_err(invalid)?;
         if self.looks_at_host {
-            let facts = HostFacts::read().await.map_err(|error| {
-                ApiError::new(ErrorCode::StoreFailed, format!("the host could not be looked at: {error:#}"))
-            })?;
-            fits(&config::remarks(&stored.config, Some(&facts)))?;
+            fits(&stored.config, matches!(wanted, Wanted::Documents(_))).await?;
         }
         Ok(stored)
     }
@@ -279,63 +324,7 @@ pub struct Made {
     pub changes: Vec<Change>,
 }
 
-fn of_head(host: &Host, head: Option<&Snapshot>, config: Config) -> Result<Desired, anyhow::Error> {
-    match head {
-        None => Ok(Desired { revision: 0, config: Stored::nothing(config).config }),
-        Some(head) => {
-            let revision = head.record.revision;
-            let stored = host.judge(config::Source::Documents(&head.documents));
-            let stored = stored.map_err(|errors| anyhow::anyhow!("revision {revision} of the store: {errors}"))?;
-            Ok(Desired { revision, config: stored.config })
-        }
-    }
-}
-
 fn read_only() -> ApiError {
     ApiError::new(ErrorCode::ReadOnly, "the services of this host are those of its file")
         .hint("change the file and reload the daemon; or take the services out of it, start again, and `anycast-xdp apply` them")
-}
-
-fn invalid(errors: ConfigErrors) -> ApiError {
-    let count = errors.errors.len();
-    let message = format!("the services would have {count} {}", if count == 1 { "error" } else { "errors" });
-    let findings = errors.errors.into_iter().map(|error| Finding {
-        field: error.field,
-        line: error.line,
-        column: error.column,
-        problem: error.problem,
-        help: error.help,
-    });
-    ApiError { findings: findings.collect(), ..ApiError::new(ErrorCode::Invalid, message) }
-}
-
-/// What this host cannot carry is refused; what it might not is told in the log.
-fn fits(remarks: &[Remark]) -> Result<(), ApiError> {
-    let (errors, warnings): (Vec<_>, Vec<_>) = remarks.iter().partition(|remark| remark.severity == Severity::Error);
-    for warning in warnings {
-        tracing::debug!(field = warning.field, help = warning.help, "{}", warning.problem);
-    }
-    if errors.is_empty() {
-        return Ok(());
-    }
-    let findings = errors.into_iter().map(|remark| Finding {
-        field: remark.field.clone(),
-        line: None,
-        column: None,
-        problem: remark.problem.clone(),
-        help: remark.help.clone(),
-    });
-    let error = ApiError::new(ErrorCode::Invalid, "this host cannot carry these services");
-    Err(ApiError { findings: findings.collect(), ..error })
-}
-
-/// The API's error for one of the store.
-pub fn store_failed(error: &StoreError) -> ApiError {
-    let code = match error {
-        StoreError::Conflict { .. } => ErrorCode::Conflict,
-        StoreError::TooLarge { .. } => ErrorCode::Invalid,
-        StoreError::Unavailable { .. } | StoreError::Corrupt { .. } => ErrorCode::StoreFailed,
-    };
-    let hint = error.help().to_owned();
-    ApiError::new(code, error.to_string()).hint(hint)
 }

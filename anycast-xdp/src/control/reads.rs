@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Objects and revisions in one answer, unless fewer are asked for.
-const PAGE: usize = 1000;
+const PAGE: usize = 10_000;
 
 impl<S: Store> Control<S> {
     /// One object.

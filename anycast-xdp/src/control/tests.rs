@@ -85,8 +85,8 @@ impl Lab {
     }
 
     fn pools_of_web(&self) -> Vec<String> {
-        let desired = self.desired.borrow();
-        let web = desired.config.services.vips.iter().find(|vip| vip.name == "web").unwrap();
+        let config = self.desired.borrow().config();
+        let web = config.services.vips.iter().find(|vip| vip.name == "web").unwrap();
         web.pools().map(str::to_owned).collect()
     }
 }
@@ -121,9 +121,9 @@ async fn changes_reach_the_reconciler_with_their_revision_and_outlive_the_proces
     assert_eq!(lab.edit(Edit::Backend("home".to_owned(), "10.4.0.3".parse().unwrap(), patch)).await, Ok(4));
 
     let lab = lab.again().await;
-    let desired = lab.desired.borrow();
-    assert_eq!(desired.revision, 4);
-    let home = desired.config.services.pools.iter().find(|pool| pool.name == "home").unwrap();
+    let config = lab.desired.borrow().config();
+    assert_eq!(lab.desired.borrow().revision, 4);
+    let home = config.services.pools.iter().find(|pool| pool.name == "home").unwrap();
     assert_eq!(
         home.backends.iter().map(|one| (one.state, one.weight)).collect::<Vec<_>>(),
         [(State::Up, 100), (State::Drain, 7)]
@@ -199,7 +199,7 @@ async fn many_vips_go_only_by_force_and_come_back_by_a_rollback() {
     let old = lab.control.documents_of(Some(1)).await.unwrap();
     let made = lab.control.replace(Wanted::Documents(&old), ChangeQuery::default(), author(), "rollback 1").await;
     assert_eq!(made.unwrap().revision, 3);
-    assert_eq!(lab.desired.borrow().config.services.vips.len(), 31);
+    assert_eq!(lab.desired.borrow().config().services.vips.len(), 31);
     let history = lab.control.revisions(RevisionsQuery { limit: Some(2), before: None }).await.unwrap();
     let told: Vec<_> = history.items.iter().map(|item| (item.action.as_str(), item.created, item.deleted)).collect();
     assert_eq!(told, [("rollback 1", 30, 0), ("apply", 0, 30)]);
@@ -239,7 +239,7 @@ async fn host_file_with_services_is_shown_and_not_changed() {
     let started =
         Control::start(Host::read(&file).unwrap(), async |_| -> Result<SqliteStore, _> { panic!("no store") }).await;
     let (mut control, desired) = started.unwrap();
-    assert_eq!(desired.borrow().config.services.vips.len(), 1);
+    assert_eq!(desired.borrow().config().services.vips.len(), 1);
     assert_eq!(control.list(Kind::Vip, &ListQuery::default()).unwrap().total, 1);
     let refused = control.edit(vip("more", "192.0.2.90"), ChangeQuery::default(), author()).await;
     assert_eq!(refused.unwrap_err().code, ErrorCode::ReadOnly);
@@ -255,4 +255,41 @@ async fn services_that_a_changed_host_cannot_carry_are_told_when_it_is_reread() 
     assert!(refused.contains("pool.home.backend.\"10.4.0.2\".address"), "{refused}");
     std::fs::write(&file, HOST).unwrap();
     assert_eq!(lab.control.reread().unwrap().revision, 1);
+}
+
+#[tokio::test]
+async fn vip_alone_is_judged_alone_and_everything_else_with_the_whole() {
+    let mut lab = Lab::new().await;
+    lab.apply(SERVICES, ChangeQuery::default()).await.unwrap();
+    let is_narrow = |before: &Desired, after: &Desired| after.since(before).is_some();
+    let create = |name: &str, address: &str, more: Value| {
+        let mut document = object(&json!({ "address": address, "pool": "home" }));
+        document.extend(object(&more));
+        Edit::Create(Kind::Vip, NamedDocument { name: name.to_owned(), document })
+    };
+    let fallback = json!({ "fallback_pools": ["home"] });
+    let cases = [
+        (create("alike", "192.0.2.81", json!({})), true),
+        (create("other", "192.0.2.82", json!({ "listeners": ["tcp/80"] })), false),
+        (create("same", "192.0.2.83", json!({ "listeners": ["tcp/80"] })), true),
+        (Edit::Bind("alike".to_owned(), vec!["away".to_owned()]), true),
+        (Edit::Update(key("alike"), object(&fallback)), false),
+        (create("backed", "192.0.2.84", json!({ "fallback_pools": ["away"] })), false),
+        (create("like-it", "192.0.2.85", json!({ "pool": "away", "fallback_pools": ["home"] })), true),
+        (Edit::Update(key("same"), object(&json!({ "return": "pop" }))), false),
+        (Edit::Delete(key("other")), true),
+        (Edit::Delete(key("same")), false),
+    ];
+    for (edit, narrow) in cases {
+        let action = edit.action();
+        let before = lab.desired.borrow().clone();
+        let refused = |error: &ApiError| -> () { panic!("{action}: {error} {:?}", error.findings) };
+        lab.edit(edit).await.map_err(|error| refused(&error)).ok();
+        let after = lab.desired.borrow().clone();
+        assert_eq!(is_narrow(&before, &after), narrow, "{action}");
+        // Either way it is what the whole says of the same documents.
+        let documents = lab.control.documents();
+        let whole = lab.control.host.judge(crate::config::Source::Documents(&documents)).unwrap().config;
+        assert_eq!(*after.config(), whole, "{action}");
+    }
 }

@@ -12,11 +12,13 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     config::host::global_addresses,
+    control::VipChange,
     dataplane::{
-        apply::{Plan, plan},
+        apply::{Change, Plan, change_vips, plan},
         attach,
         bindings::Bindings,
         egress::EgressHook,
+        generations::Target,
         icmp,
         interfaces::interface_index,
         inventory::Inventory,
@@ -32,6 +34,10 @@ use crate::{
 
 /// How long a start waits for neighbours of backends before it goes on without them.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long names in the inventory's file may be behind, where there are more VIPs than are written at once.
+const SAVE_AFTER: Duration = Duration::from_secs(1);
+const SAVED_AT_ONCE: usize = 2000;
 
 /// What has changed outside.
 #[derive(Clone, Copy, Debug)]
@@ -52,16 +58,18 @@ pub(super) struct Running {
     /// What the maps hold, and the directory of its file.
     inventory: Inventory,
     directory: PathBuf,
+    /// When a file that is behind is written.
+    save_at: Option<Instant>,
 }
 
 impl Running {
     /// Brings maps and links to what the configuration asks for: from nothing, or from what another process left.
-    pub(super) async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config) -> Result<Self> {
+    pub(super) async fn start(loaded: &mut Loaded, pins: &Pins, config: &Config, mut target: Target) -> Result<Self> {
         // Programs are loaded before anything changes: what the verifier refuses changes nothing.
         attach::load(loaded, config)?;
-        let current = Inventory::read_or_rebuild(pins.run());
+        let current = target.inventory(&mut loaded.kernel, config)?;
         let mut plan = plan(&mut loaded.kernel, &current, config)?;
-        plan.during.write(pins.run())?;
+        plan.during.write(target.state())?;
         plan.install_backends(&mut loaded.kernel)?;
 
         let mut running = Self {
@@ -71,21 +79,36 @@ impl Running {
             bindings: Bindings::default(),
             backends: plan.during_backends.clone(),
             inventory: Inventory::default(),
-            directory: pins.run().to_owned(),
+            directory: target.state().to_owned(),
+            save_at: None,
         };
         running.lead_backends(loaded, config, &plan).await?;
 
         // An interface may still refuse: the services change after that.
         let names: Vec<_> = config.local.interfaces.iter().map(|interface| interface.name.as_str()).collect();
         losses::follow(loaded, pins, &names)?;
-        let interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
+        if target.is_new() {
+            // No packets run on these maps yet: they are complete before the first does.
+            running.switch(loaded, config, &mut plan).await?;
+            target.take_paths(&mut loaded.kernel, &plan.next)?;
+            plan.next.interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
+        } else {
+            plan.next.interfaces = attach::attach(loaded, pins, config, EgressHook::of_kernel)?;
+            running.switch(loaded, config, &mut plan).await?;
+        }
+        plan.next.write(target.state())?;
+        target.settle(&mut loaded.kernel, &plan.next)?;
+        running.settle(loaded, plan.next).await?;
+        Ok(running)
+    }
+
+    /// Switches the services over, and what the host answers by itself.
+    async fn switch(&mut self, loaded: &mut Loaded, config: &Config, plan: &mut Plan<'_>) -> Result<()> {
         if let Role::Pop(role) = &config.local.role {
             icmp::switch(&mut loaded.kernel, &own_answers(&role.icmp, &config.local.interfaces).await?)?;
         }
-        running.bindings = plan.switch(&mut loaded.kernel)?;
-        plan.next.interfaces = interfaces;
-        running.settle(loaded, plan.next).await?;
-        Ok(running)
+        self.bindings = plan.switch(&mut loaded.kernel)?;
+        Ok(())
     }
 
     /// Changes the services under the programs that run.
@@ -109,6 +132,42 @@ impl Running {
         self.settle(loaded, plan.next).await
     }
 
+    /// Changes VIPs alone. `false`: more than them would have to be, and nothing was changed.
+    ///
+    /// # Errors
+    ///
+    /// A refused system call.
+    pub(super) fn change_vips(&mut self, loaded: &mut Loaded, vips: &[VipChange]) -> Result<bool> {
+        let changes = vips.iter().map(|vip| Change { before: vip.before.as_deref(), after: vip.after.as_deref() });
+        let changes: Vec<_> = changes.collect();
+        if !change_vips(&mut loaded.kernel, &mut self.inventory, &changes)? {
+            return Ok(false);
+        }
+        // Names of many VIPs take longer to write than the maps; the maps are what is true.
+        self.save_at.get_or_insert_with(|| Instant::now() + SAVE_AFTER);
+        if self.inventory.vips.len() <= SAVED_AT_ONCE {
+            self.save()?;
+        }
+        Ok(true)
+    }
+
+    /// When [`Self::save`] has something to do.
+    pub(super) fn save_at(&self) -> Option<Instant> {
+        self.save_at
+    }
+
+    /// Writes the inventory, if its file is behind.
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses.
+    pub(super) fn save(&mut self) -> Result<()> {
+        if self.save_at.take().is_some() {
+            self.inventory.write(&self.directory)?;
+        }
+        Ok(())
+    }
+
     /// Gives every backend of the plan its way.
     async fn lead_backends(&mut self, loaded: &mut Loaded, config: &Config, plan: &Plan<'_>) -> Result<()> {
         self.follower.set_access(access_of(config)).await?;
@@ -120,6 +179,7 @@ impl Running {
     /// What a change ends with: only what it asked for is known and followed.
     async fn settle(&mut self, loaded: &mut Loaded, inventory: Inventory) -> Result<()> {
         inventory.write(&self.directory)?;
+        self.save_at = None;
         self.ways.mtus.configured = configured_mtus(&inventory);
         self.inventory = inventory;
         self.follow_backends(loaded).await

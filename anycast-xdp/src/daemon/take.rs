@@ -2,13 +2,17 @@
 
 use anyhow::{Error, Result};
 
-use crate::desired::Config;
-
-/// What changes from one set of services to another.
+/// What changes from one set of services to another. After an error it may have something between what was and what was
+/// wanted, which is consistent, and from which every change can go on.
 pub(crate) trait Maps {
-    /// Changes the services. After an error the maps may have something between what was and what was wanted, which is
-    /// consistent, and from which every change can go on.
-    async fn change(&mut self, config: &Config) -> Result<()>;
+    /// A set of services.
+    type Services;
+
+    /// Changes to these services from those that are there.
+    async fn change(&mut self, next: &Self::Services) -> Result<()>;
+
+    /// Changes to these services whatever is there.
+    async fn change_all(&mut self, services: &Self::Services) -> Result<()>;
 }
 
 /// The maps have not taken the services.
@@ -22,9 +26,13 @@ pub(crate) struct NotTaken {
 
 /// Changes the services to `next`; goes back to `last` if that fails, for half of a change is neither what was nor what is
 /// wanted.
-pub(crate) async fn change_or_go_back(maps: &mut impl Maps, last: &Config, next: &Config) -> Result<(), NotTaken> {
+pub(crate) async fn change_or_go_back<M: Maps>(
+    maps: &mut M,
+    last: &M::Services,
+    next: &M::Services,
+) -> Result<(), NotTaken> {
     let Err(error) = maps.change(next).await else { return Ok(()) };
-    let back = maps.change(last).await;
+    let back = maps.change_all(last).await;
     if let Err(error) = &back {
         tracing::error!("the last services are not all in the maps: {error:#}");
     }

@@ -11,12 +11,18 @@ mod gateway;
 mod known;
 mod listeners;
 mod number;
-mod peers;
+pub(crate) mod peers;
 pub(super) mod plan;
+mod quick;
 pub(super) mod reach;
+mod seed;
 pub(super) mod slots;
 mod switch;
 #[cfg(test)]
 mod tests;
 
-pub use plan::{Plan, plan};
+pub use self::{
+    plan::{Plan, plan},
+    quick::{Change, change_vips},
+    seed::seed,
+};

@@ -18,6 +18,8 @@ pub struct Array<T> {
     start: NonNull<u8>,
     bytes: usize,
     len: u32,
+    /// What was written, while somebody looks for what others write.
+    written: Option<Vec<u64>>,
     #[cfg(test)]
     journal: Option<(Table, Journal)>,
     _value: std::marker::PhantomData<T>,
@@ -63,6 +65,7 @@ impl<T: MapValue> Array<T> {
             start,
             bytes,
             len,
+            written: None,
             #[cfg(test)]
             journal: None,
             _value: std::marker::PhantomData,
@@ -96,6 +99,7 @@ impl<T: MapValue> Array<T> {
         // SAFETY: as in `get`.
         unsafe { self.at(index).cast::<T>().write_volatile(value) };
         fence(Ordering::SeqCst);
+        self.note(index, 0..Self::STRIDE);
         #[cfg(test)]
         self.record(|table, bytes| Event::Write { table, index, bytes: bytes(index, 0, size_of::<T>()) });
     }
@@ -106,8 +110,51 @@ impl<T: MapValue> Array<T> {
         // SAFETY: in bounds and aligned to 8 by the assertion and the stride; atomics may be shared with the kernel.
         let cell = unsafe { AtomicU64::from_ptr(self.at(index).add(offset).cast()) };
         cell.store(value, Ordering::SeqCst);
+        if let Some(written) = &mut self.written {
+            written[(index as usize * Self::STRIDE + offset) / 8] = value;
+        }
         #[cfg(test)]
         self.record(|table, bytes| Event::Store { table, index, offset, bytes: bytes(index, offset, 8) });
+    }
+
+    /// Takes what is there for what was written, and remembers from now on what is.
+    pub fn watch(&mut self) {
+        self.written = Some((0..self.words()).map(|at| self.word(at)).collect());
+    }
+
+    /// Stores again what others have changed since [`Self::watch`], word by word: the indexes of those entries.
+    pub fn restore(&mut self) -> Vec<u32> {
+        let Some(written) = &self.written else { return Vec::new() };
+        let changed: Vec<_> = (0..self.words()).filter(|at| self.word(*at) != written[*at]).collect();
+        for at in &changed {
+            // SAFETY: a whole word of the mapping, aligned as the stride is.
+            unsafe { AtomicU64::from_ptr(self.start.as_ptr().add(at * 8).cast()) }
+                .store(written[*at], Ordering::SeqCst);
+        }
+        let mut entries: Vec<_> = changed.iter().map(|at| (at * 8 / Self::STRIDE) as u32).collect();
+        entries.dedup();
+        entries
+    }
+
+    /// Words of all entries.
+    fn words(&self) -> usize {
+        Self::STRIDE / 8 * self.len as usize
+    }
+
+    fn word(&self, at: usize) -> u64 {
+        // SAFETY: the caller stays below `words`.
+        unsafe { self.start.as_ptr().add(at * 8).cast::<u64>().read_volatile() }
+    }
+
+    /// Remembers what an entry has become.
+    fn note(&mut self, index: u32, bytes: std::ops::Range<usize>) {
+        let first = index as usize * Self::STRIDE;
+        if let Some(mut written) = self.written.take() {
+            for at in (first + bytes.start) / 8..(first + bytes.end) / 8 {
+                written[at] = self.word(at);
+            }
+            self.written = Some(written);
+        }
     }
 
     /// Indexes of the entries that are not all zero.
@@ -175,6 +222,23 @@ mod tests {
         vips.store_cell(3, offset_of!(VipEntry, pool), 9);
         assert_eq!(vips.get(3), VipEntry { address: [7; 16], pool: 9, policy: 2 });
         assert_eq!(vips.used().collect::<Vec<_>>(), [3]);
+        Ok(())
+    }
+
+    #[test]
+    fn what_others_write_is_found_and_taken_back_and_what_we_write_is_not() -> io::Result<()> {
+        let mut vips = Array::<VipEntry>::in_memory(8)?;
+        let entry = VipEntry { address: [7; 16], pool: 1, policy: 2 };
+        vips.write(3, entry);
+        vips.watch();
+        vips.write(4, entry);
+        vips.store_cell(3, offset_of!(VipEntry, pool), 9);
+        assert!(vips.restore().is_empty());
+        vips.patch(3, 16, &[1; 8]);
+        vips.patch(5, 0, &[1]);
+        assert_eq!(vips.restore(), [3, 5]);
+        assert_eq!((vips.get(3), vips.get(4)), (VipEntry { pool: 9, ..entry }, entry));
+        assert!(vips.restore().is_empty());
         Ok(())
     }
 

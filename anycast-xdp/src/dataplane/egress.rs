@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use aya::programs::{ProgramError, SchedClassifier, TcAttachType, tc::SchedClassifierLink};
 use serde::{Deserialize, Serialize};
 
-pub use self::filter::{Filter, attach as attach_filter, remove_own as remove_own_filters};
+pub use self::filter::{Filter, attach as attach_filter, own as own_filters, remove_own as remove_own_filters};
 use super::{
     interfaces::interface_index,
     pins::{Pins, open_link},

@@ -11,10 +11,14 @@ pub use self::{
 };
 use std::fs;
 
-use anycast_common::map::{ECHO_ANSWER, ECHO_DROP, RETURN_POP, RETURN_POP_OR_DROP, VipPolicy};
-use anyhow::{Context as _, Result, anyhow};
+use anycast_common::{
+    ABI_VERSION,
+    map::{ECHO_ANSWER, ECHO_DROP, RETURN_POP, RETURN_POP_OR_DROP, VipPolicy},
+};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::{
+    generations::{self, Generation},
     inventory::{Inventory, VipRecord},
     loader,
     pins::Pins,
@@ -22,13 +26,14 @@ use super::{
 };
 use crate::{
     desired::{IcmpEcho, Returns},
-    view::VipRow,
+    view::{ReturnsStatus, VipRow},
 };
 
 /// The pinned state of an instance.
 pub struct Inspector {
     instance: String,
     pins: Pins,
+    generation: Generation,
     inventory: Inventory,
     kernel: Kernel,
 }
@@ -38,27 +43,32 @@ impl Inspector {
     ///
     /// # Errors
     ///
-    /// Pins that cannot be opened: of another ABI, or without permission. An inventory that is not theirs.
+    /// Pins that cannot be opened: of another ABI version, or without permission. An inventory that is not theirs.
     pub fn open(instance: &str) -> Result<Option<Self>> {
         let pins = Pins::of(instance);
-        if !pins.maps().exists() {
-            return Ok(None);
-        }
-        let inventory = match Inventory::read(pins.run()) {
+        let Some(generation) = generations::current(&pins) else { return Ok(None) };
+        ensure!(
+            generation.is_own(),
+            "the maps in use (generation {}) are of ABI version {}, and this build reads version {ABI_VERSION}: ask the build \
+             that made them, or start the daemon of this one, which takes over from them",
+            generation.number,
+            generation.abi_version
+        );
+        let inventory = match Inventory::read(&generation.state) {
             // The first daemon has just begun.
             Ok(None) if fs::read_dir(pins.links()).is_ok_and(|mut links| links.next().is_none()) => return Ok(None),
             Ok(None) => Err(anyhow!("the inventory is missing")),
             Ok(Some(inventory)) => Ok(inventory),
             Err(error) => Err(error),
         };
-        let kernel = loader::open_pinned(&pins.maps())?;
+        let kernel = loader::open_pinned(&generation.maps)?;
         let inventory = inventory.and_then(|inventory| {
             let fits = inventory.fits(kernel.read());
             fits.then_some(inventory).context("the inventory is not that of the pinned maps")
         });
         let inventory =
             inventory.context("start the daemon again: it rebuilds the inventory, and forwarding goes on")?;
-        Ok(Some(Self { instance: instance.to_owned(), pins, inventory, kernel }))
+        Ok(Some(Self { instance: instance.to_owned(), pins, generation, inventory, kernel }))
     }
 
     /// The VIPs.
@@ -74,6 +84,14 @@ impl Inspector {
             fallback_pools: vip.fallback_pools.clone(),
         };
         self.inventory.vips.iter().map(row).collect()
+    }
+
+    /// Which way the answers of how many VIPs take.
+    fn ways_back(&self) -> Vec<ReturnsStatus> {
+        let ways: Vec<_> = self.inventory.vips.iter().map(|vip| self.returns(vip.index)).collect();
+        let counted = [Returns::Direct, Returns::Pop, Returns::PopOrDrop]
+            .map(|returns| ReturnsStatus { returns, vips: ways.iter().filter(|way| **way == returns).count() as u32 });
+        counted.into_iter().filter(|row| row.vips > 0).collect()
     }
 
     fn icmp_echo(&self, vip_index: u32) -> IcmpEcho {

@@ -131,7 +131,7 @@ pub struct BackendRecord {
 }
 
 impl Inventory {
-    fn path(directory: &Path) -> PathBuf {
+    pub(super) fn path(directory: &Path) -> PathBuf {
         directory.join("inventory.json")
     }
 
@@ -226,7 +226,7 @@ impl Inventory {
 /// The file system refuses; the old one is still there.
 pub fn replace(path: &Path, value: &impl Serialize) -> Result<()> {
     let draft = path.with_extension("new");
-    fs::write(&draft, serde_json::to_vec_pretty(value)?)
+    fs::write(&draft, serde_json::to_vec(value)?)
         .and_then(|()| fs::rename(&draft, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }

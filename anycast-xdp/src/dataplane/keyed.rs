@@ -1,5 +1,7 @@
 //! Maps that are looked up by a key, and that packets do not change: entries are inserted and removed one by one.
 
+mod hinted;
+
 use std::{collections::BTreeMap, fmt};
 
 use anycast_common::map::{MapValue, ReturnerKey, TunnelKey};
@@ -9,6 +11,7 @@ use aya::{
     maps::{HashMap, LpmTrie, MapData, lpm_trie::Key},
 };
 
+use self::hinted::Hinted;
 use super::tables::Raw;
 #[cfg(test)]
 use super::tables::{
@@ -43,6 +46,8 @@ pub struct KeyedMaps {
 /// One map.
 pub struct Keyed<K, V> {
     store: Box<dyn Store<K, V>>,
+    /// What was written, while somebody looks for what others write.
+    written: Option<BTreeMap<K, V>>,
     /// What an entry looks like in a journal, and the journal.
     #[cfg(test)]
     journal: Option<(Change<K, V>, Journal)>,
@@ -56,12 +61,17 @@ trait Store<K, V>: Send {
     fn entries(&self) -> Result<BTreeMap<K, V>>;
     fn insert(&mut self, key: K, value: V) -> Result<()>;
     fn remove(&mut self, key: &K) -> Result<()>;
+    /// Brings what stands in front of the map up to date with it.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed<K, V> {
     fn new(store: impl Store<K, V> + 'static) -> Self {
         Self {
             store: Box::new(store),
+            written: None,
             #[cfg(test)]
             journal: None,
         }
@@ -88,12 +98,18 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     /// The kernel's refusal, of a full map for one.
     pub fn insert_all(&mut self, wanted: &BTreeMap<K, V>) -> Result<()> {
         let there = self.entries()?;
-        for (key, value) in wanted.iter().filter(|(key, value)| there.get(key) != Some(value)) {
-            self.store.insert(*key, *value)?;
-            #[cfg(test)]
-            self.record(*key, Some(*value));
-        }
-        Ok(())
+        let inserted =
+            wanted.iter().filter(|(key, value)| there.get(key) != Some(value)).try_for_each(|(key, value)| {
+                self.store.insert(*key, *value)?;
+                if let Some(written) = &mut self.written {
+                    written.insert(*key, *value);
+                }
+                #[cfg(test)]
+                self.record(*key, Some(*value));
+                Ok(())
+            });
+        self.store.settle()?;
+        inserted
     }
 
     /// Removes every entry whose key is not wanted.
@@ -102,12 +118,47 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     ///
     /// The kernel's refusal.
     pub fn remove_others(&mut self, is_wanted: impl Fn(&K) -> bool) -> Result<()> {
-        for key in self.entries()?.into_keys().filter(|key| !is_wanted(key)) {
+        let removed = self.entries()?.into_keys().filter(|key| !is_wanted(key)).try_for_each(|key| {
             self.store.remove(&key)?;
+            if let Some(written) = &mut self.written {
+                written.remove(&key);
+            }
             #[cfg(test)]
             self.record(key, None);
-        }
+            Ok(())
+        });
+        self.store.settle()?;
+        removed
+    }
+
+    /// Takes what is there for what was written, and remembers from now on what is.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn watch(&mut self) -> Result<()> {
+        self.written = Some(self.entries()?);
         Ok(())
+    }
+
+    /// Takes back what others have changed since [`Self::watch`]: how many entries that were.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn restore(&mut self) -> Result<usize> {
+        let Some(written) = &self.written else { return Ok(0) };
+        let there = self.store.entries()?;
+        let foreign: Vec<_> = there.keys().filter(|key| !written.contains_key(key)).collect();
+        let lost: Vec<_> = written.iter().filter(|(key, value)| there.get(key) != Some(value)).collect();
+        for (key, value) in &lost {
+            self.store.insert(**key, **value)?;
+        }
+        for key in &foreign {
+            self.store.remove(key)?;
+        }
+        self.store.settle()?;
+        Ok(lost.len() + foreign.len())
     }
 
     /// Makes the map hold `wanted`: new entries first.
@@ -243,11 +294,16 @@ impl KeyedMaps {
     pub fn open(open: &impl Fn(&str) -> Result<MapData>) -> Result<Self> {
         use super::tables::typed;
         Ok(Self {
-            tunnels: Keyed::new(Hash { name: "TUNNELS", map: typed(open, "TUNNELS")? }),
+            tunnels: Keyed::new(Hinted::open(open, ("TUNNELS", "TUNNEL_HINTS"), "TUNNELS", hinted::of_tunnel)?),
             sources: Keyed::new(Sources(typed(open, "SOURCES")?)),
             gre_keys: Keyed::new(Hash { name: "GRE_KEYS", map: typed(open, "GRE_KEYS")? }),
             returners: Keyed::new(Hash { name: "RETURNERS (limits.backends)", map: typed(open, "RETURNERS")? }),
-            public_links: Keyed::new(Hash { name: "PUBLIC_LINKS (limits.links)", map: typed(open, "PUBLIC_LINKS")? }),
+            public_links: Keyed::new(Hinted::open(
+                open,
+                ("PUBLIC_LINKS", "LINK_HINTS"),
+                "PUBLIC_LINKS (limits.links)",
+                hinted::of_link,
+            )?),
         })
     }
 

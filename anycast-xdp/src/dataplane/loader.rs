@@ -27,16 +27,13 @@ pub struct Loaded {
     pub kernel: Kernel,
 }
 
-/// Loads the object. With `pins`, maps are taken from there or made and pinned there.
+/// Loads the object. With `pins`, maps are taken from there, whatever their capacities, or made and pinned there.
 ///
 /// # Errors
 ///
-/// Pinned maps of other capacities, and whatever the kernel refuses.
+/// Whatever the kernel refuses.
 pub fn load(pins: Option<&Path>, limits: &Limits, hash_seed: Option<&[u8; 16]>) -> Result<Loaded> {
     let capacities = capacities(limits);
-    if let Some(pins) = pins {
-        check_capacities(pins, &capacities)?;
-    }
     let paths: Vec<_> = maps(&[Kind::Table, Kind::Counter]).filter_map(|name| Some((name, pins?.join(name)))).collect();
     let ebpf = load_object(&paths, &capacities, FlowKey::from_seed(hash_seed.unwrap_or(&[0; 16])))?;
     let kernel = Kernel::open(|name| match pins {
@@ -163,27 +160,6 @@ fn map_id(map: &aya::maps::Map) -> Result<u32> {
         other => bail!("unexpected kind of map: {other:?}"),
     };
     Ok(data.info()?.id())
-}
-
-fn check_capacities(pins: &Path, capacities: &[(&str, u32)]) -> Result<()> {
-    let mut different = Vec::new();
-    for (name, wanted) in capacities {
-        let Ok(map) = MapData::from_pin(pins.join(name)) else {
-            continue;
-        };
-        let pinned = map.info()?.max_entries();
-        if pinned != *wanted {
-            different.push(format!("{name} has {pinned} entries, the configuration asks for {wanted}"));
-        }
-    }
-    if different.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "the limits differ from those of the maps that are in use: {}. Put the [limits] back, or run `anycast-xdp detach` \
-         (which stops forwarding) and start again",
-        different.join("; ")
-    )
 }
 
 #[cfg(test)]

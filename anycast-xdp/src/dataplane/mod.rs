@@ -9,6 +9,7 @@ pub mod attach;
 pub mod bindings;
 pub mod egress;
 pub mod ethtool;
+pub mod generations;
 pub mod grace;
 pub mod icmp;
 pub mod inspect;

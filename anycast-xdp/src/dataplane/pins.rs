@@ -7,11 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anycast_common::ABI_VERSION;
 use anyhow::{Context as _, Result, bail};
 use aya::programs::links::{FdLink, LinkError, PinnedLink};
 
-use super::{egress, inventory::Inventory};
+use super::{egress, generations, inventory::Inventory};
 use crate::netlink;
 
 /// What the names of pins for the egress begin with.
@@ -43,9 +42,19 @@ impl Pins {
         &self.instance
     }
 
-    /// Pinned maps, of this program's ABI.
+    /// Generations and links of the instance.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Pinned maps of the current generation.
     pub fn maps(&self) -> PathBuf {
-        self.root.join(format!("maps-abi-{ABI_VERSION}"))
+        self.root.join(generations::CURRENT)
+    }
+
+    /// Inventory of the current generation.
+    pub fn state(&self) -> PathBuf {
+        generations::current(self).map_or_else(|| self.run.join(generations::CURRENT), |current| current.state)
     }
 
     /// Pinned links of interfaces, one a name. They outlive maps: an upgrade swaps the program under a link.
@@ -68,55 +77,33 @@ impl Pins {
         self.root.join("traces")
     }
 
-    /// Inventory and lock.
+    /// The daemon's lock, and directories for the state of generations.
     pub fn run(&self) -> &Path {
         &self.run
     }
 
-    /// Socket of the daemon's API.
-    pub fn api_socket(&self) -> PathBuf {
-        self.run.join("api.sock")
-    }
-
     /// Is there anything of the instance? Without bpffs nothing is pinned, but the inventory may be there.
     pub fn exist(&self) -> bool {
-        self.root.exists() || Inventory::exists(&self.run)
+        self.root.exists() || self.has_inventory()
+    }
+
+    /// Has any generation an inventory, readable or not?
+    pub fn has_inventory(&self) -> bool {
+        let directories = fs::read_dir(&self.run).into_iter().flatten().flatten();
+        directories.map(|entry| entry.path()).any(|path| Inventory::exists(&path))
     }
 
     /// Makes the directories, and mounts bpffs where the machine has not.
     ///
     /// # Errors
     ///
-    /// Maps of another ABI, or a file system that refuses.
+    /// A file system that refuses.
     pub fn create(&self) -> Result<()> {
         mount_bpffs()?;
-        let others: Vec<_> = self.foreign_maps();
-        if !others.is_empty() && !self.maps().exists() {
-            bail!(
-                "{} holds maps of another ABI ({}); this build makes ABI {ABI_VERSION}. Run `anycast-xdp detach` of the \
-                 build that made them, or of this one, and start again",
-                self.root.display(),
-                others.join(", ")
-            );
-        }
-        for directory in [self.maps(), self.links(), self.traces(), self.run.clone()] {
+        for directory in [self.links(), self.traces(), self.run.clone()] {
             fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
         }
         Ok(())
-    }
-
-    /// Directories of maps of other ABIs.
-    pub fn foreign_maps(&self) -> Vec<String> {
-        let own = self.maps();
-        let Ok(entries) = fs::read_dir(&self.root) else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
-            .filter(|entry| entry.path() != own)
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name.starts_with("maps-"))
-            .collect()
     }
 
     /// Takes the daemon's lock; it is held until the returned descriptor is closed, and by no dead process.
@@ -160,7 +147,6 @@ impl Pins {
         for directory in [self.links(), self.root.clone()] {
             remove_tree(&directory)?;
         }
-        Inventory::remove(&self.run).context("cannot remove the inventory")?;
         remove_tree(&self.run)?;
         // Another instance's daemon hears of it if it needs one of them, and has it kept again.
         netlink::release_neighbours()?;
@@ -216,7 +202,7 @@ pub fn detach(instance: &str) -> Result<bool> {
 }
 
 /// `fs::remove_dir_all` asks for file types that bpffs does not tell.
-fn remove_tree(path: &Path) -> Result<()> {
+pub(super) fn remove_tree(path: &Path) -> Result<()> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -224,7 +210,7 @@ fn remove_tree(path: &Path) -> Result<()> {
     };
     for entry in entries {
         let path = entry?.path();
-        if path.is_dir() {
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir()) {
             remove_tree(&path)?;
         } else {
             fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;

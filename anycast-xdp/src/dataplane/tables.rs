@@ -1,8 +1,10 @@
 //! The tables of an instance, behind one trait: the kernel's, and for tests of the logic those in memory, and those that
 //! fail on schedule.
 
+mod batch;
 pub mod capacity;
 mod counters;
+mod drift;
 #[cfg(test)]
 pub mod faulty;
 #[cfg(test)]
@@ -17,6 +19,7 @@ use std::{
 
 pub use self::{
     counters::{Counters, on_every_cpu},
+    drift::Drift,
     kernel::{Kernel, typed},
     memory::Memory,
 };

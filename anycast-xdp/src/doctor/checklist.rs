@@ -1,6 +1,6 @@
 //! What a home-region host must have that decapsulates with the kernel's own tunnel devices.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::HashSet, net::IpAddr};
 
 use serde::Serialize;
 
@@ -25,7 +25,9 @@ pub(super) const fn mss_bytes(address: IpAddr, mtu_bytes: u32) -> u32 {
 pub struct Checklist {
     /// Tunnel address.
     pub backend: IpAddr,
-    /// Pools that it is in.
+    /// What its packets are wrapped in; a backend that is in several pools may have several.
+    pub encap: String,
+    /// Pools that it is in, so wrapped.
     pub pools: Vec<String>,
     /// VIPs that it serves.
     pub vips: Vec<IpAddr>,
@@ -46,17 +48,18 @@ pub struct Step {
     pub commands: Vec<String>,
 }
 
-/// The checklists of all backends, in the order of the file.
+/// The checklists of all backends, in the order of the file: one for each tunnel.
 pub fn checklists(config: &Config, facts: &Facts) -> Vec<Checklist> {
-    let mut seen = BTreeSet::new();
+    let mut seen = HashSet::new();
     let backends = config.services.pools.iter().flat_map(|pool| &pool.backends);
-    let backends = backends.filter(|backend| seen.insert((backend.address, backend.encap.number())));
+    let backends = backends.filter(|backend| seen.insert((backend.address, backend.encap)));
     backends.map(|backend| checklist(config, facts, backend)).collect()
 }
 
 fn checklist(config: &Config, facts: &Facts, Backend { address: backend, encap, .. }: &Backend) -> Checklist {
     let (backend, encap) = (*backend, *encap);
-    let pools = config.services.pools.iter().filter(|pool| pool.backends.iter().any(|one| one.address == backend));
+    let is_it = |one: &Backend| one.address == backend && one.encap == encap;
+    let pools = config.services.pools.iter().filter(|pool| pool.backends.iter().any(is_it));
     let pools: Vec<String> = pools.map(|pool| pool.name.clone()).collect();
     let vips = config.services.vips.iter().filter(|vip| vip.pool.as_ref().is_some_and(|pool| pools.contains(pool)));
     let vips: Vec<IpAddr> = vips.map(|vip| vip.address).collect();
@@ -69,32 +72,42 @@ fn checklist(config: &Config, facts: &Facts, Backend { address: backend, encap, 
         steps.extend([rp_filter_step(&devices), arp_step()]);
     }
     steps.push(advmss_step(&vips, path_mtu_bytes, overhead_bytes));
-    Checklist { backend, pools, vips, overhead_bytes, path_mtu_bytes, steps }
+    Checklist { backend, encap: encap.to_string(), pools, vips, overhead_bytes, path_mtu_bytes, steps }
 }
 
 /// Name of each device that decapsulates, and the words that make it.
-fn devices(backend: IpAddr, encap: Encap, vips: &[IpAddr]) -> Vec<(&'static str, String)> {
+fn devices(backend: IpAddr, encap: Encap, vips: &[IpAddr]) -> Vec<(String, String)> {
     if let Encap::Gre { key } = encap {
         let kind = if backend.is_ipv6() { "ip6gre" } else { "gre" };
         let key = key.map_or(String::new(), |key| format!(" key {key}"));
         let remote = if backend.is_ipv6() { "::" } else { "any" };
-        return vec![("decapgre", format!("type {kind} local {backend} remote {remote}{key}"))];
+        return vec![(gre_name(backend, encap), format!("type {kind} local {backend} remote {remote}{key}"))];
     }
     if backend.is_ipv6() {
-        return vec![("decap6", format!("type ip6tnl mode any local {backend} remote ::"))];
+        return vec![("decap6".to_owned(), format!("type ip6tnl mode any local {backend} remote ::"))];
     }
     let has = |family: fn(&IpAddr) -> bool| vips.iter().any(family);
     let mut devices = Vec::new();
     if has(IpAddr::is_ipv4) {
-        devices.push(("decap4", format!("type ipip local {backend} remote any")));
+        devices.push(("decap4".to_owned(), format!("type ipip local {backend} remote any")));
     }
     if has(IpAddr::is_ipv6) {
-        devices.push((DECAP_IPV6_ONLY, format!("type sit local {backend} remote any")));
+        devices.push((DECAP_IPV6_ONLY.to_owned(), format!("type sit local {backend} remote any")));
     }
     devices
 }
 
-fn decap_step(backend: IpAddr, encap: Encap, devices: &[(&'static str, String)]) -> Step {
+/// A name of its own for each family and key, within the 15 bytes of an interface's.
+fn gre_name(backend: IpAddr, encap: Encap) -> String {
+    let family = if backend.is_ipv6() { "6" } else { "" };
+    if let Encap::Gre { key: Some(key) } = encap {
+        format!("decap{family}-{key:x}")
+    } else {
+        format!("decapgre{family}")
+    }
+}
+
+fn decap_step(backend: IpAddr, encap: Encap, devices: &[(String, String)]) -> Step {
     // A port of GUE reads the version of what is inside: one for both families. No kernel loads the module by itself.
     let port = if let Encap::Gue { port } = encap {
         let family = if backend.is_ipv6() { "-6 " } else { "" };
@@ -114,8 +127,8 @@ fn vip_step(vips: &[IpAddr]) -> Step {
     Step { what: "the VIPs as its own addresses".to_owned(), commands: vips.iter().map(add).collect() }
 }
 
-fn rp_filter_step(devices: &[(&'static str, String)]) -> Step {
-    let set = |(name, _): &(&str, String)| format!("sysctl -w net.ipv4.conf.{name}.rp_filter=2");
+fn rp_filter_step(devices: &[(String, String)]) -> Step {
+    let set = |(name, _): &(String, String)| format!("sysctl -w net.ipv4.conf.{name}.rp_filter=2");
     // IPv6 has no such filter.
     let devices = devices.iter().filter(|(name, _)| *name != DECAP_IPV6_ONLY);
     Step {

@@ -23,7 +23,7 @@ pub struct Facts<'a> {
     pub backbones: BTreeSet<u32>,
     /// What the tunnels of this host look like.
     pub tunnels: &'a Tunnels,
-    /// The route to each backend.
+    /// The route to each backend, or PoP host.
     pub routes: &'a BTreeMap<IpAddr, Route>,
 }
 
@@ -32,14 +32,16 @@ pub struct Facts<'a> {
 pub struct Tunnels {
     /// Outer sources.
     pub sources: Vec<IpNet>,
-    /// UDP ports that backends take GUE at.
+    /// UDP ports that the far ends take GUE at.
     pub gue_ports: BTreeSet<u16>,
+    /// On a gateway: the prefixes of PoP hosts. What is true of one address is of its host, whose route is that of the first.
+    pub hosts: Vec<IpNet>,
 }
 
 /// A message that is believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// Tunnel address of the backend.
+    /// Tunnel address of the backend, or the first one of the PoP host.
     pub backend: IpAddr,
     /// Longest outer packet that its path takes, in bytes.
     pub mtu_bytes: u16,
@@ -79,15 +81,22 @@ impl<'a> Facts<'a> {
         Self { backbones, tunnels, routes: &view.routes }
     }
 
-    /// The route of a packet that this host could have sent.
-    fn route_of(&self, quoted: &Quoted) -> Option<&'a Route> {
-        let route = self.routes.get(&quoted.destination)?;
+    /// The far end of a packet that this host could have sent, and the route there.
+    fn far_end_of(&self, quoted: &Quoted) -> Option<(IpAddr, &'a Route)> {
+        let far_end = self.tunnels.far_end(quoted.destination);
+        let route = self.routes.get(&far_end)?;
         let could_be_sent = self.tunnels.could_send(quoted) && quoted.length_bytes <= u32::from(route.mtu_bytes);
-        could_be_sent.then_some(route)
+        could_be_sent.then_some((far_end, route))
     }
 }
 
 impl Tunnels {
+    /// The address that stands for the far end with this address.
+    fn far_end(&self, address: IpAddr) -> IpAddr {
+        let holding = self.hosts.iter().filter(|host| host.contains(&address));
+        holding.max_by_key(|host| host.prefix_len()).map_or(address, IpNet::network)
+    }
+
     /// Is it from a source of this host's tunnels, and a tunnel packet?
     fn could_send(&self, quoted: &Quoted) -> bool {
         let is_tunnel = match quoted.protocol {
@@ -109,12 +118,13 @@ pub fn believe(message: &Message<'_>, facts: &Facts<'_>) -> Result<Told, Doubt> 
     }
     let too_big = message.too_big().ok_or(Doubt::Kind)?;
     let quoted = too_big.quoted;
-    let route = facts.route_of(&quoted).filter(|_| message.destination == quoted.source).ok_or(Doubt::Quote)?;
+    let far_end = facts.far_end_of(&quoted).filter(|_| message.destination == quoted.source);
+    let (backend, route) = far_end.ok_or(Doubt::Quote)?;
     let below = quoted.length_bytes.min(route.mtu_bytes.into());
     let mtu_bytes = u16::try_from(too_big.mtu_bytes).ok().filter(|mtu_bytes| u32::from(*mtu_bytes) < below);
     let mtu_bytes = mtu_bytes.ok_or(Doubt::NotBelow)?;
     if mtu_bytes < outer_mtu_min_bytes(quoted.destination) {
         return Err(Doubt::BelowMinimum);
     }
-    Ok(Told { backend: quoted.destination, mtu_bytes })
+    Ok(Told { backend, mtu_bytes })
 }

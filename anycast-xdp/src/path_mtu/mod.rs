@@ -34,7 +34,7 @@ pub use self::{
     message::Message,
 };
 use crate::{
-    dataplane::interfaces::interface_index,
+    dataplane::{apply::peers, interfaces::interface_index},
     desired::{Config, Encap, Role},
     netlink::View,
 };
@@ -67,7 +67,7 @@ impl PathMtu {
         };
         let tunnels = tunnels(config);
         let path_mtu = Self {
-            sockets: tunnels.sources.iter().filter_map(|source| open(*source)).collect(),
+            sockets: sockets(&tunnels.sources),
             tunnels,
             backbones: backbones.map(|interface| interface.name.clone()).collect(),
             learnt,
@@ -165,15 +165,31 @@ fn take_in(learnt: &mut Learnt, message: &Message<'_>, facts: &Facts<'_>, now: D
     }
 }
 
-/// One prefix of sources a family at most: a socket hears all errors of its family.
 fn tunnels(config: &Config) -> Tunnels {
-    let Role::Pop(pop) = &config.local.role else {
-        return Tunnels::default();
-    };
-    let (ipv4, ipv6) = (pop.tunnel_source_ipv4.map(IpNet::V4), pop.tunnel_source_ipv6.map(IpNet::V6));
-    let backends = config.services.pools.iter().flat_map(|pool| &pool.backends);
-    let ports = backends.filter_map(|backend| if let Encap::Gue { port } = backend.encap { Some(port) } else { None });
-    Tunnels { sources: ipv4.into_iter().chain(ipv6).collect(), gue_ports: ports.collect() }
+    match &config.local.role {
+        Role::Pop(pop) => {
+            let (ipv4, ipv6) = (pop.tunnel_source_ipv4.map(IpNet::V4), pop.tunnel_source_ipv6.map(IpNet::V6));
+            let backends = config.services.pools.iter().flat_map(|pool| &pool.backends);
+            let ports =
+                backends.filter_map(|backend| if let Encap::Gue { port } = backend.encap { Some(port) } else { None });
+            Tunnels { sources: ipv4.into_iter().chain(ipv6).collect(), gue_ports: ports.collect(), hosts: Vec::new() }
+        }
+        Role::Gateway(gateway) => {
+            // Where no answers go through PoPs, this host sends no tunnel packets.
+            let Some((_, hosts)) = peers::pool(config) else { return Tunnels::default() };
+            Tunnels {
+                sources: gateway.tunnel_addresses.iter().copied().map(IpNet::from).collect(),
+                gue_ports: [gateway.gue_port].into(),
+                hosts,
+            }
+        }
+    }
+}
+
+/// One a family that there are sources of: it hears all errors of its family.
+fn sockets(sources: &[IpNet]) -> Vec<ErrorSocket> {
+    let of_family = |is_ipv4: bool| sources.iter().copied().find(|source| source.addr().is_ipv4() == is_ipv4);
+    [true, false].into_iter().filter_map(of_family).filter_map(open).collect()
 }
 
 fn open(source: IpNet) -> Option<ErrorSocket> {

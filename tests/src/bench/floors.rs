@@ -1,6 +1,9 @@
 //! The floor programs, loaded and filled, and the peers that count what arrives.
 
-use std::{net::IpAddr, rc::Rc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    rc::Rc,
+};
 
 use anycast_common::{
     bench::{ADDRESSES, Address, Service, Tunnel, Tunnel4, peer},
@@ -11,11 +14,12 @@ use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
     maps::{DevMap, HashMap, MapData, PerCpuArray},
-    programs::{Xdp, XdpMode},
+    programs::{SchedClassifier, Xdp, XdpMode},
 };
 
 use super::{
     addresses as at,
+    egress::Classifier,
     maps::{self, Value},
     target::{Action, Handled, Target},
     world::World,
@@ -32,6 +36,9 @@ const PROGRAMS: [&str; 8] = [
     "floor_return",
     "peer",
 ];
+
+/// Those at the egress.
+const CLASSIFIERS: [&str; 2] = ["floor_leave", "floor_wrap"];
 
 /// Every floor program, loaded.
 pub struct Floors {
@@ -57,12 +64,17 @@ impl Floors {
         for name in PROGRAMS {
             xdp(&mut ebpf, name)?.load().with_context(|| format!("the kernel refuses {name}"))?;
         }
+        for name in CLASSIFIERS {
+            let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
+            let program: &mut SchedClassifier = program.try_into()?;
+            program.load().with_context(|| format!("the kernel refuses {name}"))?;
+        }
         for wire in [&world.access, &world.backbone] {
             attach(&mut ebpf, "peer", wire.far.ifindex)?;
             attach(&mut ebpf, "floor_pass", wire.near.ifindex)?;
         }
         fill_services(&mut ebpf)?;
-        fill_tunnels(&mut ebpf)?;
+        fill_tunnels(&mut ebpf, world)?;
         fill_addresses(&mut ebpf)?;
         fill_ends(&mut ebpf)?;
         let mut egress: DevMap<&mut MapData> = ebpf.map_mut("EGRESS").context("no map EGRESS")?.try_into()?;
@@ -111,6 +123,19 @@ impl Floors {
     /// What a PoP cannot do without to send an answer on.
     pub fn send_on(&self, growth: i32) -> Result<Target> {
         Ok(Target { handled: Some(self.forwarded()), ..self.target("floor_return", Action::Redirect, growth)? })
+    }
+
+    /// No classifier at all.
+    pub fn leave(&self) -> Classifier<'_> {
+        let (name, program) = ("floor_pass", "floor_leave");
+        Classifier { name, ebpf: &self.ebpf, program, verdict: Action::Pass, growth: 0, handled: None }
+    }
+
+    /// What the egress of a gateway cannot do without.
+    pub fn wrap(&self, growth: i32) -> Classifier<'_> {
+        let handled = Some(self.forwarded());
+        let name = "floor_wrap";
+        Classifier { name, ebpf: &self.ebpf, program: name, verdict: Action::Redirect, growth, handled }
     }
 
     /// What arrived at the peers so far.
@@ -166,13 +191,17 @@ fn fill_services(ebpf: &mut Ebpf) -> Result<()> {
     Ok(())
 }
 
-fn fill_tunnels(ebpf: &mut Ebpf) -> Result<()> {
+fn fill_tunnels(ebpf: &mut Ebpf, world: &World) -> Result<()> {
     let mut tunnels: HashMap<MapData, [u8; 4], Value<Tunnel4>> = maps::take(ebpf, "FLOOR_TUNNELS")?;
     let [source, ..] = words(at::TUNNEL_SOURCE_V4.into());
     let [destination, ..] = words(at::BACKEND_V4.into());
-    let tunnel = Tunnel4 { source, destination, mac: at::NEXT_HOP_MAC, reserved: [0; 2] };
-    let vip: std::net::Ipv4Addr = at::VIP_V4.parse()?;
-    Ok(tunnels.insert(vip.octets(), Value(tunnel), 0)?)
+    let ifindex = world.backbone.near.ifindex;
+    let tunnel = Tunnel4 { source, destination, mac: at::NEXT_HOP_MAC, reserved: [0; 2], ifindex };
+    for address in [at::VIP_V4, at::CLIENT_V4] {
+        let address: Ipv4Addr = address.parse()?;
+        tunnels.insert(address.octets(), Value(tunnel), 0)?;
+    }
+    Ok(())
 }
 
 fn fill_addresses(ebpf: &mut Ebpf) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod bar;
+mod egress;
 mod feed;
 mod floors;
 mod judge;
@@ -38,7 +39,8 @@ pub fn run(options: &Options) -> Result<Report> {
     let programs = production::Programs::load(&world)?;
     let mut scenarios = scenario::all(&floors, &programs, &world, options)?;
     let memory = scenarios.iter_mut().filter_map(|scenario| scenario.memory.take()).collect();
-    let rows = measure::scenarios(scenarios, &world, options)?;
+    let mut rows = measure::scenarios(scenarios, &world, options)?;
+    rows.extend(egress::measure(&floors, &programs, &world, options)?);
     let live = live::measure(scenario::live(&floors, &programs)?, &floors, &world, options)?;
     Ok(Report::new(cpu, judge::rows(rows), live, memory))
 }

@@ -33,11 +33,15 @@ use aya::{
 
 use super::{
     addresses as at,
+    egress::Classifier,
     report::Memory,
     services,
     target::{Action, Handled, Target},
     world::{Interface, World},
 };
+
+/// The program at the egress of a gateway.
+const EGRESS: &str = "gateway_return";
 
 /// The programs of ours that several scenarios measure.
 pub struct Programs {
@@ -116,6 +120,9 @@ impl Production {
         Ways::new(kernel).update(kernel, &view(egress, &backends), &backends)?;
         plan.switch(kernel)?;
         let inventory = plan.next;
+        if let Role::Gateway(_) = config.local.role {
+            loaded.classifier(EGRESS)?;
+        }
         let program = Rc::new(loaded.xdp(program)?.fd()?.try_clone()?);
         Ok(Self { state: Rc::new(loaded), program, inventory, verdict })
     }
@@ -148,14 +155,24 @@ impl Production {
 
     /// As it must treat answers of `vip`.
     pub fn returning(&self, name: &'static str, vip: IpAddr, growth: i32) -> Result<Target> {
+        Ok(self.target(name, self.verdict, growth, self.returned(vip)?))
+    }
+
+    /// The program at a gateway's egress, as it must treat answers of `vip`.
+    pub fn answering(&self, name: &'static str, vip: IpAddr, growth: i32) -> Result<Classifier<'_>> {
+        let handled = Some(self.returned(vip)?);
+        Ok(Classifier { name, ebpf: &self.state.ebpf, program: EGRESS, verdict: Action::Redirect, growth, handled })
+    }
+
+    /// Counts answers of `vip`.
+    fn returned(&self, vip: IpAddr) -> Result<Handled> {
         let index = self.inventory.vip(vip).with_context(|| format!("no VIP {vip}"))?.index;
         let state = Rc::clone(&self.state);
-        let handled: Handled = Rc::new(move || {
+        Ok(Rc::new(move || {
             let map = state.ebpf.map("RETURN_COUNTERS").context("no map RETURN_COUNTERS")?;
             let counters: PerCpuArray<&MapData, Raw<Counter>> = map.try_into()?;
             Ok(packets(&counters.get(&index, 0)?))
-        });
-        Ok(self.target(name, self.verdict, growth, handled))
+        }))
     }
 
     /// Clients whose way back is known.

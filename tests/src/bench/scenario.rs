@@ -45,7 +45,7 @@ const RETURN_POP: &str = "gateway_return_pop";
 const CLIENTS: u32 = 1 << 20;
 
 /// Length of an IPv4 frame: the shortest that Ethernet knows, without its checksum and four bytes of padding over.
-const FRAME_BYTES_V4: usize = 64;
+pub const FRAME_BYTES_V4: usize = 64;
 /// Length of an IPv6 frame.
 const FRAME_BYTES_V6: usize = 78;
 
@@ -236,7 +236,7 @@ fn tcp_v4(destination: &str) -> Vec<u8> {
 }
 
 /// The same as it comes to a gateway.
-fn in_tunnel(vip: &str) -> Vec<u8> {
+pub fn in_tunnel(vip: &str) -> Vec<u8> {
     let (outer, inner) = if vip.contains(':') {
         (Packet::v6(at::TUNNEL_SOURCE_V6, at::BACKEND_V6), tcp_v6(vip))
     } else {

@@ -6,6 +6,11 @@ use anyhow::Result;
 use aya::programs::ProgramFd;
 use serde::Serialize;
 
+/// Actions of classifiers (include/uapi/linux/pkt_cls.h).
+const TC_ACT_UNSPEC: i32 = -1;
+const TC_ACT_SHOT: i32 = 2;
+const TC_ACT_REDIRECT: i32 = 7;
+
 /// Counts, over all time, the packets that a program says it has treated as expected.
 pub type Handled = Rc<dyn Fn() -> Result<u64>>;
 
@@ -48,6 +53,16 @@ pub enum Action {
 }
 
 impl Action {
+    /// What a packet meets under XDP whose classifier gives this. One that is left alone passes.
+    pub const fn of_classifier(action: i32) -> Self {
+        match action {
+            TC_ACT_UNSPEC => Self::Pass,
+            TC_ACT_SHOT => Self::Drop,
+            TC_ACT_REDIRECT => Self::Redirect,
+            _ => Self::Aborted,
+        }
+    }
+
     /// The action with the kernel's number; what is none is an abort, as for the kernel.
     pub const fn from_number(number: u32) -> Self {
         match number {

@@ -21,15 +21,8 @@ const CASES_PER_FULL_COMPARE: u64 = 1000;
 /// From so many cases on, every outcome that can be reached must have been.
 pub const CASES_FOR_EVERY_OUTCOME: u64 = 100_000;
 
-/// What is of the classifier's, which is not compared.
-const OF_CLASSIFIER: &str = "is of gateway_return, which the packet tests run: it meets socket buffers";
 /// The outcomes that no packet can reach, and why.
-const UNREACHABLE: [(Outcome, &str); 4] = [
-    (Outcome::Unset, "names no outcome: zeroed memory"),
-    (Outcome::ReturnDirect, OF_CLASSIFIER),
-    (Outcome::NoPopDirect, OF_CLASSIFIER),
-    (Outcome::NoPop, OF_CLASSIFIER),
-];
+const UNREACHABLE: [(Outcome, &str); 1] = [(Outcome::Unset, "names no outcome: zeroed memory")];
 /// What is out of reach besides, for a subject that always has room in front of a frame.
 const UNREACHABLE_WITH_HEADROOM: (Outcome, &str) =
     (Outcome::Headroom, "this kernel takes no XDP metadata long enough to use the headroom up");
@@ -54,7 +47,7 @@ pub struct Summary {
     pub cases: u64,
     /// How many tables they met.
     pub table_sets: u64,
-    /// Packets by outcome, and how often the backbone program passed one.
+    /// Packets by outcome, and how often one was none of its program's business.
     pub outcomes: BTreeMap<&'static str, u64>,
     /// Packets by XDP action.
     pub actions: BTreeMap<String, u64>,
@@ -103,6 +96,7 @@ pub fn run(
         let abilities = Abilities {
             withhold_headroom: subject.can_withhold_headroom()?,
             shorten_linear: subject.can_shorten_linear()?,
+            make_buffers: subject.can_make_buffers(),
         };
         if !abilities.withhold_headroom {
             let (outcome, why) = UNREACHABLE_WITH_HEADROOM;
@@ -170,7 +164,7 @@ impl Batch<'_> {
         for case in cases.clone() {
             match self.comparison.step(subject, self.tables, &self.input(case))? {
                 Ok(verdict) => {
-                    let label = verdict.outcome.map_or("(backbone)", Outcome::label);
+                    let label = verdict.outcome.map_or("(left alone)", Outcome::label);
                     *tally.outcomes.entry(label).or_default() += 1;
                     *tally.actions.entry(format!("{:?}", verdict.action)).or_default() += 1;
                 }

@@ -5,7 +5,7 @@ mod counters;
 mod instance;
 mod odd;
 mod returns;
-mod skb;
+pub(super) mod skb;
 
 use std::{fmt, io};
 
@@ -20,7 +20,7 @@ use aya::programs::{ProgramError, Xdp};
 
 use self::instance::Instance;
 use super::{
-    model::{Action, CounterKey, Input, Program},
+    model::{Action, Buffer, CounterKey, Input, Program},
     subject::{Counters, Subject},
     tables::{GatewayTables, Path, Returns, Tables},
 };
@@ -75,7 +75,7 @@ impl Kernel {
         }
         self.before_packet()?;
         let (pop, gateway) = self.installed.as_mut().context("no tables are installed")?;
-        let instance = if input.program == Program::Gateway { gateway } else { pop };
+        let instance = if input.program.host() == Program::Gateway { gateway } else { pop };
         let Some(name) = explaining(&instance.loaded.ebpf, &name(input)) else { return Ok(None) };
         let program = instance.loaded.xdp(name)?;
         let result = run_program(program, input).with_context(|| format!("cannot run program {name}"))?;
@@ -98,7 +98,8 @@ impl Kernel {
 
     /// Notes whether the packet may have begun a flow, by the action that it met.
     pub(super) fn after_packet(&mut self, input: &Input, action: u32) {
-        self.has_begun = input.program == Program::Pop && action != Action::Pass as u32;
+        let begins = matches!(input.program, Program::Pop | Program::OneArm);
+        self.has_begun = begins && action != Action::Pass as u32;
         let remembers = self.remembers();
         if let Some((_, gateway)) = &mut self.installed {
             gateway.has_remembered |= remembers && input.program == Program::Gateway;
@@ -111,10 +112,7 @@ impl Kernel {
 
     fn instance(&self, program: Program) -> Result<&Instance> {
         let (pop, gateway) = self.installed.as_ref().context("no tables are installed")?;
-        Ok(match program {
-            Program::Pop | Program::Backbone => pop,
-            Program::Gateway | Program::GatewayReturn => gateway,
-        })
+        Ok(if program.host() == Program::Gateway { gateway } else { pop })
     }
 
     /// Does this kernel run such an input?
@@ -157,10 +155,19 @@ impl Subject for Kernel {
         self.is_taken(&Input { linear_bytes: Some(64), ..trial() })
     }
 
+    /// Of a socket buffer's own a test run takes the length of segments alone.
+    fn can_make_buffers(&self) -> bool {
+        false
+    }
+
     fn run(&mut self, input: &Input) -> Result<(u32, Vec<u8>)> {
         self.before_packet()?;
         if input.program == Program::GatewayReturn {
             return self.run_classifier(input);
+        }
+        if let (Program::OneArm, Some((pop, _))) = (input.program, &mut self.installed) {
+            // Verified when it is needed: it is as long as the other two together.
+            pop.loaded.xdp(&name(input))?;
         }
         let program = self.instance(input.program)?.program(&name(input))?;
         let result = run_program(program, input).with_context(|| format!("cannot run program {}", name(input)))?;
@@ -197,10 +204,8 @@ impl Kernel {
     fn run_classifier(&self, input: &Input) -> Result<(u32, Vec<u8>)> {
         let name = name(input);
         let program = self.instance(input.program)?.classifier(&name)?;
-        let (action, frame) = skb::run(program, input.ingress_ifindex, &input.frame)
-            .with_context(|| format!("cannot run program {name}"))?;
-        let is_wrapped = frame.len() > input.frame.len();
-        Ok((skb::action(action)?, if is_wrapped { skb::without_flow_hash(frame) } else { frame }))
+        let (action, frame) = skb::run(program, input).with_context(|| format!("cannot run program {name}"))?;
+        Ok((skb::action(action)?, skb::comparable(frame, input)))
     }
 }
 
@@ -209,6 +214,7 @@ pub(super) fn name(input: &Input) -> String {
     let name = match input.program {
         Program::Pop => "pop",
         Program::Backbone => "backbone",
+        Program::OneArm => "one_arm",
         Program::Gateway => "gateway",
         Program::GatewayReturn => return "gateway_return".to_owned(),
     };
@@ -217,8 +223,8 @@ pub(super) fn name(input: &Input) -> String {
 
 /// Something to try what this kernel takes.
 fn trial() -> Input {
-    let (program, frame) = (Program::Backbone, vec![0; 128]);
-    Input { program, ingress_ifindex: 1, headroom: true, linear_bytes: None, frame }
+    let (program, buffer, frame) = (Program::Backbone, Buffer::default(), vec![0; 128]);
+    Input { program, ingress_ifindex: 1, headroom: true, linear_bytes: None, buffer, frame }
 }
 
 fn run_program(program: &Xdp, input: &Input) -> Result<(u32, Vec<u8>), ProgramError> {

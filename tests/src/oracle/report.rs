@@ -33,8 +33,8 @@ impl fmt::Display for Failure {
         writeln!(f, "to see it alone: --seed {seed} --first {case} --cases 1\n")?;
         writeln!(
             f,
-            "program {:?}, ingress interface {}, headroom {}, linear part {:?}",
-            input.program, input.ingress_ifindex, input.headroom, input.linear_bytes
+            "program {:?}, ingress interface {}, headroom {}, linear part {:?}, {:?}",
+            input.program, input.ingress_ifindex, input.headroom, input.linear_bytes, input.buffer
         )?;
         writeln!(f, "frame ({} bytes):    {}", input.frame.len(), hex(&input.frame))?;
         let expected = &difference.expected;

@@ -2,9 +2,6 @@
 
 use super::{compare::Difference, model::Input};
 
-/// Shortest frame that a test run takes.
-const FRAME_BYTES_MIN: usize = 14;
-
 /// Cuts the frame from its end, then zeroes bytes, as long as `differs` still finds something. What it finds may be
 /// another difference than the first: any is one too many.
 pub(super) fn shrink(
@@ -16,7 +13,7 @@ pub(super) fn shrink(
     while cut > 0 {
         let mut shorter = input.clone();
         shorter.frame.truncate(shorter.frame.len() - cut);
-        if shorter.frame.len() >= FRAME_BYTES_MIN
+        if shorter.frame.len() >= shorter.frame_bytes_min()
             && let Some(found) = differs(&shorter)?
         {
             (input, difference) = (shorter, found);

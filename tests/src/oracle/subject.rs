@@ -23,6 +23,9 @@ pub trait Subject {
     /// Can [`Input::linear_bytes`] be anything for it? Asked when tables are installed.
     fn can_shorten_linear(&self) -> anyhow::Result<bool>;
 
+    /// Can [`Buffer::is_of_stack`](super::model::Buffer) be true for it? Asked when tables are installed.
+    fn can_make_buffers(&self) -> bool;
+
     /// Gives it a packet: the number of the XDP action, and the frame afterwards.
     fn run(&mut self, input: &Input) -> anyhow::Result<(u32, Vec<u8>)>;
 

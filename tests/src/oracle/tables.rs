@@ -238,8 +238,6 @@ pub struct GatewayReturns {
     pub next_hops: Vec<NextHop>,
     /// Interfaces that frames leave by.
     pub links: Vec<Link>,
-    /// What the configuration says that ways to PoPs carry, in bytes.
-    pub mtu_bytes: Option<u16>,
     /// Ways of clients that every packet finds.
     pub paths: Vec<Path>,
 }

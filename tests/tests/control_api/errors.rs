@@ -1,6 +1,10 @@
 //! Every code of an error, and when it comes.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anycast_tests::{
     lab::{api::TOML, wait::wait_for},
@@ -115,7 +119,7 @@ fn maps_that_refuse_a_change_are_told_and_take_it_later() {
     require_root!();
     let (controlled, api) = pop();
     // What the maps hold is written down before they change; a file cannot take the place of a directory.
-    let inventory = Path::new("/run/anycast-xdp").join(controlled.pop.instance()).join("inventory.json");
+    let inventory = inventory_below(&Path::new("/run/anycast-xdp").join(controlled.pop.instance())).unwrap();
     let kept = fs::read(&inventory).unwrap();
     fs::remove_file(&inventory).unwrap();
     fs::create_dir(&inventory).unwrap();
@@ -135,4 +139,13 @@ fn maps_that_refuse_a_change_are_told_and_take_it_later() {
     let is_applied = || (api.good("get", "/v1/reconciler", &Value::Null)["state"] == "applied").then_some(());
     wait_for("the change that was refused", Duration::from_secs(10), is_applied).unwrap();
     assert_eq!(controlled.vips().unwrap()[0]["pool"], "away");
+}
+
+/// The file of the generation of maps that runs; a new instance has one.
+fn inventory_below(directory: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    entries.filter(|entry| !entry.file_type().unwrap().is_symlink()).find_map(|entry| {
+        let path = entry.path();
+        if path.is_dir() { inventory_below(&path) } else { path.ends_with("inventory.json").then_some(path) }
+    })
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Clients whose way is known: the last part of their addresses, and the way back.
-fn known() -> Vec<(u32, usize, Way)> {
+pub fn known() -> Vec<(u32, usize, Way)> {
     let (gre, keyed) = (Encap::Gre { key: None }, Encap::Gre { key: Some(KEYS[0]) });
     let mut ways = Vec::new();
     for (pair, encap) in (0..).zip([Encap::Ipip, gre, keyed, Encap::Gue { port: GUE_PORT }]) {
@@ -35,7 +35,7 @@ fn known() -> Vec<(u32, usize, Way)> {
 }
 
 /// To a PoP host by a tagged link: the tag is beside the frame, and not seen here.
-fn tagged() -> Way {
+pub fn tagged() -> Way {
     Way {
         backend: "fd00:3:8::abcd",
         source: GATEWAY_V6,
@@ -47,11 +47,11 @@ fn tagged() -> Way {
     }
 }
 
-fn client(family: usize, number: u32) -> String {
+pub fn client(family: usize, number: u32) -> String {
     format!("{}{number}", ["198.51.100.", "2001:db8:c::"][family])
 }
 
-fn to(family: usize, number: u32) -> Packet {
+pub fn to(family: usize, number: u32) -> Packet {
     Packet::from_to(vip::POP[family], &client(family, number))
 }
 
@@ -65,7 +65,7 @@ pub fn rows() -> Vec<Row> {
 }
 
 /// In the tunnel, TTL as it was.
-fn in_tunnel(row: Row, family: usize, peer: usize, way: &Way, packet: &[u8], octet: u8) -> Row {
+pub fn in_tunnel(row: Row, family: usize, peer: usize, way: &Way, packet: &[u8], octet: u8) -> Row {
     // What is of the kernel's flow hash is taken out of the frame before it is compared.
     let frame = way.tunnel(packet, octet, 0);
     assert_eq!(decode_outer(&frame).expect("a tunnel packet").inner, packet);
@@ -74,7 +74,7 @@ fn in_tunnel(row: Row, family: usize, peer: usize, way: &Way, packet: &[u8], oct
     row.answer(Answer { vip, outcome: Outcome::Returned, action, frame: Some(frame), peer: Some(peer) })
 }
 
-fn outer_bytes(way: &Way) -> usize {
+pub fn outer_bytes(way: &Way) -> usize {
     let behind_ip = match way.encap {
         Encap::Ipip => 0,
         Encap::Gre { key: None } => 4,
@@ -139,13 +139,15 @@ fn wrapped(family: usize, number: u32, peer: usize, way: &Way) -> Vec<Row> {
 }
 
 /// The stack is told what fits, in the name of the client: the ports are all that it needs of what it sent.
-fn told(row: Row, family: usize, number: u32, fits: usize) -> Row {
+pub fn told(row: Row, family: usize, number: u32, fits: usize) -> Row {
     let came = &row.input.frame;
     let quote = &came[14..14 + [28, 48][family]];
     let error = Packet::from_to(&client(family, number), vip::POP[family]).as_error();
     let mtu_bytes = fits.max([68, 1280][family]) as u16;
     let error = error.icmp_error(IcmpError::TooBig(mtu_bytes), quote).build_ip();
     let frame = [&came[6..12], &came[..6], &came[12..14], &error].concat();
+    // What comes back comes by the device that the packet was leaving by.
+    let frame = row.input.buffer.seen(frame, row.input.buffer.vlan_tci);
     let vip = vip::POP[family];
     let outcome = Outcome::TooBigAnswered;
     row.answer(Answer { vip, outcome, action: Action::Redirect, frame: Some(frame), peer: None })

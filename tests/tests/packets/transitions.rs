@@ -6,7 +6,7 @@ use anycast_common::maglev::{Candidate, build};
 use anycast_tests::{
     oracle::{
         kernel::Kernel,
-        model::{Input, Program},
+        model::{Buffer, Input, Program},
         subject::Subject as _,
         tables::{Hash, Tables, Transition, Vip},
     },
@@ -59,6 +59,7 @@ fn backend(kernel: &mut Kernel, packet: Packet) -> usize {
         ingress_ifindex: interface::ACCESS.ifindex,
         headroom: true,
         linear_bytes: None,
+        buffer: Buffer::default(),
         frame: packet.build(),
     };
     let (_, frame) = kernel.run(&input).expect("a test run");

@@ -24,7 +24,7 @@ pub fn run(_args: Args) -> Result<ExitCode> {
     let toolchain = Toolchain::find()?;
     say::step(format!("building the eBPF programs with {}", toolchain.compiler.describe()));
     let directory = ebpf::directory(&project_build::target_dir()?);
-    let built = ebpf::build(&toolchain, &ebpf::Machine::host(), &directory)?;
+    let built = ebpf::build(&toolchain, &ebpf::Machine::host(), &directory, &[])?;
     for warning in &built.warnings {
         eprint!("{warning}");
     }

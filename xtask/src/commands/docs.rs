@@ -13,7 +13,7 @@ use xtask::project;
 use crate::{commands::setup, project_build, run, say};
 
 /// The pages, as `anycast-xdp docs <kind>` knows them.
-const KINDS: [&str; 4] = ["cli", "config", "outcomes", "doctor"];
+const KINDS: [&str; 6] = ["cli", "config", "outcomes", "doctor", "api", "maps"];
 
 /// Writes docs/reference from what the program itself knows.
 #[derive(Clone, Copy, Debug, clap::Args)]

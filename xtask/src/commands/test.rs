@@ -62,7 +62,7 @@ pub fn verdict(counts: &Counts) -> Result<bool> {
 /// Pure code, run as the invoking user; and the examples in everybody's documentation.
 fn unprivileged(filter: Option<&str>) -> Result<Counts> {
     say::step("unit and property tests");
-    let mut counts = cargo_test(UNPRIVILEGED, &["--no-fail-fast", "--all-features"], filter)?;
+    let mut counts = cargo_test(UNPRIVILEGED, &["--no-fail-fast", "--features=anycast-common/user"], filter)?;
     counts.add(cargo_test(PRIVILEGED, &["--doc"], filter)?);
     Ok(counts)
 }
@@ -122,6 +122,8 @@ fn privileged(filter: Option<&str>) -> Result<Counts> {
 
 /// The daemon, and the test programs of the privileged crates.
 fn build() -> Result<(PathBuf, Vec<Executable>)> {
+    // First: the programs that are left in the target directory are then those of everything else.
+    project_build::other_abi_daemon()?;
     let daemon = project_build::daemon(false)?;
     let packages = PRIVILEGED.map(|package| format!("--package={package}"));
     let mut programs = project_build::executables(&["test", "--quiet", "--no-run", &packages[0], &packages[1]])?;

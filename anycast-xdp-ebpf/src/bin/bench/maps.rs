@@ -26,10 +26,10 @@ pub static EGRESS: DevMap = DevMap::with_max_entries(2, 0);
 /// `floor_decap` and `floor_return`: the addresses that tunnels end at.
 #[map]
 pub static FLOOR_TUNNEL_ENDS: HashMap<Address, u32> = HashMap::with_max_entries(256, 0);
-/// The same: VIPs.
+/// The same, and `floor_wrap`: VIPs.
 #[map]
 pub static FLOOR_VIPS: HashMap<Address, u32> = HashMap::with_max_entries(SERVICES, BPF_F_NO_PREALLOC);
-/// `floor_ipip_min`: destinations.
+/// `floor_ipip_min`: destinations. `floor_wrap`: clients.
 #[map]
 pub static FLOOR_TUNNELS: HashMap<[u8; 4], Tunnel4> = HashMap::with_max_entries(256, 0);
 /// `floor_lookup`: addresses. The entries are indexes, as in the datapath's own map.

@@ -64,6 +64,7 @@ impl Ip for V4 {
     const SOURCE_AT: usize = 12;
     const DESTINATION_AT: usize = 16;
     const BAD_LENGTH: Outcome = Outcome::Ipv4TotalLength;
+    const HINT_IS_WHOLE: bool = true;
 
     #[inline(always)]
     fn destination(l3: Cursor) -> Option<u32> {
@@ -94,6 +95,11 @@ impl Ip for V4 {
     #[inline(always)]
     fn is_entry_of(entry: &VipEntry, address: u32) -> bool {
         maps::vip_address(entry) == Self::mapped(address)
+    }
+
+    #[inline(always)]
+    fn hint_word(address: u32) -> u32 {
+        address
     }
 
     #[inline(always)]

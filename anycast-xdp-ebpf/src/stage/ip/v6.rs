@@ -3,7 +3,7 @@
 use anycast_common::{
     flow::{self, FlowKey, Transport},
     header::{ETHERTYPE_IPV6, IPV6_BYTES, icmpv6_is_error, protocol},
-    map::{BackendEntry, TunnelPolicy, VipEntry},
+    map::{BackendEntry, TunnelPolicy, VipEntry, hint_word_v6},
     outcome::Outcome,
 };
 
@@ -52,6 +52,7 @@ impl Ip for V6 {
     const SOURCE_AT: usize = 8;
     const DESTINATION_AT: usize = 24;
     const BAD_LENGTH: Outcome = Outcome::Ipv6PayloadLength;
+    const HINT_IS_WHOLE: bool = false;
 
     #[inline(always)]
     fn destination(l3: Cursor) -> Option<[u32; 4]> {
@@ -82,6 +83,11 @@ impl Ip for V6 {
     #[inline(always)]
     fn is_entry_of(entry: &VipEntry, address: [u32; 4]) -> bool {
         maps::vip_address(entry) == Self::mapped(address)
+    }
+
+    #[inline(always)]
+    fn hint_word(address: [u32; 4]) -> u32 {
+        hint_word_v6(address)
     }
 
     #[inline(always)]

@@ -94,7 +94,8 @@ pub fn checklists(lists: &[Checklist]) -> String {
 fn checklist(list: &Checklist) -> String {
     let path = list.path_mtu_bytes.map_or_else(|| "no route".to_owned(), |bytes| format!("MTU {bytes}"));
     let (pools, overhead) = (list.pools.join(" "), list.overhead_bytes);
-    let head = format!("Backend {} of {pools} ({path}, outer header {overhead} bytes)\n", list.backend);
+    let (backend, encap) = (list.backend, &list.encap);
+    let head = format!("Backend {backend} of {pools} ({encap}, {path}, outer header {overhead} bytes)\n");
     list.steps.iter().fold(head, |text, one| text + &step(one))
 }
 

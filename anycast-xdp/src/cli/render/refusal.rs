@@ -9,7 +9,8 @@ use crate::api::types::{ApiError, Finding};
 pub fn api_error(error: &ApiError, file: Option<&str>) -> String {
     let mut out = error.findings.iter().map(|one| finding(one, file)).collect::<String>();
     match file {
-        Some(file) if !error.findings.is_empty() => {
+        // Without lines it is not the file that is wrong, but this host for it.
+        Some(file) if error.findings.iter().any(|finding| finding.line.is_some()) => {
             let count = count_of(error.findings.len(), "error");
             // Writing to a String cannot fail.
             let _ = write!(out, "{file} has {count}; nothing was changed");

@@ -16,17 +16,19 @@ pub fn status(status: &Status, width: Option<u16>) -> String {
         None => "not running: packets are forwarded, routes and neighbours are not followed".to_owned(),
     };
     let head = format!(
-        "instance  {}\nrole      {}\nhost      {}/{}\ndaemon    {daemon}\nABI       {}\n",
-        status.instance, status.role, status.pop, status.host, status.abi_version
+        "instance  {}\nrole      {}\nhost      {}/{}\ndaemon    {daemon}\nABI       {}, generation {}\n",
+        status.instance, status.role, status.pop, status.host, status.abi_version, status.generation
     );
     let icmp = status.icmp.iter().map(icmp_row).collect();
     let tables = status.tables.iter().map(fill).collect();
     let backends = status.backends.iter().map(backend).collect();
     let bindings = status.bindings.iter().map(binding).collect();
+    let returns = status.returns.iter().map(|row| vec![row.returns.to_string(), row.vips.to_string()]).collect();
     [
         head,
         titled("Attached programs", &ATTACHMENT_COLUMNS, attachments(status), width),
         titled("Bindings", &BINDING_COLUMNS, bindings, width),
+        titled("Answers of VIPs", &RETURNS_COLUMNS, returns, width),
         titled("Backends", &BACKEND_COLUMNS, backends, width),
         titled("Answers of this host", &ICMP_COLUMNS, icmp, width),
         titled("Tables", &TABLE_COLUMNS, tables, width),
@@ -82,6 +84,8 @@ fn binding(binding: &BindingStatus) -> Vec<String> {
         if binding.reason.is_empty() { "-".to_owned() } else { binding.reason.clone() },
     ]
 }
+
+const RETURNS_COLUMNS: [Column; 2] = [Column::Text("RETURN"), Column::Number("VIPS")];
 
 const BACKEND_COLUMNS: [Column; 8] = [
     Column::Text("POOL"),

@@ -17,7 +17,7 @@ use crate::{
     },
     view::{
         Attachment, BackendStats, BackendStatus, BindingStatus, Count, InterfaceStats, MtuSource, NextHopStatus,
-        ReturnStats, Stats, Status, TableFill, VipRow, VipStats,
+        ReturnStats, ReturnsStatus, Stats, Status, TableFill, VipRow, VipStats,
     },
 };
 
@@ -60,6 +60,7 @@ fn example_status() -> Status {
         pop: "beijing".to_owned(),
         host: "beijing-1".to_owned(),
         abi_version: 1,
+        generation: 7,
         daemon_pid: Some(4711),
         attachments: [("in0", 7, "pop", 142, false), ("bb0", 8, "backbone", 143, true)].map(attachment).to_vec(),
         icmp: Some(Icmp {
@@ -68,6 +69,10 @@ fn example_status() -> Status {
             ..Icmp::default()
         }),
         tables: vec![TableFill { name: "VIPS".to_owned(), used: 41, capacity: 4096 }],
+        returns: vec![
+            ReturnsStatus { returns: Returns::Direct, vips: 3 },
+            ReturnsStatus { returns: Returns::Pop, vips: 40 },
+        ],
         bindings: vec![
             BindingStatus {
                 pools: vec!["home".to_owned()],
@@ -184,6 +189,7 @@ fn status_without_daemon_says_what_that_means() {
         attachments: Vec::new(),
         icmp: None,
         tables: Vec::new(),
+        returns: Vec::new(),
         backends: Vec::new(),
         ..example_status()
     };
@@ -335,6 +341,7 @@ fn checklist_of_a_backend_has_commands_to_paste() {
     };
     let list = Checklist {
         backend: address("10.4.0.2"),
+        encap: "ipip".to_owned(),
         pools: vec!["home".to_owned(), "spare".to_owned()],
         vips: vec![address("192.0.2.80")],
         overhead_bytes: 20,

@@ -16,7 +16,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     interfaces::check(local, findings);
     pools::check(local, services, findings);
     prefixes::check(services, findings);
-    mtus::check(services, findings);
+    mtus::check(local, services, findings);
     addresses::check(local, services, findings);
     returns::check(local, services, findings);
     capacity::check(local, services, findings);

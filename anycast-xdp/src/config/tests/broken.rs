@@ -126,6 +126,8 @@ broken! {
     what_to_do_without_a_pop_is_not_a_pops_to_say: pop_and("return = \"pop\"\nreturn_without_pop = \"drop\"\n");
     what_to_do_without_a_pop_asks_for_answers_through_pops: format!("{SMALL_GATEWAY}return_without_pop = \"drop\"\n[[vip]]\nname = \"other\"\naddress = \"192.0.2.81\"\nreturn = \"pop\"\nreturn_without_pop = \"pop\"\n");
     returns_out_of_range_are_refused: gateway("[\"10.3.0.0/16\"]", "[\"10.3.0.0/16\"]\nreturn_mtu_bytes = 575\n[limits]\nreturn_clients = 0");
+    return_mtu_below_what_ipv6_paths_take_is_refused: gateway("[\"10.3.0.0/16\"]", "[\"10.3.0.0/16\", \"fd00:3::2/128\"]\nreturn_mtu_bytes = 1279");
+    return_mtu_without_room_for_ipv6_vips_is_refused: returning_gateway().replace("[\"10.3.0.0/16\"]", "[\"10.3.0.0/16\"]\nreturn_mtu_bytes = 1299").replace("192.0.2.80", "2001:db8::80");
     gue_port_of_a_pop_out_of_range_is_refused: pop("source_ipv4 = \"10.3.0.2\"", "source_ipv4 = \"10.3.0.2\"\ngue_port = 0");
     egress_interface_of_a_pop_is_refused: pop("[\"access\", \"backbone\"]", "[\"access\", \"backbone\", \"egress\"]");
     gateway_with_egress_only_is_refused: gateway("[\"backbone\"]", "[\"egress\"]");

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anycast_common::map::{SOURCE_FAMILY_BITS, TunnelKey, TunnelPolicy};
 use anyhow::{Context as _, Result};
 use ipnet::IpNet;
+use nix::time::{ClockId, clock_getres};
 
 use super::{
     super::{
@@ -64,7 +65,7 @@ impl Taken {
                 let policy = TunnelPolicy {
                     gue_port: role.gue_port,
                     is_gre_keyed: !role.gre_keys.is_empty(),
-                    return_mtu_bytes: role.return_mtu_bytes.unwrap_or(0),
+                    tick_8ns: tick_8ns(),
                     ..TunnelPolicy::default()
                 };
                 let gre_keys = role.gre_keys.iter().map(|key| key.to_be_bytes());
@@ -173,6 +174,12 @@ fn indexes<K: Copy + Ord>(
         }
     }
     Ok(indexes)
+}
+
+/// How long a tick of the kernel's is: the coarse clocks go by it. Should the kernel not tell, no path grows old.
+fn tick_8ns() -> u32 {
+    let tick = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE).ok();
+    tick.and_then(|tick| u32::try_from(tick.tv_nsec() / 8).ok()).unwrap_or(0)
 }
 
 /// Clears the tunnel addresses and GRE keys that no key leads to, after the paths by them, and by PoP hosts that no

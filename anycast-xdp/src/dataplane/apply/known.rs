@@ -42,17 +42,16 @@ impl<'a> Known<'a> {
         let own: BTreeSet<_> = current.pools.iter().map(|pool| (pool.index, vec![pool.name.as_str()])).collect();
         let lists = current.bindings.iter();
         let lists = lists.map(|list| (list.index, list.pools.iter().map(String::as_str).collect()));
-        let (mut once, mut contested) = (BTreeSet::new(), BTreeSet::new());
-        for (index, _) in own.into_iter().chain(lists) {
-            if !once.insert(index) {
-                contested.insert(index);
-            }
-        }
+        let mut once = BTreeSet::new();
+        let owners = own.into_iter().chain(lists).map(|(index, _)| index);
+        let contested = owners.filter(|index| !once.insert(*index)).collect();
         let mut pools: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for pool in current.pools.iter().filter(|pool| (1..arrays.pools.len()).contains(&pool.index)) {
             pools.entry(pool.name.as_str()).or_default().push(pool);
         }
-        pools.values_mut().for_each(|records| records.sort_by_key(|pool| is_planned(pool.index)));
+        for records in pools.values_mut() {
+            records.sort_by_key(|pool| is_planned(pool.index));
+        }
         let mut bindings: Vec<_> = current.bindings.iter().collect();
         bindings.sort_by_key(|binding| is_planned(binding.index));
         Self {

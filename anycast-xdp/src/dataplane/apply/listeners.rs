@@ -45,8 +45,14 @@ pub fn policies(arrays: &mut Arrays, reach: &Reach, vips: &[Vip]) -> Result<Vec<
     let sets: Vec<_> = sets.collect();
     let sets = place(&mut arrays.listener_sets, &reach.listener_sets, &sets, |set| (set.protocols, set.port_tables))?;
 
-    let policy = |own: u32, vip: &Vip| VipPolicy {
-        listener_set: sets[own as usize],
+    let words = own_sets.into_iter().zip(vips);
+    Ok(words.map(|(own, vip)| policy(sets[own as usize], vip).to_cell()).collect())
+}
+
+/// The policy of a VIP whose listeners are this set.
+pub fn policy(listener_set: u32, vip: &Vip) -> VipPolicy {
+    VipPolicy {
+        listener_set,
         echo: match vip.icmp_echo {
             IcmpEcho::Forward => ECHO_FORWARD,
             IcmpEcho::Answer => ECHO_ANSWER,
@@ -62,8 +68,7 @@ pub fn policies(arrays: &mut Arrays, reach: &Reach, vips: &[Vip]) -> Result<Vec<
             HashOn::Source => HASH_SOURCE,
             HashOn::Addresses => HASH_ADDRESSES,
         },
-    };
-    Ok(own_sets.into_iter().zip(vips).map(|(own, vip)| policy(own, vip).to_cell()).collect())
+    }
 }
 
 /// An index for each value, of which the first is the reserved one: where it stands already among the `reachable`, or a

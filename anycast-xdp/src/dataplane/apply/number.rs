@@ -23,7 +23,7 @@ use super::{
     reach::Reach,
     slots::{leads_to, table},
 };
-use crate::desired::{Backend, Config, PopRole, Role};
+use crate::desired::{Backend, Config, PopRole, Role, Vip};
 
 /// Indexes of backends that are to be written, and what.
 pub type NewBackends = Vec<(u32, BackendEntry)>;
@@ -184,17 +184,22 @@ pub fn vips(config: &Config, reach: &Reach, capacity: u32) -> Result<Vips> {
             vips.new.insert(index);
             index
         };
-        vips.records.push(VipRecord {
-            index,
-            name: vip.name.clone(),
-            address: vip.address,
-            listeners: vip.listeners.iter().map(ToString::to_string).collect(),
-            hash: vip.pool.is_some().then_some(vip.hash),
-            pool: vip.pool.clone(),
-            fallback_pools: vip.fallback_pools.clone(),
-        });
+        vips.records.push(vip_record(vip, index));
     }
     Ok(vips)
+}
+
+/// What the inventory says of a VIP.
+pub fn vip_record(vip: &Vip, index: u32) -> VipRecord {
+    VipRecord {
+        index,
+        name: vip.name.clone(),
+        address: vip.address,
+        listeners: vip.listeners.iter().map(ToString::to_string).collect(),
+        hash: vip.pool.is_some().then_some(vip.hash),
+        pool: vip.pool.clone(),
+        fallback_pools: vip.fallback_pools.clone(),
+    }
 }
 
 fn give_back_stale(indexes: &mut Indexes, config: &Config, reach: &Reach) {
@@ -219,7 +224,7 @@ pub fn entry(source: IpNet, backend: &Backend) -> Result<BackendEntry> {
 }
 
 /// The outer source toward a backend, which is the one of its family, and its entry.
-fn toward(role: &PopRole, backend: &Backend) -> Result<(IpNet, BackendEntry)> {
+pub(super) fn toward(role: &PopRole, backend: &Backend) -> Result<(IpNet, BackendEntry)> {
     let source = match backend.address {
         IpAddr::V4(_) => role.tunnel_source_ipv4.map(IpNet::V4),
         IpAddr::V6(_) => role.tunnel_source_ipv6.map(IpNet::V6),

@@ -107,6 +107,19 @@ async fn change(mut handle: rtnetlink::Handle, message: TcMessage, flags: u16) -
     Ok(())
 }
 
+/// The filters of an instance, on all interfaces of this network namespace.
+///
+/// # Errors
+///
+/// The kernel does not tell.
+pub fn own(instance: &str) -> Result<Vec<Filter>> {
+    let mut own = Vec::new();
+    for ifindex in with_clsact()? {
+        own.extend(filters(ifindex)?.into_iter().filter(|filter| filter.is_own(instance)));
+    }
+    Ok(own)
+}
+
 /// Removes the filters of an instance from all interfaces of this network namespace but those that are to have one; the
 /// names of the interfaces that had one.
 ///

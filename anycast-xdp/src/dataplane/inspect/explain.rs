@@ -95,7 +95,7 @@ impl Inspector {
         let attached = attached(&self.pins, name, is_egress)?;
         let rooms = self.rooms();
         let copy = SecondCopy::load(
-            &self.pins.maps(),
+            &self.generation.maps,
             &variant(&program, interface.frags && !is_egress),
             &attached,
             rooms.0,

@@ -1,6 +1,6 @@
 //! The counters, summed over all CPUs.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use anycast_common::{
     map::{Counter, DROP_OF_RETURN, DriverLossKey, VipDropKey},
@@ -11,7 +11,9 @@ use aya::maps::PerCpuValues;
 
 use super::{
     super::{
+        generations::{self, Counts},
         interfaces::{self, interface_index},
+        inventory::VipRecord,
         losses::TRACEPOINTS,
         tables::Raw,
     },
@@ -26,19 +28,33 @@ impl Inspector {
     ///
     /// A map that cannot be read.
     pub fn stats(&self) -> Result<Stats> {
-        let drops = self.vip_drops()?;
-        let vips = self.inventory.vips.iter().map(|vip| self.vip_stats(vip.index, &vip.name, vip.address, &drops));
+        let stats = self.stats_of_generation()?;
+        // From then on the counters of this one are those of the other one.
+        if generations::current(&self.pins).is_some_and(|current| current != self.generation)
+            && let Some(inspector) = Self::open(&self.instance)?
+        {
+            return inspector.stats();
+        }
+        Ok(stats)
+    }
+
+    fn stats_of_generation(&self) -> Result<Stats> {
+        let carried = generations::carried(&self.pins, &self.generation, &self.inventory)?;
+        let drops = self.vip_drops(&carried)?;
+        let vips = self.inventory.vips.iter().map(|vip| self.vip_stats(vip, &drops, &carried));
         let backends = self.inventory.pools.iter().flat_map(|pool| {
             pool.backends.iter().map(|backend| {
                 let counters = self.kernel.counters.backends.get(&backend.index, 0);
-                let forwarded = Count(total(&counters.context("cannot read BACKEND_COUNTERS")?));
+                let counted = total(&counters.context("cannot read BACKEND_COUNTERS")?);
+                let forwarded = Count(counted + of(&carried.backends, backend.index));
                 Ok(BackendStats { pool: pool.name.clone(), address: backend.address, forwarded })
             })
         });
         let mut outcomes = BTreeMap::new();
         for outcome in Outcome::ALL {
             let counters = self.kernel.counters.outcomes.get(&(*outcome as u32), 0);
-            let count = total(&counters.context("cannot read OUTCOMES")?);
+            let counted = total(&counters.context("cannot read OUTCOMES")?);
+            let count = counted + of(&carried.outcomes, *outcome as u32);
             if count.packets != 0 {
                 outcomes.insert(outcome.label().to_owned(), Count(count));
             }
@@ -60,44 +76,49 @@ impl Inspector {
             vips,
             backends: backends.collect::<Result<_>>()?,
             outcomes,
-            interfaces: self.interfaces()?,
+            interfaces: self.interfaces(&carried)?,
         })
     }
 
-    fn vip_stats(
-        &self,
-        index: u32,
-        name: &str,
-        address: IpAddr,
-        drops: &BTreeMap<(u32, u32), Counter>,
-    ) -> Result<VipStats> {
-        let per_cpu = self.kernel.counters.vips.get(&index, 0).context("cannot read VIP_COUNTERS")?;
-        let class = |class: Class| per_cpu.iter().map(|counters| counters[class as usize].0).sum::<Counter>();
-        let returned = self.kernel.counters.returns.get(&index, 0).context("cannot read RETURN_COUNTERS")?;
-        let (reasons, outcomes) = by_label(index, drops);
+    fn vip_stats(&self, vip: &VipRecord, drops: &BTreeMap<(u32, u32), Counter>, carried: &Counts) -> Result<VipStats> {
+        let VipRecord { index, name, address, .. } = vip;
+        let before = carried.vips.get(index).cloned().unwrap_or_default();
+        let per_cpu = self.kernel.counters.vips.get(index, 0).context("cannot read VIP_COUNTERS")?;
+        let class = |class: Class| {
+            let counted: Counter = per_cpu.iter().map(|counters| counters[class as usize].0).sum();
+            counted + before.classes[class as usize].counter()
+        };
+        let returned = self.kernel.counters.returns.get(index, 0).context("cannot read RETURN_COUNTERS")?;
+        let returned = total(&returned) + before.returned.counter();
+        let (reasons, outcomes) = by_label(*index, drops);
         Ok(VipStats {
-            name: name.to_owned(),
-            address,
+            name: name.clone(),
+            address: *address,
             received: Count(Class::ALL.into_iter().map(class).sum()),
             forwarded: Count(class(Class::Forwarded)),
             answered: Count(class(Class::Answered)),
             passed: Count(class(Class::Passed)),
             dropped: Count(class(Class::Dropped)),
             reasons,
-            returns: ReturnStats { returned: Count(total(&returned)), outcomes },
+            returns: ReturnStats { returned: Count(returned), outcomes },
         })
     }
 
-    fn vip_drops(&self) -> Result<BTreeMap<(u32, u32), Counter>> {
-        let mut drops = BTreeMap::new();
+    fn vip_drops(&self, carried: &Counts) -> Result<BTreeMap<(u32, u32), Counter>> {
+        let before = carried
+            .vips
+            .iter()
+            .flat_map(|(index, vip)| vip.drops.iter().map(|(number, count)| ((*index, *number), count.counter())));
+        let mut drops: BTreeMap<_, Counter> = before.collect();
         for entry in &self.kernel.counters.vip_drops {
             let (Raw(VipDropKey { vip_index, outcome }), counters) = entry.context("cannot read VIP_DROPS")?;
-            drops.insert((vip_index, outcome), total(&counters));
+            let drop = drops.entry((vip_index, outcome)).or_default();
+            *drop = *drop + total(&counters);
         }
         Ok(drops)
     }
 
-    fn interfaces(&self) -> Result<Vec<InterfaceStats>> {
+    fn interfaces(&self, carried: &Counts) -> Result<Vec<InterfaceStats>> {
         let mut names: Vec<_> = self.inventory.interfaces.iter().map(|record| record.name.clone()).collect();
         names.sort();
         names
@@ -108,7 +129,9 @@ impl Inspector {
                 for (_, _, kind, label) in TRACEPOINTS {
                     let key = Raw(DriverLossKey { ifindex: index, kind });
                     let counters = self.kernel.counters.losses.get(&key, 0);
-                    xdp_losses.insert(label.to_owned(), counters.map_or(0, |counters| counters.iter().sum()));
+                    let counted = counters.map_or(0, |counters| counters.iter().sum());
+                    let before = carried.losses.get(&index).and_then(|kinds| kinds.get(&kind));
+                    xdp_losses.insert(label.to_owned(), before.map_or(counted, |before| counted.wrapping_add(*before)));
                 }
                 let nic = if index == 0 { BTreeMap::new() } else { interfaces::losses(&interface, index)? };
                 Ok(InterfaceStats { interface, xdp_losses, nic })
@@ -131,6 +154,11 @@ fn by_label(
         rows.collect()
     };
     (labelled(0..=DROP_OF_RETURN - 1), labelled(DROP_OF_RETURN..=u32::MAX))
+}
+
+/// What was counted at an index before.
+fn of(carried: &BTreeMap<u32, generations::Count>, index: u32) -> Counter {
+    carried.get(&index).map_or(Counter::default(), |count| count.counter())
 }
 
 /// The sum over all CPUs.

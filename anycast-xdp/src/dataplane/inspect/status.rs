@@ -44,11 +44,13 @@ impl Inspector {
             pop: self.inventory.pop.clone(),
             host: self.inventory.host.clone(),
             abi_version: self.inventory.abi_version,
+            generation: self.generation.number,
             daemon_pid: self.pins.daemon_pid(),
             attachments,
             icmp: (self.inventory.role == "pop").then(|| icmp::current(&self.kernel.read().host.get(0))),
             tables: self.tables()?,
             bindings: self.bindings(),
+            returns: self.ways_back(),
             backends: self.backends(&learnt, monotonic_now()?),
         })
     }

@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// Every map of the object.
-pub const MAPS: [(&str, Kind); 38] = [
+pub const MAPS: [(&str, Kind); 40] = [
     ("VIP4", Kind::Table),
     ("VIP6", Kind::Table),
     ("VIPS", Kind::Table),
@@ -42,6 +42,7 @@ pub const MAPS: [(&str, Kind); 38] = [
     ("PORT_TABLES", Kind::Table),
     ("PORT_PAGES", Kind::Table),
     ("TUNNELS", Kind::Table),
+    ("TUNNEL_HINTS", Kind::Table),
     ("SOURCES", Kind::Table),
     ("GRE_KEYS", Kind::Table),
     ("GATEWAY", Kind::Table),
@@ -50,6 +51,7 @@ pub const MAPS: [(&str, Kind); 38] = [
     ("GRE_KEY_LIST", Kind::Table),
     ("RETURNERS", Kind::Table),
     ("PUBLIC_LINKS", Kind::Table),
+    ("LINK_HINTS", Kind::Table),
     ("RETURN_PATHS", Kind::Counter),
     ("RETURN_COUNTERS", Kind::Counter),
     ("RETURN_SCRATCH", Kind::Own),

@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use anycast_common::map::{Counter, DriverLossKey, VipDropKey};
+use anycast_common::map::{Counter, DriverLossKey, VIP_COUNTERS_LEN, VipDropKey};
 use anyhow::Result;
 use aya::{
     Pod,
     maps::{HashMap, MapData, PerCpuArray, PerCpuHashMap, PerCpuValues},
 };
 
-use super::{Raw, kernel::typed};
+use super::{super::generations::Base, Raw, kernel::typed};
 
 /// The counter maps.
 pub struct Counters {
     /// `VIP_COUNTERS`: four classes a VIP.
-    pub vips: PerCpuArray<MapData, [Raw<Counter>; 4]>,
+    pub vips: PerCpuArray<MapData, [Raw<Counter>; VIP_COUNTERS_LEN]>,
     /// `RETURN_COUNTERS`: answers of a VIP on their way back.
     pub returns: PerCpuArray<MapData, Raw<Counter>>,
     /// `VIP_DROPS`, those of answers too.
@@ -27,6 +27,8 @@ pub struct Counters {
     pub losses: PerCpuHashMap<MapData, Raw<DriverLossKey>, u64>,
     /// `PROGRAM_IDS`.
     pub program_ids: HashMap<MapData, u32, u32>,
+    /// What the generation took over from those before it; none: whoever opened the maps does not change them.
+    pub base: Option<Base>,
 }
 
 impl Counters {
@@ -44,13 +46,15 @@ impl Counters {
             outcomes: typed(open, "OUTCOMES")?,
             losses: typed(open, "DRIVER_LOSSES")?,
             program_ids: typed(open, "PROGRAM_IDS")?,
+            base: None,
         })
     }
 
     /// Zeroes the counters of these VIP indexes.
     pub(in super::super) fn reset_vips(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
+        self.base.as_mut().map_or(Ok(()), |base| base.reset_vips(indexes))?;
         for index in indexes {
-            self.vips.set(*index, on_every_cpu([Raw(Counter::default()); 4])?, 0)?;
+            self.vips.set(*index, on_every_cpu([Raw(Counter::default()); VIP_COUNTERS_LEN])?, 0)?;
             self.returns.set(*index, on_every_cpu(Raw(Counter::default()))?, 0)?;
         }
         let stale =
@@ -63,6 +67,7 @@ impl Counters {
 
     /// Zeroes the counter of a backend index.
     pub(in super::super) fn reset_backend(&mut self, index: u32) -> Result<()> {
+        self.base.as_mut().map_or(Ok(()), |base| base.reset_backend(index))?;
         Ok(self.backends.set(index, on_every_cpu(Raw(Counter::default()))?, 0)?)
     }
 }

@@ -5,29 +5,40 @@ use std::{
     net::IpAddr,
 };
 
-use anycast_common::map::{MapValue, ReturnKey, ReturnPath, ReturnValue, TransitionKey};
+use anycast_common::map::{MapValue, ReturnKey, ReturnPath, ReturnValue, TransitionKey, return_check};
 use anyhow::{Context as _, Result};
 use aya::maps::{HashMap, Map, MapData, MapError, xdp::DevMap};
 
 use super::{
     super::{array::Array, grace, keyed::KeyedMaps},
-    Arrays, Counters, Dataplane, Raw,
+    Arrays, Counters, Dataplane, Raw, batch,
 };
 
 /// The kernel's tables.
 pub struct Kernel {
-    arrays: Arrays,
+    pub(super) arrays: Arrays,
     vip4: HashMap<MapData, [u8; 4], u32>,
     vip6: HashMap<MapData, [u8; 16], u32>,
+    /// The same two, to read in batches.
+    vip_maps: [MapData; 2],
     transitions: HashMap<MapData, Raw<TransitionKey>, u32>,
     transitions_max: u32,
     /// One for each variant of the programs, with the same entries.
-    devices: [DevMap<MapData>; 2],
-    keyed: KeyedMaps,
+    pub(super) devices: [DevMap<MapData>; 2],
+    pub(super) keyed: KeyedMaps,
     return_paths: HashMap<MapData, Raw<ReturnKey>, Raw<ReturnValue>>,
     return_paths_max: u32,
     /// Counters, read by the inspector.
     pub counters: Counters,
+    /// VIP keys and devices that were written, while somebody looks for what others write.
+    pub(super) written: Option<Written>,
+}
+
+/// See [`Kernel::watch`].
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) vips: BTreeMap<IpAddr, u32>,
+    pub(super) devices: BTreeMap<u32, u32>,
 }
 
 /// Opens a map and maps it into memory.
@@ -77,6 +88,7 @@ impl Kernel {
             },
             vip4: typed(&open, "VIP4")?,
             vip6: typed(&open, "VIP6")?,
+            vip_maps: [open("VIP4")?, open("VIP6")?],
             transitions: Map::from_map_data(transitions).and_then(TryFrom::try_from).context("map TRANSITIONS")?,
             transitions_max,
             devices: [typed(&open, "DEVICES")?, typed(&open, "DEVICES_FRAGS")?],
@@ -84,6 +96,7 @@ impl Kernel {
             return_paths: Map::from_map_data(return_paths).and_then(TryFrom::try_from).context("map RETURN_PATHS")?,
             return_paths_max,
             counters: Counters::open(&open)?,
+            written: None,
         })
     }
 
@@ -104,6 +117,23 @@ impl Kernel {
     pub fn remember_path(&mut self, key: ReturnKey, path: ReturnPath) -> Result<()> {
         let value = ReturnValue { check: 0, path: path.to_cell() };
         self.return_paths.insert(Raw(key), Raw(value), 0).context("cannot remember the way of a client")
+    }
+
+    /// Takes over the way of a client from another generation, where there is none or `before`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel's refusal.
+    pub fn take_path(&mut self, key: ReturnKey, path: u64, before: Option<u64>) -> Result<()> {
+        match self.return_paths.get(&Raw(key), 0) {
+            Ok(Raw(value)) if before != Some(value.path) => return Ok(()),
+            Ok(_) | Err(MapError::KeyNotFound) => {}
+            Err(error) => return Err(error).context("cannot read RETURN_PATHS"),
+        }
+        let [high, low] = *key.client.as_chunks::<8>().0 else { return Ok(()) };
+        let check = return_check([u64::from_ne_bytes(high), u64::from_ne_bytes(low)], key.vip_index);
+        let value = ReturnValue { check, path };
+        self.return_paths.insert(Raw(key), Raw(value), 0).context("cannot take over the way of a client")
     }
 
     /// Flows remembered that began in a transition, and how many there may be.
@@ -137,9 +167,10 @@ impl Dataplane for Kernel {
     }
 
     fn vip_keys(&self) -> Result<BTreeMap<IpAddr, u32>> {
-        let v4 = self.vip4.iter().map(|entry| entry.map(|(key, index)| (IpAddr::from(key), index)));
-        let v6 = self.vip6.iter().map(|entry| entry.map(|(key, index)| (IpAddr::from(key), index)));
-        v4.chain(v6).collect::<Result<_, _>>().context("cannot read the VIP keys")
+        let v4 = batch::entries::<[u8; 4], u32>(&self.vip_maps[0]).context("cannot read VIP4")?;
+        let v6 = batch::entries::<[u8; 16], u32>(&self.vip_maps[1]).context("cannot read VIP6")?;
+        let v4 = v4.into_iter().map(|(key, index)| (IpAddr::from(key), index));
+        Ok(v4.chain(v6.into_iter().map(|(key, index)| (IpAddr::from(key), index))).collect())
     }
 
     fn insert_vip(&mut self, address: IpAddr, index: u32) -> Result<()> {
@@ -147,7 +178,11 @@ impl Dataplane for Kernel {
             IpAddr::V4(address) => self.vip4.insert(address.octets(), index, 0),
             IpAddr::V6(address) => self.vip6.insert(address.octets(), index, 0),
         }
-        .with_context(|| format!("cannot insert VIP {address}"))
+        .with_context(|| format!("cannot insert VIP {address}"))?;
+        if let Some(written) = &mut self.written {
+            written.vips.insert(address, index);
+        }
+        Ok(())
     }
 
     fn remove_vip(&mut self, address: IpAddr) -> Result<()> {
@@ -155,7 +190,11 @@ impl Dataplane for Kernel {
             IpAddr::V4(address) => self.vip4.remove(&address.octets()),
             IpAddr::V6(address) => self.vip6.remove(&address.octets()),
         }
-        .with_context(|| format!("cannot remove VIP {address}"))
+        .with_context(|| format!("cannot remove VIP {address}"))?;
+        if let Some(written) = &mut self.written {
+            written.vips.remove(&address);
+        }
+        Ok(())
     }
 
     fn reset_vip_counters(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
@@ -207,7 +246,11 @@ impl Dataplane for Kernel {
         self.devices
             .iter_mut()
             .try_for_each(|devices| devices.set(index, ifindex, None, 0))
-            .with_context(|| format!("interface {ifindex} cannot take redirected frames"))
+            .with_context(|| format!("interface {ifindex} cannot take redirected frames"))?;
+        if let Some(written) = &mut self.written {
+            written.devices.insert(index, ifindex);
+        }
+        Ok(())
     }
 
     fn wait_for_readers(&mut self) -> Result<()> {

@@ -34,9 +34,9 @@ pub(super) const CHECKS: [Check; 7] = [
     },
     Check {
         code: "pins_of_another_build",
-        severities: &[Error],
+        severities: &[Info],
         concerns: Concerns::All,
-        finds: "pinned maps of another ABI, which this build does not take over",
+        finds: "maps in use that a build of another ABI version made, which this one cannot look into",
         run: pins_of_another_build,
     },
     Check {
@@ -123,15 +123,11 @@ fn pins_unreadable(case: &Case<'_>, answer: &mut Answer<'_>) {
 }
 
 fn pins_of_another_build(case: &Case<'_>, answer: &mut Answer<'_>) {
-    let instance = &case.facts.instance;
-    if !instance.foreign_maps.is_empty() && instance.pinned().is_none() {
-        answer.error(
+    if let Some(generation) = &case.facts.instance.foreign_generation {
+        answer.info(
             case.instance(),
-            format!(
-                "maps of another ABI are pinned ({}): this build refuses to start",
-                instance.foreign_maps.join(", ")
-            ),
-            format!("anycast-xdp detach --instance {}, which ends forwarding, and start again", instance.name),
+            format!("a build of another ABI version made the maps in use ({generation}), and this one cannot look into them"),
+            "run the doctor of that build; or systemctl restart anycast-xdp, by which this build takes over without loss",
         );
     }
 }

@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::{
     dataplane::{
+        generations,
         inspect::Inspector,
-        inventory::Inventory,
         pins::{self, Pins},
     },
     view::{Stats, Status, VipRow},
@@ -23,8 +23,8 @@ pub struct Instance {
     pub name: String,
     /// Process id of its running daemon.
     pub daemon_pid: Option<u32>,
-    /// Directories of maps that another build made.
-    pub foreign_maps: Vec<String>,
+    /// What packets run on, if a build of another ABI version made it.
+    pub foreign_generation: Option<String>,
     /// Its inventory is there, pins or not.
     pub has_inventory: bool,
     /// The pinned state.
@@ -69,14 +69,16 @@ pub struct Rise {
 impl Instance {
     pub(super) fn read(name: &str) -> Self {
         let pins = Pins::of(name);
-        let (daemon_pid, has_inventory) = (pins.daemon_pid(), Inventory::exists(pins.run()));
+        let (daemon_pid, has_inventory) = (pins.daemon_pid(), pins.has_inventory());
         let was_started = has_inventory || daemon_pid.is_some();
         let state = if was_started && !pins::is_bpffs_mounted() {
             State::Hidden("no bpffs is at /sys/fs/bpf".to_owned())
         } else {
             state(name, &pins)
         };
-        Self { name: name.to_owned(), daemon_pid, foreign_maps: pins.foreign_maps(), has_inventory, state }
+        let current = generations::current(&pins).filter(|current| !current.is_own());
+        let foreign_generation = current.map(|current| current.name().to_owned());
+        Self { name: name.to_owned(), daemon_pid, foreign_generation, has_inventory, state }
     }
 
     /// The pinned state, if it is there and can be read.
@@ -97,7 +99,9 @@ fn state(name: &str, pins: &Pins) -> State {
         Err(error) => {
             let denied = |cause: &io::Error| cause.kind() == io::ErrorKind::PermissionDenied;
             let told = format!("{error:#}");
-            let is_denied = error.chain().any(|cause| cause.downcast_ref().is_some_and(denied));
+            // What another build made is fine, for all that this one can tell.
+            let is_foreign = generations::current(pins).is_some_and(|current| !current.is_own());
+            let is_denied = is_foreign || error.chain().any(|cause| cause.downcast_ref().is_some_and(denied));
             if is_denied || !super::system::is_root() { State::Hidden(told) } else { State::Broken(told) }
         }
     }

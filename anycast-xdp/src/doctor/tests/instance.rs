@@ -25,8 +25,8 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         what: "maps of another build",
         world: World::pop_before_start,
-        breaks: |world| world.facts.instance.foreign_maps.push("maps-abi-0".to_owned()),
-        says: (Error, "pins_of_another_build", "instance default", "anycast-xdp detach --instance default"),
+        breaks: |world| world.facts.instance.foreign_generation = Some("gen-4-abi-0".to_owned()),
+        says: (Info, "pins_of_another_build", "instance default", "systemctl restart anycast-xdp"),
     },
     Row {
         what: "no daemon",

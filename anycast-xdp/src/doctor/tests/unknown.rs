@@ -4,7 +4,10 @@ use super::{
     super::{checklist::checklists, facts::State},
     world::{World, address},
 };
-use crate::{desired::Encap, netlink::device::XdpFeatures};
+use crate::{
+    desired::{Encap, Pool},
+    netlink::device::XdpFeatures,
+};
 
 /// Codes of what was not looked at.
 fn skipped(world: &World) -> Vec<&'static str> {
@@ -136,8 +139,8 @@ fn checklist_has_the_devices_of_each_encap() {
         lists.into_iter().map(|mut list| list.steps.swap_remove(0).commands).collect()
     };
     let gre = [
-        ["ip link add decapgre type gre local 10.4.0.2 remote any key 7", "ip link set decapgre up"],
-        ["ip link add decapgre type ip6gre local fd00:4::2 remote :: key 7", "ip link set decapgre up"],
+        ["ip link add decap-7 type gre local 10.4.0.2 remote any key 7", "ip link set decap-7 up"],
+        ["ip link add decap6-7 type ip6gre local fd00:4::2 remote :: key 7", "ip link set decap6-7 up"],
     ];
     assert_eq!(decap(Encap::Gre { key: Some(7) }), gre);
     let gue = [
@@ -157,4 +160,27 @@ fn checklist_has_the_devices_of_each_encap() {
         ],
     ];
     assert_eq!(decap(Encap::Gue { port: 6080 }), gue);
+}
+
+#[test]
+fn checklist_is_one_for_each_tunnel_of_a_backend() {
+    let mut world = World::pop();
+    let first = world.config.services.pools[0].clone();
+    let keys = [None, Some(1), Some(u32::MAX)];
+    let pool = |key: Option<u32>| {
+        let mut pool = Pool { name: format!("{key:?}"), ..first.clone() };
+        pool.backends.iter_mut().for_each(|backend| backend.encap = Encap::Gre { key });
+        pool
+    };
+    world.config.services.pools = keys.map(pool).to_vec();
+    // The same tunnel from another pool is no other.
+    world.config.services.pools.push(Pool { name: "again".to_owned(), ..pool(None) });
+    let lists = checklists(&world.config, &world.facts);
+    let names = lists.iter().map(|list| list.steps[0].commands[0].split(' ').nth(3).unwrap());
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        ["decapgre", "decapgre6", "decap-1", "decap6-1", "decap-ffffffff", "decap6-ffffffff"]
+    );
+    assert_eq!((lists[0].pools.join(" "), lists[2].pools.join(" ")), ("None again".to_owned(), "Some(1)".to_owned()));
+    assert_eq!(lists[5].encap, Encap::Gre { key: Some(u32::MAX) }.to_string());
 }

@@ -164,7 +164,7 @@ fn facts(interfaces: &[&str]) -> Facts {
         instance: Instance {
             name: "default".to_owned(),
             daemon_pid: Some(7),
-            foreign_maps: Vec::new(),
+            foreign_generation: None,
             has_inventory: true,
             state: State::Absent,
         },
@@ -268,11 +268,13 @@ fn instance(config: &Config, role: &str) -> Instance {
             pop: config.local.pop.clone(),
             host: config.local.host.clone(),
             abi_version: 1,
+            generation: 1,
             daemon_pid: Some(7),
             icmp: None,
             bindings: Vec::new(),
             attachments: attachments.collect(),
             tables: Vec::new(),
+            returns: Vec::new(),
             backends: backends.collect(),
         },
         vips: vips.collect(),
@@ -282,7 +284,7 @@ fn instance(config: &Config, role: &str) -> Instance {
     Instance {
         name: "default".to_owned(),
         daemon_pid: Some(7),
-        foreign_maps: Vec::new(),
+        foreign_generation: None,
         has_inventory: true,
         state: State::Pinned(Box::new(pinned)),
     }

@@ -162,7 +162,14 @@ impl Path {
         });
         let view = View { routes: routes.into(), links: BTreeMap::from([(ifindex, link)]), ..View::default() };
         let sources = [POP_V4, POP_V6].map(|source| source.parse::<IpAddr>().unwrap().into()).to_vec();
-        Self { view, tunnels: Tunnels { sources, gue_ports: [6080].into() } }
+        Self { view, tunnels: Tunnels { sources, gue_ports: [6080].into(), hosts: Vec::new() } }
+    }
+
+    /// The same seen from a gateway: far ends are PoP hosts with as many addresses as these prefixes hold.
+    pub fn to_hosts(hosts: &[&str]) -> Self {
+        let mut path = Self::direct();
+        path.tunnels.hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
+        path
     }
 
     pub fn facts(&self) -> Facts<'_> {

@@ -30,6 +30,28 @@ fn true_message_is_believed() {
 }
 
 #[test]
+fn message_about_any_address_of_a_pop_host_is_of_the_host() {
+    let hosts = |v4, v6| Path::to_hosts(&[v4, v6, "10.4.0.0/16"]);
+    for (message, host, _) in both() {
+        let (first, last, beyond) = match host {
+            IpAddr::V4(_) => ("10.4.0.2", "10.4.0.3", "10.4.0.4"),
+            IpAddr::V6(_) => ("fd00:4::2", "fd00:4::3", "fd00:4::4"),
+        };
+        let path = hosts("10.4.0.2/31", "fd00:4::2/127");
+        for destination in [first, last] {
+            let quoting = Forged { destination: address(destination), ..message.clone() };
+            assert_eq!(quoting.judge_on(&path), Ok(Told { backend: host, mtu_bytes: 1450 }));
+        }
+        // Of the host that the wider prefix is, no route is known; of IPv6 there is none.
+        let foreign = Forged { destination: address(beyond), ..message.clone() };
+        assert_eq!(foreign.judge_on(&path), Err(Doubt::Quote));
+        // Without prefixes an address is itself.
+        let quoting = Forged { destination: address(last), ..message };
+        assert_eq!(quoting.judge(), Err(Doubt::Quote));
+    }
+}
+
+#[test]
 fn message_from_another_interface_is_not_believed() {
     for (message, ..) in both() {
         assert_eq!(Forged { ifindex: BACKBONE + 1, ..message }.judge(), Err(Doubt::Interface));

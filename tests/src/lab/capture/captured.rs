@@ -27,12 +27,17 @@ impl Captured {
     }
 
     /// Packets among those that match a display filter with a wrong checksum in any header, outer or inner, one line
-    /// each. A TCP checksum of 0xffff in the place of 0 is right, and what the kernel writes in software (`CSUM_MANGLED_0`);
-    /// tshark takes it for wrong.
+    /// each. A TCP or UDP checksum of 0xffff in the place of 0 is right, and what the kernel writes in software
+    /// (`CSUM_MANGLED_0`); tshark may take it for wrong.
     pub fn bad_checksums(&self, filter: &str) -> Result<Vec<String>> {
-        let bad = CHECKSUMS.map(|protocol| format!("{protocol}.checksum.status == \"Bad\"")).join(" || ");
-        let lines = self.lines(&format!("({filter}) && ({bad})"))?;
-        Ok(lines.into_iter().filter(|line| !line.contains("[TCP CHECKSUM 0xFFFF]")).collect())
+        let bad = CHECKSUMS.map(|protocol| {
+            let mangled = match protocol {
+                "tcp" | "udp" => format!(" && !({protocol}.checksum == 0xffff)"),
+                _ => String::new(),
+            };
+            format!("({protocol}.checksum.status == \"Bad\"{mangled})")
+        });
+        self.lines(&format!("({filter}) && ({})", bad.join(" || ")))
     }
 
     /// How many packets have a checksum of `protocol` (`"tcp"`) that was looked at and found right.
@@ -43,6 +48,12 @@ impl Captured {
     /// A field of packets that match a display filter, a line each; of several layers, with commas.
     pub fn fields(&self, filter: &str, field: &str) -> Result<Vec<String>> {
         self.dissected(filter, &["-T", "fields", "-e", field])
+    }
+
+    /// Several fields of packets that match a display filter, a line each, with tabs; of several layers, with commas.
+    pub fn columns(&self, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
+        let fields = fields.iter().flat_map(|field| ["-e", field]);
+        self.dissected(filter, &["-T", "fields"].into_iter().chain(fields).collect::<Vec<_>>())
     }
 
     /// The summary lines of packets that match a display filter.

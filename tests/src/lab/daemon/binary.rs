@@ -14,3 +14,20 @@ pub fn daemon_binary() -> PathBuf {
     let built = candidates.iter().find(|path| path.is_file());
     built.or(candidates.first()).cloned().unwrap_or_else(|| "anycast-xdp".into())
 }
+
+/// The daemon of another ABI version: what `ANYCAST_XDP_OTHER_ABI_BIN` names, else `anycast-xdp-other-abi` beside
+/// [`daemon_binary`].
+///
+/// # Panics
+///
+/// It is not built: `cargo build --package anycast-xdp --features other-abi --bin anycast-xdp-other-abi`.
+pub fn other_abi_binary() -> PathBuf {
+    let named = env::var_os("ANYCAST_XDP_OTHER_ABI_BIN").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| daemon_binary().with_file_name("anycast-xdp-other-abi"));
+    assert!(
+        path.is_file(),
+        "{} is not there: cargo build --package anycast-xdp --features other-abi --bin anycast-xdp-other-abi",
+        path.display()
+    );
+    path
+}

@@ -15,7 +15,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-pub use binary::daemon_binary;
+pub use binary::{daemon_binary, other_abi_binary};
 pub use config::{GatewayConfig, PopConfig};
 pub use stats::Stats;
 
@@ -38,6 +38,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 pub struct Daemon {
     namespace: Arc<Namespace>,
     instance: String,
+    binary: PathBuf,
     config: PathBuf,
     log: PathBuf,
     /// Words of the command line before the program.
@@ -62,6 +63,7 @@ impl Daemon {
         let mut daemon = Self {
             namespace: Arc::clone(namespace),
             instance: instance.to_owned(),
+            binary: daemon_binary(),
             config: scratch.write(&format!("{instance}.toml"), config)?,
             log: scratch.path().join(format!("{instance}.log")),
             behind: words.iter().map(ToString::to_string).collect(),
@@ -95,6 +97,11 @@ impl Daemon {
         process.wait_until(READY_LIMIT, |_| socket.is_ready())?;
         self.process = Some(process);
         Ok(began.elapsed())
+    }
+
+    /// Starts another build from now on, and asks that one.
+    pub fn set_binary(&mut self, binary: PathBuf) {
+        self.binary = binary;
     }
 
     /// Changes the configuration file; a running daemon does not notice.
@@ -184,7 +191,7 @@ impl Daemon {
     }
 
     fn cli(&self) -> Command {
-        self.namespace.command(daemon_binary())
+        self.namespace.command(&self.binary)
     }
 }
 

@@ -6,8 +6,10 @@ use anyhow::Result;
 
 use super::{
     super::{Namespace, process::Process},
-    START_LIMIT,
+    START_LIMIT, listens, with_port,
 };
+
+const PORT: u16 = 5201;
 
 /// An iperf3 server on port 5201.
 #[derive(Debug)]
@@ -22,8 +24,7 @@ impl Iperf3Server {
         let mut command = namespace.command("iperf3");
         command.args(["--server", "--forceflush", "--bind", &address.to_string()]);
         let mut process = Process::start(&name, command, &directory.join(format!("{name}.log")))?;
-        // A test connection would count as a failed measurement, so its own words have to do.
-        process.wait_until(START_LIMIT, |process| process.log().contains("Server listening"))?;
+        process.wait_until(START_LIMIT, |_| listens(namespace, with_port(address, PORT)))?;
         Ok(Self { _process: process })
     }
 }

@@ -12,6 +12,7 @@ use super::{
 /// `-EINVAL`, for whatever fails: programs tell no errors apart.
 const FAILED: u64 = (-22_i64).cast_unsigned();
 const XDP_REDIRECT: u64 = 4;
+const TC_ACT_REDIRECT: u64 = 7;
 
 /// Calls the helper with this number (`enum bpf_func_id`, include/uapi/linux/bpf.h).
 pub(super) fn call(machine: &mut Machine<'_>, number: i32, arguments: [u64; 5]) -> Result<u64> {
@@ -30,6 +31,16 @@ pub(super) fn call(machine: &mut Machine<'_>, number: i32, arguments: [u64; 5]) 
         5 | 160 => Ok(now_ns()),
         // bpf_get_smp_processor_id: that of the values that look-ups show.
         8 => Ok(0),
+        9 => Ok(status(machine.memory.store_skb(second as u32 as usize, third, fourth as u32 as usize)?)),
+        11 => Ok(status(machine.memory.replace_checksum(second as u32 as usize, third as u32, fourth as u32))),
+        18 => Ok(status(machine.memory.vlan_push(third as u16)?)),
+        19 => Ok(status(machine.memory.vlan_pop()?)),
+        // bpf_redirect, of a classifier.
+        23 => Ok(TC_ACT_REDIRECT),
+        34 => Ok(machine.memory.flow_hash().into()),
+        38 => Ok(status(machine.memory.change_tail(second as u32 as usize)?)),
+        39 => Ok(status(machine.memory.pull_data(second as u32 as usize))),
+        50 => Ok(status(machine.memory.adjust_room(second as i32, third as u32, fourth)?)),
         // bpf_csum_diff.
         28 => {
             let from = machine.memory.bytes_or_null(first, second as u32 as usize)?;
@@ -118,7 +129,6 @@ fn name(number: i32) -> &'static str {
         6 => "bpf_trace_printk",
         7 => "bpf_get_prandom_u32",
         12 => "bpf_tail_call",
-        23 => "bpf_redirect",
         25 => "bpf_perf_event_output",
         54 => "bpf_xdp_adjust_meta",
         125 => "bpf_ktime_get_boot_ns",

@@ -4,9 +4,12 @@
 use anyhow::{Context as _, Result, bail};
 
 use super::maps::Value;
-use crate::oracle::{kernel::LINEAR_BYTES, model::Input};
+use crate::oracle::{
+    kernel::LINEAR_BYTES,
+    model::{Buffer, Input, Program},
+};
 
-/// `struct xdp_md`.
+/// `struct xdp_md`, or `struct __sk_buff`.
 pub(super) const CONTEXT: u64 = 1 << 32;
 /// The frame with the room around it.
 const PACKET: u64 = 2 << 32;
@@ -31,15 +34,18 @@ const UNWRITTEN: u8 = 0xa5;
 /// Everything that a program can reach.
 pub(super) struct Memory {
     /// The fragments lie behind the linear part, as helpers count: to the program they are out of reach.
-    packet: Vec<u8>,
-    data: usize,
+    pub(super) packet: Vec<u8>,
+    pub(super) data: usize,
     /// Where the linear part ends.
-    data_end: usize,
+    pub(super) data_end: usize,
     /// Where the fragments end, if there are any.
-    frame_end: usize,
+    pub(super) frame_end: usize,
     /// Where `data` may go at most.
     data_min: usize,
-    ingress_ifindex: u32,
+    pub(super) ingress_ifindex: u32,
+    /// What the frame has beside it, in a socket buffer.
+    pub buffer: Buffer,
+    is_skb: bool,
     stack: [u8; FRAME_BYTES * CALLS_MAX],
     /// Map values that were looked up.
     pub values: Vec<Value>,
@@ -59,6 +65,8 @@ impl Memory {
             frame_end,
             data_min: if input.headroom { XDP_FRAME_BYTES } else { HEADROOM_BYTES },
             ingress_ifindex: input.ingress_ifindex,
+            buffer: input.buffer,
+            is_skb: input.program == Program::GatewayReturn,
             stack: [UNWRITTEN; FRAME_BYTES * CALLS_MAX],
             values: Vec::new(),
         }
@@ -136,13 +144,26 @@ impl Memory {
 
     /// The kernel turns loads of 32-bit fields of the context into loads of whole pointers.
     fn context(&self, at: u32, size_bytes: usize) -> Result<u64> {
+        if self.is_skb {
+            return self.skb_context(at, size_bytes);
+        }
         match (at, size_bytes) {
             // There is no metadata: `data_meta` is where the frame begins.
-            (0 | 8, 4) => Ok(PACKET + self.data as u64),
-            (4, 4) => Ok(PACKET + self.data_end as u64),
+            (0 | 8, 4) => Ok(self.data_address()),
+            (4, 4) => Ok(self.data_end_address()),
             (12, 4) => Ok(u64::from(self.ingress_ifindex)),
             _ => bail!("reads {size_bytes} bytes at {at} of the context"),
         }
+    }
+
+    /// Where the frame begins.
+    pub(super) fn data_address(&self) -> u64 {
+        PACKET + self.data as u64
+    }
+
+    /// Where its linear part ends.
+    pub(super) fn data_end_address(&self) -> u64 {
+        PACKET + self.data_end as u64
     }
 
     /// What lies at an address.

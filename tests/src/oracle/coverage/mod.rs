@@ -17,6 +17,7 @@ mod memory;
 mod object;
 mod report;
 mod routes;
+mod skb;
 
 use anycast_common::map::Counter;
 use anycast_xdp::objects;
@@ -24,7 +25,7 @@ use anyhow::{Context as _, Result};
 
 use self::{machine::Machine, maps::KernelMap, object::Object};
 use super::{
-    kernel::{Kernel, name},
+    kernel::{self, Kernel, name},
     model::{CounterKey, Input, Program},
     subject::{Counters, Subject},
     tables::{Path, Tables},
@@ -35,7 +36,17 @@ pub use report::{Coverage, FileCoverage, LineCoverage};
 /// Directories of what becomes part of the programs.
 const SOURCES: [&str; 2] = ["anycast-xdp-ebpf/src/", "anycast-common/src/"];
 /// The programs that packets meet: those on tracepoints meet none, and those that explain never run on an interface.
-const PROGRAMS: [&str; 6] = ["pop", "backbone", "gateway", "pop_frags", "backbone_frags", "gateway_frags"];
+const PROGRAMS: [&str; 9] = [
+    "pop",
+    "backbone",
+    "one_arm",
+    "gateway",
+    "gateway_return",
+    "pop_frags",
+    "backbone_frags",
+    "one_arm_frags",
+    "gateway_frags",
+];
 
 /// The programs as an interpreter runs them.
 pub struct Interpreted {
@@ -87,21 +98,26 @@ impl Subject for Interpreted {
         Ok(true)
     }
 
+    /// The same.
+    fn can_make_buffers(&self) -> bool {
+        true
+    }
+
     fn run(&mut self, input: &Input) -> Result<(u32, Vec<u8>)> {
         self.kernel.before_packet()?;
         let [pop, gateway] = self.maps.as_ref().context("no tables are installed")?;
-        let maps = match input.program {
-            Program::Pop | Program::Backbone => pop,
-            Program::Gateway => gateway,
-            Program::GatewayReturn => anyhow::bail!("the interpreter has no socket buffers"),
-        };
+        let maps = if input.program.host() == Program::Gateway { gateway } else { pop };
         let name = name(input);
         let entry = *self.object.functions.get(&name).with_context(|| format!("the object has no program {name}"))?;
         let mut machine = Machine::new(&self.object, maps, input);
         let action = machine.run(entry, &mut self.executed).with_context(|| format!("program {name}"))?;
         let frame = machine.memory.frame().to_vec();
         self.kernel.after_packet(input, action);
-        Ok((action, frame))
+        if input.program != Program::GatewayReturn {
+            return Ok((action, frame));
+        }
+        let frame = input.buffer.seen(kernel::skb::comparable(frame, input), machine.memory.buffer.vlan_tci);
+        Ok((kernel::skb::action(action.cast_signed())?, frame))
     }
 
     fn counter(&self, key: CounterKey) -> Result<Counter> {

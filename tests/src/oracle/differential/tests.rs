@@ -44,6 +44,10 @@ impl Subject for Faulty {
         Ok(true)
     }
 
+    fn can_make_buffers(&self) -> bool {
+        true
+    }
+
     fn run(&mut self, input: &Input) -> anyhow::Result<(u32, Vec<u8>)> {
         let mut verdict = model::run(&self.tables, input);
         (self.fault)(input, &mut verdict);
@@ -150,8 +154,8 @@ fn one_case_of_a_run_is_the_same_when_it_runs_alone() {
     let (all, alone) = (all.unwrap().unwrap(), alone.unwrap().unwrap());
     assert_eq!((all.table_sets, alone.table_sets), (2, 1));
     let tables = generate::tables(3, 1, &INTERFACES);
-    let abilities = Abilities { withhold_headroom: true, shorten_linear: true };
+    let abilities = Abilities { withhold_headroom: true, shorten_linear: true, make_buffers: true };
     let input = generate::input(3, 5050, &tables, &INTERFACES, abilities);
-    let label = model::run(&tables, &input).outcome.map_or("(backbone)", Outcome::label);
+    let label = model::run(&tables, &input).outcome.map_or("(left alone)", Outcome::label);
     assert_eq!(alone.outcomes.into_iter().collect::<Vec<_>>(), [(label, 1)]);
 }

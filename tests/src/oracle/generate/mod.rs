@@ -11,6 +11,7 @@ mod mutate;
 mod syn;
 mod tables;
 mod to_backbone;
+mod to_client;
 mod to_gateway;
 mod to_pop;
 mod transport;
@@ -19,7 +20,7 @@ use fastrand::Rng;
 
 use super::{
     kernel::LINEAR_BYTES,
-    model::{Input, Program},
+    model::{Buffer, Input, Program},
     tables::Tables,
 };
 
@@ -39,6 +40,8 @@ pub struct Abilities {
     pub withhold_headroom: bool,
     /// [`Input::linear_bytes`] may be anything.
     pub shorten_linear: bool,
+    /// [`Buffer::is_of_stack`] may be true.
+    pub make_buffers: bool,
 }
 
 /// Longest frame: 1500 bytes and an Ethernet header.
@@ -58,25 +61,33 @@ pub fn tables(seed: u64, number: u64, interfaces: &[Interface]) -> Tables {
 pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], abilities: Abilities) -> Input {
     let rng = &mut rng(seed, number, 2);
     let program = match rng.u8(0..100) {
-        0..55 => Program::Pop,
-        55..80 => Program::Gateway,
-        _ => Program::Backbone,
+        0..46 => Program::Pop,
+        46..66 => Program::Gateway,
+        66..81 => Program::Backbone,
+        81..86 => Program::OneArm,
+        _ => Program::GatewayReturn,
     };
+    let ingress_ifindex = interfaces[rng.usize(..interfaces.len())].ifindex;
+    if program == Program::GatewayReturn {
+        return to_client::input(rng, &tables.gateway, ingress_ifindex, abilities);
+    }
     let linear_bytes = one_in(rng, 6).then(|| linear_bytes(rng, abilities));
     let is_jumbo = linear_bytes.is_some() && one_in(rng, 4);
     let more_bytes = if is_jumbo { rng.usize(..JUMBO_FRAME_BYTES_MAX) } else { 0 };
+    let is_answer = program == Program::Backbone && !one_in(rng, 20) || program == Program::OneArm && rng.bool();
     let packet = match program {
-        Program::Backbone if !one_in(rng, 20) => to_backbone::packet(rng, &tables.pop, more_bytes),
-        Program::Pop | Program::Backbone => to_pop::packet(rng, &tables.pop, more_bytes),
-        Program::Gateway | Program::GatewayReturn => to_gateway::packet(rng, &tables.gateway, more_bytes),
+        Program::Gateway => to_gateway::packet(rng, &tables.gateway, more_bytes),
+        _ if is_answer => to_backbone::packet(rng, &tables.pop, more_bytes),
+        Program::Pop | Program::Backbone | Program::OneArm | Program::GatewayReturn => {
+            to_pop::packet(rng, &tables.pop, more_bytes)
+        }
     };
     let mut frame = mutate::frame(rng, packet);
     frame.truncate(if is_jumbo { JUMBO_FRAME_BYTES_MAX } else { FRAME_BYTES_MAX });
     frame.resize(frame.len().max(FRAME_BYTES_MIN), 0);
-    let withholds_headroom = program == Program::Pop && one_in(rng, 50);
-    let ingress = interfaces[rng.usize(..interfaces.len())];
+    let withholds_headroom = matches!(program, Program::Pop | Program::OneArm) && one_in(rng, 50);
     let headroom = !(withholds_headroom && abilities.withhold_headroom);
-    Input { program, ingress_ifindex: ingress.ifindex, headroom, linear_bytes, frame }
+    Input { program, ingress_ifindex, headroom, linear_bytes, buffer: Buffer::default(), frame }
 }
 
 /// Within headers where that can be, else as many as there are.

@@ -5,7 +5,13 @@ use fastrand::Rng;
 use super::{bytes, one_in, pick};
 
 /// The packet in a frame, whole or not.
-pub(super) fn frame(rng: &mut Rng, mut packet: Vec<u8>) -> Vec<u8> {
+pub(super) fn frame(rng: &mut Rng, packet: Vec<u8>) -> Vec<u8> {
+    let tags = tag_count(rng);
+    frame_with_tags(rng, packet, tags)
+}
+
+/// The same behind so many tags.
+pub(super) fn frame_with_tags(rng: &mut Rng, mut packet: Vec<u8>, tags: usize) -> Vec<u8> {
     let is_ipv4 = packet.first().is_some_and(|byte| byte >> 4 == 4);
     if one_in(rng, 12) {
         lie_about_lengths(rng, is_ipv4, &mut packet);
@@ -18,7 +24,7 @@ pub(super) fn frame(rng: &mut Rng, mut packet: Vec<u8>) -> Vec<u8> {
         // To one interface, not to a group.
         frame[0] &= !1;
     }
-    for _ in 0..tag_count(rng) {
+    for _ in 0..tags {
         let identifier = pick(rng, &[[0x81, 0x00], [0x88, 0xa8]]);
         frame.extend(identifier);
         frame.extend(bytes(rng, 2));

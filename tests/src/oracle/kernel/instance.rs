@@ -79,7 +79,7 @@ impl Instance {
             allowed_sources: tables.allowed_sources.clone(),
             gre_keys: tables.gre_keys.clone(),
             gue_port: tables.gue_port,
-            return_mtu_bytes: tables.returns.mtu_bytes,
+            return_mtu_bytes: None,
         });
         let vips = tables.vips.iter().enumerate().map(|(position, address)| desired::Vip {
             name: format!("vip-{position}"),

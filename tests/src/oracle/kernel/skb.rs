@@ -6,25 +6,28 @@ use aya::{
     programs::{ProgramError, SchedClassifier},
 };
 
-use crate::oracle::model::Action;
+use crate::oracle::model::{Action, Input};
 
 /// What a packet grows by at most: an outer header.
 const GROWTH_BYTES: usize = 64;
-/// `ifindex` in `struct __sk_buff` (include/uapi/linux/bpf.h); what is behind it may be left out, and is zero.
+/// Fields of `struct __sk_buff` (include/uapi/linux/bpf.h); what is behind them may be left out, and is zero.
 const IFINDEX_AT: usize = 40;
+const GSO_SIZE_AT: usize = 176;
 
 const TC_ACT_UNSPEC: i32 = -1;
 const TC_ACT_SHOT: i32 = 2;
 const TC_ACT_REDIRECT: i32 = 7;
 
-/// Runs the program on a frame that is leaving by this interface: its action, and the frame afterwards. Checksums of the
-/// frame are as they are in it, none is left to the device; a tag that the program adds is beside the frame and not seen.
-pub(super) fn run(program: &SchedClassifier, ifindex: u32, frame: &[u8]) -> Result<(i32, Vec<u8>), ProgramError> {
-    let mut context = [0; IFINDEX_AT + 4];
-    context[IFINDEX_AT..].copy_from_slice(&ifindex.to_ne_bytes());
-    let mut after = vec![0; frame.len() + GROWTH_BYTES];
+/// Runs the program on a frame that is leaving by the interface of the input: its action, and the frame afterwards. Checksums
+/// of the frame are as they are in it, none is left to the device; a tag that the program adds is beside the frame and not seen.
+pub(super) fn run(program: &SchedClassifier, input: &Input) -> Result<(i32, Vec<u8>), ProgramError> {
+    assert!(!input.buffer.is_of_stack && input.buffer.vlan_tci.is_none(), "a test run has no such buffers");
+    let mut context = [0; GSO_SIZE_AT + 4];
+    context[IFINDEX_AT..][..4].copy_from_slice(&input.ingress_ifindex.to_ne_bytes());
+    context[GSO_SIZE_AT..].copy_from_slice(&u32::from(input.buffer.segment_bytes).to_ne_bytes());
+    let mut after = vec![0; input.frame.len() + GROWTH_BYTES];
     let result = program.test_run(TestRunOptions {
-        data_in: Some(frame),
+        data_in: Some(&input.frame),
         data_out: Some(&mut after),
         ctx_in: Some(&context),
         ..TestRunOptions::default()
@@ -35,7 +38,7 @@ pub(super) fn run(program: &SchedClassifier, ifindex: u32, frame: &[u8]) -> Resu
 
 /// What the frame would meet under XDP. One that is left alone and one that leaves by the interface that it was leaving by
 /// are passed.
-pub(super) fn action(action: i32) -> Result<u32> {
+pub(in crate::oracle) fn action(action: i32) -> Result<u32> {
     Ok(match action {
         TC_ACT_UNSPEC => Action::Pass as u32,
         TC_ACT_SHOT => Action::Drop as u32,
@@ -44,9 +47,15 @@ pub(super) fn action(action: i32) -> Result<u32> {
     })
 }
 
+/// What became of the frame of an input, in terms that the model has: see [`without_flow_hash`].
+pub(in crate::oracle) fn comparable(frame: Vec<u8>, input: &Input) -> Vec<u8> {
+    let is_wrapped = frame.len() > input.frame.len();
+    if is_wrapped { without_flow_hash(frame) } else { frame }
+}
+
 /// A frame that the program wrapped, without what it took from the kernel's flow hash, whose key nobody knows: an IPv6
 /// flow label of 0, and the first of the dynamic ports as source of GUE. Ports that are none of those stay.
-pub(super) fn without_flow_hash(mut frame: Vec<u8>) -> Vec<u8> {
+fn without_flow_hash(mut frame: Vec<u8>) -> Vec<u8> {
     let protocol = match frame.get(12..14) {
         Some([0x08, 0x00]) => (frame.get(23).copied(), 34),
         Some([0x86, 0xdd]) => {

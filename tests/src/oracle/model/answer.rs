@@ -147,17 +147,24 @@ fn error(
     if !may_be_told(family, packet, readable_bytes) || !answers.errors || !headroom {
         return None;
     }
-    let destination = ip::source(family, packet);
-    let (longest, [kind, code]) = match family {
-        Family::V4 => (576, message.v4),
-        Family::V6 => (1280, message.v6),
-    };
+    let longest = if family == Family::V4 { 576 } else { 1280 };
     let quote = &packet[..packet.len().min(longest - family.header_bytes() - ICMP_BYTES)];
+    Some(written(source, ip::source(family, packet), message, quote))
+}
+
+/// The error "too big" that says so many bytes.
+pub(super) fn too_big_error(source: IpAddr, destination: IpAddr, mtu_bytes: u16, quote: &[u8]) -> Vec<u8> {
+    written(source, destination, &Message { v4: [3, 4], v6: [2, 0], mtu_bytes }, quote)
+}
+
+/// An ICMP error as an IP packet.
+fn written(source: IpAddr, destination: IpAddr, message: &Message, quote: &[u8]) -> Vec<u8> {
+    let [kind, code] = if source.is_ipv4() { message.v4 } else { message.v6 };
     let mut icmp = vec![kind, code, 0, 0, 0, 0];
     icmp.extend(message.mtu_bytes.to_be_bytes());
     icmp.extend(quote);
     let mut summed = icmp.clone();
-    if family == Family::V6 {
+    if source.is_ipv6() {
         summed = pseudo_header(source, destination, icmp.len());
         summed.extend(&icmp);
     }
@@ -165,7 +172,7 @@ fn error(
         summed.push(0);
     }
     icmp[2..4].copy_from_slice(&checksum(&summed).to_be_bytes());
-    Some([header(source, destination, icmp.len()), icmp].concat())
+    [header(source, destination, icmp.len()), icmp].concat()
 }
 
 /// RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e).

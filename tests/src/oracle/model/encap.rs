@@ -37,36 +37,59 @@ pub(super) fn outer_bytes(backend: &Backend) -> usize {
 pub(super) fn outer_header(tables: &PopTables, inner: Family, packet: &[u8], backend: &Backend, hash: u64) -> Vec<u8> {
     let traffic_class = ip::traffic_class(inner, packet);
     let behind_ip = tunnel_header(inner, packet, backend.encap, hash);
-    let payload_bytes = (behind_ip.len() + packet.len()) as u16;
+    let payload_bytes = behind_ip.len() + packet.len();
     let protocol = match backend.encap {
         Encap::Ipip => inner.protocol(),
         Encap::Gre { .. } => 47,
         Encap::Gue { .. } => 17,
     };
+    let source = match backend.address {
+        IpAddr::V4(_) => {
+            let sources = tables.source_ipv4.expect("an IPv4 backend needs an IPv4 source");
+            source_of(sources.network().octets(), sources.prefix_len(), hash).into()
+        }
+        IpAddr::V6(_) => {
+            let sources = tables.source_ipv6.expect("an IPv6 backend needs an IPv6 source");
+            source_of(sources.network().octets(), sources.prefix_len(), hash).into()
+        }
+    };
+    let label = flow_label(hash);
+    let mut header = ip_header(source, backend.address, traffic_class, protocol, payload_bytes, label);
+    header.extend(behind_ip);
+    header
+}
+
+/// An outer IP header.
+pub(super) fn ip_header(
+    source: IpAddr,
+    destination: IpAddr,
+    traffic_class: u8,
+    protocol: u8,
+    payload_bytes: usize,
+    flow_label: u32,
+) -> Vec<u8> {
     let mut header = Vec::with_capacity(48);
-    match backend.address {
-        IpAddr::V4(address) => {
-            let source = tables.source_ipv4.expect("an IPv4 backend needs an IPv4 source");
+    match (source, destination) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
             header.extend([0x45, traffic_class]);
-            header.extend((20 + payload_bytes).to_be_bytes());
+            header.extend((20 + payload_bytes as u16).to_be_bytes());
             header.extend([0, 0]);
             header.extend(DONT_FRAGMENT);
             header.extend([TTL, protocol, 0, 0]);
-            header.extend(source_of(source.network().octets(), source.prefix_len(), hash));
-            header.extend(address.octets());
+            header.extend(source.octets());
+            header.extend(destination.octets());
             let checksum = checksum(&header);
             header[10..12].copy_from_slice(&checksum.to_be_bytes());
         }
-        IpAddr::V6(address) => {
-            let source = tables.source_ipv6.expect("an IPv6 backend needs an IPv6 source");
-            header.extend((6 << 28 | u32::from(traffic_class) << 20 | flow_label(hash)).to_be_bytes());
-            header.extend(payload_bytes.to_be_bytes());
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            header.extend((6 << 28 | u32::from(traffic_class) << 20 | flow_label).to_be_bytes());
+            header.extend((payload_bytes as u16).to_be_bytes());
             header.extend([protocol, TTL]);
-            header.extend(source_of(source.network().octets(), source.prefix_len(), hash));
-            header.extend(address.octets());
+            header.extend(source.octets());
+            header.extend(destination.octets());
         }
+        mixed => unreachable!("a tunnel has one family: {mixed:?}"),
     }
-    header.extend(behind_ip);
     header
 }
 

@@ -46,8 +46,7 @@ pub(super) fn run(tables: &GatewayTables, input: &Input, layer2: Layer2, facts: 
     // All that followed the outer header: padding stays behind the inner packet.
     let mut behind_outer = tunnel::with_ecn(inner.family, inner.bytes, ecn);
     if let Some(route) = peer.and_then(|peer| *returns.routes.get(peer)?) {
-        let outer_bytes_max = returns.mtu_bytes.map_or(route.mtu_bytes, |mtu_bytes| mtu_bytes.min(route.mtu_bytes));
-        let packet_bytes_max = usize::from(outer_bytes_max).saturating_sub(inner.outer_bytes);
+        let packet_bytes_max = usize::from(route.mtu_bytes).saturating_sub(inner.outer_bytes);
         mss::clamp(inner.family, &mut behind_outer, readable.len() - inner.outer_bytes, packet_bytes_max);
     }
     frame.extend(behind_outer);

@@ -8,6 +8,7 @@ mod backbone;
 mod encap;
 mod flow;
 mod gateway;
+mod gateway_return;
 mod ip;
 mod layer2;
 mod mss;
@@ -34,6 +35,8 @@ pub enum Program {
     Pop,
     /// Backbone interfaces of a PoP.
     Backbone,
+    /// Interfaces of a PoP that are both.
+    OneArm,
     /// Backbone interfaces of a gateway.
     Gateway,
     /// The egress of a gateway's interfaces. The frame leaves by the interface of the input.
@@ -45,7 +48,7 @@ impl Program {
     #[must_use]
     pub fn host(self) -> Self {
         match self {
-            Self::Pop | Self::Backbone => Self::Pop,
+            Self::Pop | Self::Backbone | Self::OneArm => Self::Pop,
             Self::Gateway | Self::GatewayReturn => Self::Gateway,
         }
     }
@@ -63,11 +66,46 @@ pub struct Input {
     /// `None`: the frame is in one piece, and meets the variant of the program for such frames. Else the variant that takes
     /// fragments: so many bytes are in the linear part, if the frame is as long, and the rest in fragments.
     pub linear_bytes: Option<usize>,
+    /// Of a frame that is leaving by [`Program::GatewayReturn`].
+    pub buffer: Buffer,
     /// From the first byte of the Ethernet header on.
     pub frame: Vec<u8>,
 }
 
+/// What a socket buffer has beside the frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Buffer {
+    /// Payload bytes of the segments that the frame is to be cut into; 0: it is sent as it is.
+    pub segment_bytes: u16,
+    /// The tag that the frame is to have.
+    pub vlan_tci: Option<u16>,
+    /// It is as the stack makes them: segments have a type, and tags are seen afterwards. Those of test runs have no type,
+    /// without which the kernel makes no room in front of segments, and no tags (`convert___skb_to_skb`, net/bpf/test_run.c).
+    pub is_of_stack: bool,
+}
+
+impl Buffer {
+    /// The frame as it is seen, with this tag beside it.
+    #[must_use]
+    pub fn seen(self, mut frame: Vec<u8>, vlan_tci: Option<u16>) -> Vec<u8> {
+        if let Some(tci) = vlan_tci.filter(|_| self.is_of_stack) {
+            frame.splice(12..12, [[0x81, 0x00], tci.to_be_bytes()].concat());
+        }
+        frame
+    }
+}
+
 impl Input {
+    /// Bytes of the shortest frame that a test run takes: an Ethernet header. As a socket buffer it takes no empty packet, and
+    /// from Linux 6.18 on none that ends within an IP header.
+    pub fn frame_bytes_min(&self) -> usize {
+        match self.program {
+            Program::GatewayReturn if self.buffer.is_of_stack => 14 + 1,
+            Program::GatewayReturn => 14 + Family::V6.header_bytes(),
+            Program::Pop | Program::Backbone | Program::OneArm | Program::Gateway => 14,
+        }
+    }
+
     /// Bytes that a program can read.
     pub fn readable_bytes(&self) -> usize {
         self.linear_bytes.map_or(self.frame.len(), |linear_bytes| linear_bytes.min(self.frame.len()))
@@ -110,7 +148,7 @@ pub enum CounterKey {
 /// What must have happened to a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// `None`: the backbone program, where the packet is none of its business.
+    /// `None`: the backbone and the return program, where the packet is none of their business.
     pub outcome: Option<Outcome>,
     /// What the program returns.
     pub action: Action,
@@ -157,6 +195,8 @@ struct Facts {
     is_answer: bool,
     /// The way that is remembered.
     remembers: Option<Path>,
+    /// The PoP host that it is sent to, and what the packet becomes on its way there.
+    sent: Option<(usize, Counter)>,
 }
 
 /// What must happen to a packet.
@@ -168,18 +208,20 @@ pub fn run(tables: &Tables, input: &Input) -> Verdict {
         backend: None,
         is_answer: false,
         remembers: None,
+        sent: None,
     };
     let result = match input.program {
-        Program::Backbone => {
-            let Some(result) = backbone::run(&tables.pop, input, layer2, &mut facts) else {
-                let frame = Some(input.frame.clone());
-                return Verdict { outcome: None, action: Action::Pass, frame, counts: Vec::new(), remembers: None };
-            };
-            result
-        }
-        Program::Pop => pop::run(&tables.pop, input, layer2, &mut facts),
-        Program::GatewayReturn => unimplemented!("socket buffers have no model"),
-        Program::Gateway => gateway::run(&tables.gateway, input, layer2, &mut facts),
+        Program::Backbone => backbone::run(&tables.pop, input, layer2, &mut facts),
+        Program::Pop => Some(pop::run(&tables.pop, input, layer2, &mut facts)),
+        Program::OneArm => backbone::run(&tables.pop, input, layer2, &mut facts)
+            .or_else(|| Some(pop::run(&tables.pop, input, layer2, &mut facts))),
+        Program::GatewayReturn => gateway_return::run(&tables.gateway, input, &mut facts),
+        Program::Gateway => Some(gateway::run(&tables.gateway, input, layer2, &mut facts)),
+    };
+    let untouched = || input.buffer.seen(input.frame.clone(), input.buffer.vlan_tci);
+    let Some(result) = result else {
+        let frame = Some(untouched());
+        return Verdict { outcome: None, action: Action::Pass, frame, counts: Vec::new(), remembers: None };
     };
     match result {
         Ok(Sent { outcome, action, frame }) => {
@@ -187,13 +229,13 @@ pub fn run(tables: &Tables, input: &Input) -> Verdict {
             Verdict { outcome: Some(outcome), action, frame: Some(frame), counts, remembers: facts.remembers }
         }
         Err(outcome) => {
-            // What is to be told about an answer is taken out of its tunnel first.
-            let is_taken_out = facts.is_answer && outcome == Outcome::TooBig;
+            // On a PoP, what is to be told about an answer is taken out of its tunnel first.
+            let is_taken_out = facts.is_answer && outcome == Outcome::TooBig && input.program != Program::GatewayReturn;
             let written = is_taken_out || matches!(outcome, Outcome::NoEgress | Outcome::Headroom);
             Verdict {
                 outcome: Some(outcome),
                 action: if outcome.class() == Class::Passed { Action::Pass } else { Action::Drop },
-                frame: (!written).then(|| input.frame.clone()),
+                frame: (!written).then(untouched),
                 counts: counts(input.program, outcome, &facts),
                 remembers: facts.remembers,
             }
@@ -210,7 +252,9 @@ fn counts(program: Program, outcome: Outcome, facts: &Facts) -> Vec<(CounterKey,
         && let Some(vip) = facts.vip
     {
         if outcome == Outcome::Returned {
-            return vec![(CounterKey::Returned(host, vip), one)];
+            let sent = facts.sent.map_or(one, |(_, sent)| sent);
+            let to_peer = facts.sent.map(|(peer, sent)| (CounterKey::Peer(peer), sent));
+            return [(CounterKey::Returned(host, vip), sent)].into_iter().chain(to_peer).collect();
         }
         let number = outcome as u32;
         let keys = [CounterKey::Outcome(host, number), CounterKey::VipDrop(host, vip, number | DROP_OF_RETURN)];
@@ -221,9 +265,9 @@ fn counts(program: Program, outcome: Outcome, facts: &Facts) -> Vec<(CounterKey,
         keys.push(CounterKey::Outcome(host, outcome as u32));
     }
     if let Some(vip) = facts.vip {
-        keys.push(CounterKey::Vip(program, vip, outcome.class() as u32));
+        keys.push(CounterKey::Vip(host, vip, outcome.class() as u32));
         if outcome.class() == Class::Dropped {
-            keys.push(CounterKey::VipDrop(program, vip, outcome as u32));
+            keys.push(CounterKey::VipDrop(host, vip, outcome as u32));
         }
     }
     if let (true, Some((pool, backend))) = (forwarded, facts.backend) {

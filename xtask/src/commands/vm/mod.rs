@@ -9,9 +9,9 @@ mod packages;
 mod report;
 mod sources;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Instant};
+use std::{fs, path::PathBuf, process::ExitCode, thread, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use self::{
     cpio::Archive,
@@ -29,6 +29,9 @@ use crate::{
 
 /// The oldest kernel that is supported, long-term ones, and a new one: their verifiers and drivers differ.
 const SERIES: [&str; 4] = ["6.1", "6.12", "6.18", "7.2"];
+
+/// Machines that run at a time: each keeps about one core busy.
+const MACHINES: usize = 2;
 
 /// Test programs, by package, that say whether a kernel takes our programs and carries what they send.
 const PROGRAMS: [(&str, &[&str]); 2] =
@@ -75,22 +78,46 @@ pub fn oldest_and_newest(emulator: &Emulator) -> Result<Counts> {
     on_kernels(emulator, wanted, None)
 }
 
-/// Runs all test programs on these kernels; one that cannot be had is skipped, with the reason.
+/// Runs all test programs on these kernels, two machines at a time, because one leaves cores idle; a kernel that cannot
+/// be had is skipped, with the reason.
 fn on_kernels(emulator: &Emulator, kernels: Vec<(&str, Result<Kernel>)>, filter: Option<&str>) -> Result<Counts> {
     let guest = Guest::build(emulator, filter)?;
     let mut counts = Counts::default();
     let mut rows = vec![["kernel", "package", "program", "result", "took"].map(str::to_owned)];
+    let mut bootable = Vec::new();
     for (series, kernel) in kernels {
         match kernel {
-            Ok(kernel) => guest.run(emulator, &kernel, &mut rows, &mut counts)?,
+            Ok(kernel) => bootable.push(kernel),
             Err(error) => {
                 rows.push([series, "", "", "skipped", ""].map(str::to_owned));
                 counts.skipped.push(Skip { name: format!("kernel {series}"), reason: format!("{error:#}") });
             }
         }
     }
+    for pair in bootable.chunks(MACHINES) {
+        let ran: Vec<Result<Ran>> = thread::scope(|scope| {
+            let machines = pair.iter().map(|kernel| scope.spawn(|| guest.run(emulator, kernel)));
+            let machines: Vec<_> = machines.collect();
+            machines
+                .into_iter()
+                .map(|machine| machine.join().unwrap_or_else(|_| bail!("a machine's thread died")))
+                .collect()
+        });
+        for machine in ran {
+            let Ran { rows: own, counts: counted } = machine?;
+            rows.extend(own);
+            counts.add(counted);
+        }
+    }
     say::table(&rows);
     Ok(counts)
+}
+
+/// What ran in one machine: a row for each program, and the counts.
+#[derive(Debug, Default)]
+struct Ran {
+    rows: Vec<[String; 5]>,
+    counts: Counts,
 }
 
 /// What runs in every machine.
@@ -124,14 +151,8 @@ impl Guest {
         Ok(Self { common, directory })
     }
 
-    /// Runs the tests on a kernel; adds a row for every program, and to the counts.
-    fn run(
-        &self,
-        emulator: &Emulator,
-        kernel: &Kernel,
-        rows: &mut Vec<[String; 5]>,
-        counts: &mut Counts,
-    ) -> Result<()> {
+    /// Runs the tests on a kernel.
+    fn run(&self, emulator: &Emulator, kernel: &Kernel) -> Result<Ran> {
         say::step(format!("Linux {}, Debian package version {}", kernel.release, kernel.package_version));
         let started = Instant::now();
         let initrd = self.directory.join(format!("{}.cpio", kernel.release));
@@ -139,13 +160,14 @@ impl Guest {
         let lines = machine::boot(emulator, kernel, &initrd)?;
         fs::remove_file(&initrd)?;
         let programs: Vec<&str> = PROGRAMS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let mut ran = Ran::default();
         for run in report::runs(&kernel.series, &programs, &lines) {
             let took = run.took_secs.map_or_else(|| "did not end".to_owned(), |secs| format!("{secs:.1} s"));
             let cells = [&kernel.release, &kernel.package_version, &run.program, &run.counts.to_string(), &took];
-            rows.push(cells.map(Clone::clone));
-            counts.add(run.counts);
+            ran.rows.push(cells.map(Clone::clone));
+            ran.counts.add(run.counts);
         }
         say::note(format!("{} took {} s in all", kernel.series, started.elapsed().as_secs()));
-        Ok(())
+        Ok(ran)
     }
 }

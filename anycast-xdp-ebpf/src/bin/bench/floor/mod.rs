@@ -1,6 +1,7 @@
 //! Floors: the least that a program of some kind can do. They are what ratios are taken against.
 
 mod decap;
+mod egress;
 mod encap;
 mod ethernet;
 mod ipip;

@@ -166,6 +166,14 @@ fn refusal_of_an_object_has_its_fields_and_the_message() {
                        "help": "did you mean `tcp`?" }]
     }));
     insta::assert_snapshot!(api_error(&error, None));
+    let misfit: ApiError = read(json!({
+        "code": "invalid", "message": "this host cannot carry these services",
+        "findings": [{ "field": "vip[0].return", "problem": "no forwarding", "help": "sysctl -w it" }]
+    }));
+    assert_eq!(
+        api_error(&misfit, Some("services.toml")),
+        "services.toml: vip[0].return: no forwarding\n  help: sysctl -w it\nerror: this host cannot carry these services"
+    );
     let conflict: ApiError = read(json!({
         "code": "conflict", "message": "the newest revision is 42, not 41", "hint": "look at `anycast-xdp diff 41`"
     }));

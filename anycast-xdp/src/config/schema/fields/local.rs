@@ -235,7 +235,7 @@ pub(crate) mod limits {
         header: "[limits]",
         roles: Roles::Both,
         required: false,
-        description: "What a file may hold. The kernel's tables are made for it, with room for an old state beside a new one while it changes. They are fixed when the tables are made: a change takes effect after `anycast-xdp detach`.",
+        description: "What a file may hold. The kernel's tables are made for it, with room for an old state beside a new one while it changes. A change of them makes other tables beside those in use, and is for the next start or reread: nothing is lost.",
         fields: &[
             VIPS.spec,
             POOLS.spec,

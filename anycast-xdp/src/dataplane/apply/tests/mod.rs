@@ -11,5 +11,6 @@ mod lookup;
 mod returners;
 mod room;
 mod running;
+mod seed;
 mod services;
 mod states;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Pools of these names with four backends each, and a VIP on each of the first three.
-fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
+pub fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
     let backends: Vec<_> = backend_addresses()
         .into_iter()
         .zip([weight, 1, 1, 1])

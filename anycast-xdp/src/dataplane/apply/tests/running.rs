@@ -92,6 +92,12 @@ impl Running {
 }
 
 impl Maps for Running {
+    type Services = Config;
+
+    async fn change_all(&mut self, config: &Config) -> Result<()> {
+        self.change_now(config)
+    }
+
     async fn change(&mut self, config: &Config) -> Result<()> {
         self.change_now(config)
     }

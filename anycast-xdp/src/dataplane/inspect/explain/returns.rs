@@ -67,7 +67,7 @@ impl Inspector {
 
     /// The PoP that the client of an answer came by last, if it is remembered.
     pub(super) fn pop(&self, vip_index: u32, client: IpAddr) -> Result<Option<ExplainedPop>> {
-        let open = |name: &str| open_pin(&self.pins.maps(), name);
+        let open = |name: &str| open_pin(&self.generation.maps, name);
         let client = mapped(client);
         let paths: HashMap<MapData, Raw<ReturnKey>, Raw<ReturnValue>> = typed(&open, RETURN_PATHS)?;
         let Ok(Raw(value)) = paths.get(&Raw(ReturnKey { client, vip_index, reserved: 0 }), 0) else { return Ok(None) };
@@ -106,7 +106,7 @@ impl Inspector {
     /// The allowed source that leads to a PoP host.
     fn allowed_source(&self, peer_index: u32) -> Result<Option<IpNet>> {
         let sources: LpmTrie<MapData, TunnelKey, u32> =
-            typed(&|name: &str| open_pin(&self.pins.maps(), name), "SOURCES")?;
+            typed(&|name: &str| open_pin(&self.generation.maps, name), "SOURCES")?;
         for entry in &sources {
             let (key, index) = entry.context("SOURCES")?;
             if index == peer_index {

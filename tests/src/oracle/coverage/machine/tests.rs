@@ -3,7 +3,7 @@
 use super::*;
 use crate::oracle::{
     coverage::{instruction::JUMP, memory::CONTEXT},
-    model::Program,
+    model::{Buffer, Program},
 };
 
 const MOV: u8 = 0xb7;
@@ -35,7 +35,14 @@ fn run(code: &[Instruction]) -> Result<(u32, Vec<bool>, Vec<u8>)> {
 fn run_on(code: &[Instruction], linear_bytes: Option<usize>) -> Result<(u32, Vec<bool>, Vec<u8>)> {
     let object = Object::of_code(code.to_vec());
     let frame = (0..64).collect();
-    let input = Input { program: Program::Pop, ingress_ifindex: 7, headroom: true, linear_bytes, frame };
+    let input = Input {
+        program: Program::Pop,
+        ingress_ifindex: 7,
+        headroom: true,
+        linear_bytes,
+        buffer: Buffer::default(),
+        frame,
+    };
     let mut executed = vec![false; code.len()];
     let mut machine = Machine::new(&object, &[], &input);
     let result = machine.run(0, &mut executed)?;
@@ -230,7 +237,7 @@ fn narrow_moves_and_byte_swaps_cut() {
 
 #[test]
 fn what_the_interpreter_does_not_know_is_named() {
-    assert!(error(&[op(CALL, 0, 0, 0, 23)]).contains("does not know helper 23 (bpf_redirect)"));
+    assert!(error(&[op(CALL, 0, 0, 0, 12)]).contains("does not know helper 12 (bpf_tail_call)"));
     assert!(error(&[op(MOV, 0, 0, 8, 0)]).contains("does not know this instruction"));
     assert!(error(&[op(JUMP, 0, 0, -1, 0)]).contains("the program does not end"));
     assert!(error(&[op(MOV, 0, 0, 0, 0)]).contains("runs beyond its end"));

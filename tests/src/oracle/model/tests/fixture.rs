@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use anycast_common::{encap::Encap, outcome::Outcome};
 
 use crate::oracle::{
-    model::{self, Input, Program, Verdict},
+    model::{self, Buffer, Input, Program, Verdict},
     tables::{
         Answers, Backend, Echo, GatewayReturns, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool, PopReturns,
         PopTables, Route, Tables, Vip,
@@ -95,7 +95,10 @@ pub fn to_gateway(tables: &Tables, frame: &str) -> Verdict {
 
 fn run(tables: &Tables, program: Program, frame: &str) -> Verdict {
     let (ingress_ifindex, frame) = (ACCESS_IFINDEX, hex(frame));
-    model::run(tables, &Input { program, ingress_ifindex, headroom: true, linear_bytes: None, frame })
+    model::run(
+        tables,
+        &Input { program, ingress_ifindex, headroom: true, linear_bytes: None, buffer: Buffer::default(), frame },
+    )
 }
 
 /// Fails unless the packet was dropped for this reason, its bytes unchanged.

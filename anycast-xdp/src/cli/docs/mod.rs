@@ -1,5 +1,8 @@
 //! `docs`: the reference pages, from the definitions that the code itself uses.
 
+mod api;
+mod maps;
+
 use std::fmt::Write as _;
 
 use anycast_common::outcome::Outcome as PacketOutcome;
@@ -28,6 +31,10 @@ enum Page {
     Outcomes,
     /// What `doctor` looks for
     Doctor,
+    /// Paths and errors of the API
+    Api,
+    /// The BPF maps, and the memory that they take
+    Maps,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
@@ -36,6 +43,8 @@ pub(super) fn execute(args: &Args) -> Outcome {
         Page::Config => config::markdown(),
         Page::Outcomes => outcomes(),
         Page::Doctor => doctor(),
+        Page::Api => api::page(),
+        Page::Maps => maps::page()?,
     };
     writer::write_text(&page)
 }

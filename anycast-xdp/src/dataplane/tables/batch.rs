@@ -1,0 +1,80 @@
+//! Many entries of a map in one system call, which aya has none for: `BPF_MAP_LOOKUP_BATCH` (kernel/bpf/syscall.c,
+//! `bpf_map_do_batch`; hash maps since 5.6).
+
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
+
+use aya::{Pod, maps::MapData};
+
+/// `enum bpf_cmd` (include/uapi/linux/bpf.h).
+const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
+
+/// Entries of one call at first. A bucket that has more refuses with ENOSPC, and gets more room.
+const COUNT: u32 = 4096;
+
+/// The `batch` part of `union bpf_attr`.
+#[repr(C)]
+#[derive(Default)]
+struct Attributes {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+/// Every entry of a hash map.
+///
+/// # Errors
+///
+/// The kernel's refusal.
+pub fn entries<K: Pod, V: Pod>(map: &MapData) -> io::Result<Vec<(K, V)>> {
+    let fd = map.fd().as_fd().as_raw_fd();
+    let mut all = Vec::new();
+    // Where the walk is: an index of a bucket (`__htab_map_lookup_and_delete_batch`, kernel/bpf/hashtab.c).
+    let (mut position, mut next) = (0_u32, 0_u32);
+    let mut is_first = true;
+    let mut room = COUNT;
+    loop {
+        let mut keys: Vec<K> = Vec::with_capacity(room as usize);
+        let mut values: Vec<V> = Vec::with_capacity(room as usize);
+        let mut attributes = Attributes {
+            in_batch: if is_first { 0 } else { (&raw const position) as u64 },
+            out_batch: (&raw mut next) as u64,
+            keys: keys.as_mut_ptr() as u64,
+            values: values.as_mut_ptr() as u64,
+            count: room,
+            map_fd: fd.cast_unsigned(),
+            ..Attributes::default()
+        };
+        // SAFETY: keys and values have room for `count` of the map's own key and value sizes, which the types have; both
+        // positions outlive the call.
+        let answer =
+            unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_LOOKUP_BATCH, &raw mut attributes, size_of::<Attributes>()) };
+        let error = (answer != 0).then(io::Error::last_os_error);
+        match error.as_ref().and_then(io::Error::raw_os_error) {
+            Some(libc::ENOSPC) => {
+                room *= 2;
+                continue;
+            }
+            None | Some(libc::ENOENT) => {}
+            Some(_) => return Err(error.unwrap_or_else(|| io::Error::other("bpf(2)"))),
+        }
+        let count = attributes.count.min(room) as usize;
+        // SAFETY: the kernel filled in `count` of each; every bit pattern is valid for both.
+        unsafe {
+            keys.set_len(count);
+            values.set_len(count);
+        }
+        all.extend(keys.into_iter().zip(values));
+        if error.is_some() {
+            return Ok(all);
+        }
+        (position, is_first) = (next, false);
+    }
+}
