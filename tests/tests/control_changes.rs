@@ -2,7 +2,6 @@
 //! that a change is about.
 //!
 //! `AXDP_CHANGES_SECS` is how long; a few seconds by default.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 use std::{
     collections::BTreeSet,
@@ -118,7 +117,7 @@ fn changes_of_others_lose_no_packet_and_break_no_download() {
         applied.insert(api.get("/v1/reconciler").unwrap()["applied_revision"].as_u64().unwrap());
         sleep((began + tick * (round + 1)).saturating_duration_since(Instant::now()));
     }
-    let per_sec = took.len() as f64 / began.elapsed().as_secs_f64();
+    let per_sec = f64::from(took.len() as u32) / began.elapsed().as_secs_f64();
     let is_level = || (api.get("/v1/reconciler").unwrap()["state"] == "applied").then_some(());
     wait_for("the last change in the maps", Duration::from_secs(10), is_level).unwrap();
     let report = stream.stop().unwrap();
@@ -178,7 +177,9 @@ fn weights_of_their_own_pool_move_no_download_to_another_host() {
     }
     let mut broken = old.stop().unwrap().broken;
     let begun = during.len() * 10;
-    during.into_iter().for_each(|one| broken.extend(one.stop().unwrap().broken));
+    for one in during {
+        broken.extend(one.stop().unwrap().broken);
+    }
     println!("{changes} changes of weights, {} downloads before and {begun} while they were made", DOWNLOADS / 2);
     assert_eq!(broken, []);
 }

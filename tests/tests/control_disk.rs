@@ -73,7 +73,7 @@ impl World {
             let refused = self.controlled.api.request("post", path).json(&body).send().unwrap();
             assert_eq!(refused.refusal(), (503, "store_failed".to_owned()), "{}", refused.text());
             let error = refused.json().unwrap()["error"].clone();
-            println!("{error}");
+            eprintln!("{error}");
             assert!(says.iter().any(|word| error["message"].as_str().unwrap().contains(word)), "{error}");
             assert!(error["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{error}");
         }
@@ -93,7 +93,7 @@ impl World {
     /// No datagram was lost in all that time.
     fn assert_whole(&mut self) {
         let report = self.stream.take().unwrap().stop().unwrap();
-        println!("{report:?}");
+        eprintln!("{report:?}");
         assert_eq!((report.lost - report.receiver_overflows, report.duplicated), (0, 0), "{report:?}");
     }
 }

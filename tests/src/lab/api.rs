@@ -1,6 +1,7 @@
 //! The API of a daemon, asked over its socket: a connection for each request, and nothing between the bytes and the test.
 
 use std::{
+    fmt::Write as _,
     io::{Read as _, Write as _},
     net::Shutdown,
     os::unix::net::UnixStream,
@@ -95,7 +96,8 @@ impl Request<'_> {
 
     /// With one more header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push_str(&format!("{name}: {value}\r\n"));
+        // Writing to a String cannot fail.
+        let _ = write!(self.headers, "{name}: {value}\r\n");
         self
     }
 

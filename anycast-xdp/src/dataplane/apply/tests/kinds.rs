@@ -10,6 +10,8 @@ use crate::desired::{
     Backend, Config, Encap, HashOn, IcmpEcho, Limits, Listener, Pool, Returns, Role, Services, State, Vip,
 };
 
+/// Name, and what it does.
+type ChangeOf = (&'static str, fn(&mut Services));
 /// Name, and the services on both sides.
 type Kind = (&'static str, Config, Config);
 
@@ -54,7 +56,7 @@ fn base() -> Services {
 
 /// Those of a PoP.
 pub fn pop_kinds() -> Vec<Kind> {
-    let changes: [(&str, fn(&mut Services)); 15] = [
+    let changes: [ChangeOf; 15] = [
         ("a VIP comes", |services| services.vips.push(vip(4, &["a"]))),
         ("a VIP is bound to no pool", |services| services.vips[0] = vip(0, &[])),
         ("a VIP is bound to another pool", |services| services.vips[0] = vip(0, &["b"])),
