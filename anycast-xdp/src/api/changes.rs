@@ -1,6 +1,6 @@
 //! Handlers of what changes services.
 
-use std::{net::IpAddr, path::Path as FilePath, time::Duration};
+use std::{net::IpAddr, panic::resume_unwind, path::Path as FilePath, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -98,7 +98,10 @@ pub async fn apply(
     Parameters(query): Query,
     services: SentServices,
 ) -> Answer {
-    let made = shared.control.lock().await.replace(wanted(&services), query, peer.author(), "apply").await?;
+    let control = Arc::clone(&shared.control);
+    let made =
+        to_the_end(async move { control.lock().await.replace(wanted(&services), query, peer.author(), "apply").await });
+    let made = made.await?;
     answer(&shared, made, query).await
 }
 
@@ -108,11 +111,14 @@ pub async fn rollback(
     Parameters(query): Query,
     Sent(RollbackRequest { revision }): Sent<RollbackRequest>,
 ) -> Answer {
-    let mut control = shared.control.lock().await;
-    let documents = control.documents_of(Some(revision)).await?;
-    let action = format!("rollback {revision}");
-    let made = control.replace(Wanted::Documents(&documents), query, peer.author(), &action).await?;
-    drop(control);
+    let control = Arc::clone(&shared.control);
+    let made = to_the_end(async move {
+        let mut control = control.lock().await;
+        let documents = control.documents_of(Some(revision)).await?;
+        let action = format!("rollback {revision}");
+        control.replace(Wanted::Documents(&documents), query, peer.author(), &action).await
+    });
+    let made = made.await?;
     answer(&shared, made, query).await
 }
 
@@ -124,8 +130,22 @@ fn wanted(services: &SentServices) -> Wanted<'_> {
 }
 
 async fn edit(State(shared): State<Shared>, ConnectInfo(peer): From, Parameters(query): Query, edit: Edit) -> Answer {
-    let made = shared.control.lock().await.edit(edit, query, peer.author()).await?;
+    let control = Arc::clone(&shared.control);
+    let made = to_the_end(async move { control.lock().await.edit(edit, query, peer.author()).await }).await?;
     answer(&shared, made, query).await
+}
+
+/// Makes a change to its end, even if its author hangs up meanwhile, which ends the handler: a revision that is in the
+/// store and that nobody here knows of would never reach the maps, and be in the way of the next change.
+async fn to_the_end(change: impl Future<Output = Result<Made, ApiError>> + Send + 'static) -> Result<Made, ApiError> {
+    match tokio::spawn(change).await {
+        Ok(made) => made,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Err(ApiError::new(ErrorCode::StoreFailed, "the daemon is stopping")
+                .hint("look at the history when it is back: the change was made, or it was not")),
+        },
+    }
 }
 
 /// Waits for the maps if that is asked for.

@@ -1,6 +1,7 @@
 //! `run`: take up the services, load and attach the programs, follow the kernel and the services, stay.
 
 mod running;
+pub(crate) mod take;
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -11,7 +12,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use self::running::Running;
+use self::{
+    running::Running,
+    take::{Maps, NotTaken, change_or_go_back},
+};
 use crate::{
     api,
     config::{self, Host, host::HostFacts},
@@ -76,8 +80,17 @@ pub async fn run(host: Host) -> Result<()> {
     let mut listening = Listening::start(Arc::clone(&metrics), bound)?;
     let _api = api::serve(Arc::clone(&control), watched, metrics, first.local(), pins.run())?;
     let verify_at = Instant::now() + VERIFY_AFTER_CHANGE;
-    let mut reconciler =
-        Reconciler { pins, loaded, running, current: first, applied, retry: None, verify_at, recorder };
+    let mut reconciler = Reconciler {
+        pins,
+        loaded,
+        running,
+        current: first,
+        is_between: false,
+        applied,
+        retry: None,
+        verify_at,
+        recorder,
+    };
     reconciler.loaded.kernel.watch()?;
     give_back_memory();
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
@@ -185,10 +198,45 @@ struct Reconciler {
     running: Running,
     /// What the maps have.
     current: Arc<Desired>,
+    /// They may have something between that and what they did not take.
+    is_between: bool,
     applied: watch::Sender<Applied>,
     retry: Option<Retry>,
     verify_at: Instant,
     recorder: Arc<Recorder>,
+}
+
+/// The maps of a running daemon.
+struct MapsOf<'a> {
+    running: &'a mut Running,
+    loaded: &'a mut Loaded,
+    current: &'a Desired,
+    is_between: bool,
+}
+
+impl Maps for MapsOf<'_> {
+    type Services = Desired;
+
+    async fn change(&mut self, next: &Desired) -> Result<()> {
+        if self.is_between {
+            return self.change_all(next).await;
+        }
+        if let Some(vips) = next.since(self.current)
+            && self.running.change_vips(self.loaded, &vips)?
+        {
+            return Ok(());
+        }
+        if next.config().services == self.current.config().services {
+            return Ok(());
+        }
+        self.change_all(next).await
+    }
+
+    async fn change_all(&mut self, last: &Desired) -> Result<()> {
+        let changed = self.running.change(self.loaded, &last.config()).await;
+        give_back_memory();
+        changed
+    }
 }
 
 /// Something that the maps did not take.
@@ -204,35 +252,20 @@ impl Reconciler {
         if next.local() != self.current.local() {
             return self.take_whole(next).await;
         }
+        let is_between = self.is_between;
+        let maps =
+            &mut MapsOf { running: &mut self.running, loaded: &mut self.loaded, current: &self.current, is_between };
         let began = Instant::now();
-        let changed = self.change(&next).await;
-        self.recorder.applied(began.elapsed(), changed.is_ok());
-        match changed {
+        let taken = change_or_go_back(maps, &*self.current, &*next).await;
+        self.recorder.applied(began.elapsed(), taken.is_ok());
+        match taken {
             Ok(()) => self.has_taken(next),
-            Err(error) => {
-                // Half of a change is neither what was nor what is wanted.
-                if let Err(error) = self.running.change(&mut self.loaded, &self.current.config()).await {
-                    tracing::error!("the last services are not all in the maps: {error:#}");
-                }
+            Err(NotTaken { error, is_between }) => {
+                self.is_between = is_between;
                 self.has_failed(next, &error);
             }
         }
         Ok(())
-    }
-
-    async fn change(&mut self, next: &Desired) -> Result<()> {
-        if let Some(vips) = next.since(&self.current)
-            && self.running.change_vips(&mut self.loaded, &vips)?
-        {
-            return Ok(());
-        }
-        let (next, current) = (next.config(), self.current.config());
-        if next.services == current.services {
-            return Ok(());
-        }
-        let changed = self.running.change(&mut self.loaded, &next).await;
-        give_back_memory();
-        changed
     }
 
     /// Starts once more with all of it, as another process would.
@@ -252,6 +285,7 @@ impl Reconciler {
                 let started = start(&self.pins, &self.current.config()).await;
                 (self.loaded, self.running) = started.context("cannot take up the last configuration again")?;
                 self.loaded.kernel.watch()?;
+                self.is_between = false;
                 self.has_failed(next, &error);
             }
         }
@@ -282,7 +316,7 @@ impl Reconciler {
 
     fn has_taken(&mut self, next: Arc<Desired>) {
         let revision = next.revision;
-        (self.current, self.retry) = (next, None);
+        (self.current, self.is_between, self.retry) = (next, false, None);
         self.verify_at = self.verify_at.min(Instant::now() + VERIFY_AFTER_CHANGE);
         self.applied.send_modify(|applied| (applied.revision, applied.failure) = (Some(revision), None));
     }

@@ -8,6 +8,7 @@
 //! ([`reach`]) stays until it is replaced, everything else is cleared. The inventory only adds names.
 
 mod gateway;
+mod known;
 mod listeners;
 mod number;
 pub(crate) mod peers;

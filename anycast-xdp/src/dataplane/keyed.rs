@@ -14,7 +14,10 @@ use aya::{
 use self::hinted::Hinted;
 use super::tables::Raw;
 #[cfg(test)]
-use super::tables::journal::{Event, Journal, KeyChange};
+use super::tables::{
+    faulty::Faults,
+    journal::{Event, Journal, KeyChange},
+};
 
 /// A key of the gateway's allow-list. They are in order of their lengths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,12 +185,39 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
         }
     }
 
+    fn set_faults(&mut self, faults: &Faults) {
+        let store = std::mem::replace(&mut self.store, Box::new(BTreeMap::new()));
+        self.store = Box::new(Failing { store, faults: faults.clone() });
+    }
+
     /// Inserts or removes one entry.
     pub fn patch(&mut self, key: K, value: Option<V>) {
         match value {
             Some(value) => self.store.insert(key, value).expect("memory"),
             None => self.store.remove(&key).expect("memory"),
         }
+    }
+}
+
+/// Entries of another store, by calls that fail on schedule.
+#[cfg(test)]
+struct Failing<K, V> {
+    store: Box<dyn Store<K, V>>,
+    faults: Faults,
+}
+
+#[cfg(test)]
+impl<K: Copy + Send, V: Send> Store<K, V> for Failing<K, V> {
+    fn entries(&self) -> Result<BTreeMap<K, V>> {
+        self.faults.one("read", || self.store.entries())
+    }
+
+    fn insert(&mut self, key: K, value: V) -> Result<()> {
+        self.faults.one("insert", || self.store.insert(key, value))
+    }
+
+    fn remove(&mut self, key: &K) -> Result<()> {
+        self.faults.one("remove", || self.store.remove(key))
     }
 }
 
@@ -286,5 +316,15 @@ impl KeyedMaps {
             returners: Keyed::in_memory(),
             public_links: Keyed::in_memory(),
         }
+    }
+
+    /// Lets the calls of all of them fail on schedule.
+    #[cfg(test)]
+    pub fn set_faults(&mut self, faults: &Faults) {
+        self.tunnels.set_faults(faults);
+        self.sources.set_faults(faults);
+        self.gre_keys.set_faults(faults);
+        self.returners.set_faults(faults);
+        self.public_links.set_faults(faults);
     }
 }

@@ -1,9 +1,12 @@
-//! The tables of an instance, behind one trait: the kernel's, and a copy in memory that tests of the logic run on.
+//! The tables of an instance, behind one trait: the kernel's, and for tests of the logic those in memory, and those that
+//! fail on schedule.
 
 mod batch;
 pub mod capacity;
 mod counters;
 mod drift;
+#[cfg(test)]
+pub mod faulty;
 #[cfg(test)]
 pub mod journal;
 mod kernel;

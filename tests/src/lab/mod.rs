@@ -6,10 +6,12 @@
 //!
 //! Functions return errors that name the command and what it wrote; tests unwrap them.
 
+pub mod api;
 pub(crate) mod batch;
 pub mod capture;
 pub mod client;
 pub mod command;
+pub mod controlled;
 pub mod counters;
 pub mod daemon;
 pub mod deployment;

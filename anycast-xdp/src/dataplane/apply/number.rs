@@ -14,15 +14,16 @@ use ipnet::IpNet;
 
 use super::{
     super::{
-        inventory::{BackendRecord, BindingRecord, Inventory, PoolRecord, VipRecord},
+        inventory::{BindingRecord, Inventory, PoolRecord, VipRecord},
         ranges::Indexes,
         tables::Arrays,
     },
+    known::{Draft, Known},
     peers,
     reach::Reach,
     slots::{leads_to, table},
 };
-use crate::desired::{Backend, Config, Pool, PopRole, Role, Vip};
+use crate::desired::{Backend, Config, PopRole, Role, Vip};
 
 /// Indexes of backends that are to be written, and what.
 pub type NewBackends = Vec<(u32, BackendEntry)>;
@@ -46,7 +47,7 @@ pub struct Pools {
 ///
 /// No room for old and new.
 pub fn pools(config: &Config, current: &Inventory, reach: &Reach, arrays: &Arrays) -> Result<Pools> {
-    let mut known = Known::of(current, arrays);
+    let mut known = Known::of(current, reach, arrays);
     let mut drafts = match &config.local.role {
         Role::Pop(role) => {
             let entries = |backend: &Backend| Ok(vec![toward(role, backend)?]);
@@ -73,94 +74,6 @@ fn lists_with_fallbacks(config: &Config) -> Vec<Vec<String>> {
     let lists = config.services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
     let lists = lists.map(|vip| vip.pools().map(str::to_owned).collect::<Vec<_>>());
     lists.filter(|list| seen.insert(list.clone())).collect()
-}
-
-/// A pool while it gets its indexes; those that are not known yet are 0.
-struct Draft {
-    record: PoolRecord,
-    entries: Vec<BackendEntry>,
-}
-
-/// The inventory's pools, as far as the maps bear it out. Each index is given once: two names of it are one too many.
-struct Known<'a> {
-    /// More than one of a name are the new one and the old one of a change that did not end.
-    pools: BTreeMap<&'a str, Vec<&'a PoolRecord>>,
-    bindings: &'a [BindingRecord],
-    arrays: &'a Arrays,
-    given_pools: BTreeSet<u32>,
-    given_backends: BTreeSet<u32>,
-}
-
-impl<'a> Known<'a> {
-    fn of(current: &'a Inventory, arrays: &'a Arrays) -> Self {
-        let mut pools: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for pool in current.pools.iter().filter(|pool| (1..arrays.pools.len()).contains(&pool.index)) {
-            pools.entry(pool.name.as_str()).or_default().push(pool);
-        }
-        Self {
-            pools,
-            bindings: &current.bindings,
-            arrays,
-            given_pools: BTreeSet::new(),
-            given_backends: BTreeSet::new(),
-        }
-    }
-
-    /// `entries` gives what the entry of the backend at a position may be, and its near end. The first is that of a new
-    /// one.
-    fn pool(&mut self, pool: &Pool, entries: impl Fn(usize) -> Result<Vec<(IpNet, BackendEntry)>>) -> Result<Draft> {
-        let known = self.pools.get(pool.name.as_str()).cloned().unwrap_or_default();
-        let index = known.iter().map(|known| known.index).find(|index| self.given_pools.insert(*index));
-        let mut record = PoolRecord {
-            index: index.unwrap_or(0),
-            name: pool.name.clone(),
-            home_region: pool.home_region.clone(),
-            state: pool.state,
-            offset: 0,
-            size: 0,
-            backends: Vec::new(),
-        };
-        let mut drafted = Vec::new();
-        for (at, backend) in pool.backends.iter().enumerate() {
-            let entries = entries(at)?;
-            let named = known.iter().flat_map(|known| &known.backends);
-            let same = named.filter(|known| known.address == backend.address).map(|known| known.index);
-            let mut same = same.filter(|index| !self.given_backends.contains(index));
-            let found = same.find_map(|index| {
-                let (source, entry) = entries.iter().find(|(_, entry)| self.is_set(index, entry))?;
-                Some((index, *source, *entry))
-            });
-            let new = || entries.first().map(|(source, entry)| (0, *source, *entry));
-            let (index, source, entry) =
-                found.or_else(new).with_context(|| format!("no tunnel source for {}", backend.address))?;
-            self.given_backends.extend(Some(index).filter(|index| *index != 0));
-            record.backends.push(BackendRecord {
-                index,
-                address: backend.address,
-                source: Some(source),
-                weight: backend.weight,
-                encap: backend.encap.to_string(),
-                mtu_bytes: backend.mtu_bytes,
-                state: backend.state,
-            });
-            drafted.push(entry);
-        }
-        Ok(Draft { record, entries: drafted })
-    }
-
-    fn binding(&mut self, pools: Vec<String>) -> BindingRecord {
-        let room = 1..self.arrays.pools.len();
-        let known = self.bindings.iter().filter(|known| known.pools == pools && room.contains(&known.index));
-        let index = known.map(|known| known.index).find(|index| self.given_pools.insert(*index));
-        BindingRecord { index: index.unwrap_or(0), pools }
-    }
-
-    /// Does the map hold this entry there, wherever its packets go? An inventory that was written before a crash may
-    /// name entries that never were.
-    fn is_set(&self, index: u32, entry: &BackendEntry) -> bool {
-        (1..self.arrays.backends.len()).contains(&index)
-            && BackendEntry { route: 0, ..self.arrays.backends.get(index) } == *entry
-    }
 }
 
 /// Gives an index to everything that has none. What packets cannot find, and nothing keeps, is free.

@@ -110,7 +110,8 @@ fn union(current: &Inventory, next: &Inventory, reach: &Reach) -> Inventory {
         let goes =
             |backend: &&BackendRecord| reach.backends.contains(&backend.index) && !known.contains(&backend.index);
         let backends = pool.backends.iter().filter(goes).cloned();
-        match by_index.get(&pool.index) {
+        // A pool that nobody is bound to alone may have given its index away; its backends are none of the new owner's.
+        match by_index.get(&pool.index).filter(|at| all.pools[**at].name == pool.name) {
             Some(at) => all.pools[*at].backends.extend(backends),
             None => all.pools.push(PoolRecord { backends: backends.collect(), ..pool.clone() }),
         }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod curl;
+mod downloads;
 mod iperf3;
 mod ping;
 mod udp;
@@ -10,6 +11,7 @@ use std::net::IpAddr;
 
 pub use connections::{ConnectionReport, Connections};
 pub use curl::{Curl, Transfer, download, upload};
+pub use downloads::{DownloadReport, Downloads};
 pub use iperf3::{Iperf3, Iperf3Report};
 pub use ping::{PingReport, ping};
 pub use udp::udp_round_trip;

@@ -41,18 +41,32 @@ pub struct Daemon {
     binary: PathBuf,
     config: PathBuf,
     log: PathBuf,
+    /// Words of the command line before the program.
+    behind: Vec<String>,
     process: Option<Process>,
 }
 
 impl Daemon {
     /// Writes the configuration to `scratch`, starts the daemon and waits until it is ready.
     pub fn start(namespace: &Arc<Namespace>, scratch: &Scratch, instance: &str, config: &str) -> Result<Self> {
+        Self::start_behind(&[], namespace, scratch, instance, config)
+    }
+
+    /// The same by another program, which becomes the daemon: `["setpriv", "--ruid=nobody"]`.
+    pub fn start_behind(
+        words: &[&str],
+        namespace: &Arc<Namespace>,
+        scratch: &Scratch,
+        instance: &str,
+        config: &str,
+    ) -> Result<Self> {
         let mut daemon = Self {
             namespace: Arc::clone(namespace),
             instance: instance.to_owned(),
             binary: daemon_binary(),
             config: scratch.write(&format!("{instance}.toml"), config)?,
             log: scratch.path().join(format!("{instance}.log")),
+            behind: words.iter().map(ToString::to_string).collect(),
             process: None,
         };
         daemon.resume()?;
@@ -63,7 +77,14 @@ impl Daemon {
     pub fn resume(&mut self) -> Result<Duration> {
         ensure!(self.process.is_none(), "the daemon of {} is running", self.instance);
         let socket = ReadySocket::bind(&self.config.with_extension("notify"))?;
-        let mut command = self.cli();
+        let mut command = match self.behind.as_slice() {
+            [] => self.cli(),
+            [program, words @ ..] => {
+                let mut command = self.namespace.command(program);
+                command.args(words).arg(daemon_binary());
+                command
+            }
+        };
         command.arg("run").arg("--config").arg(&self.config).env("NOTIFY_SOCKET", socket.path());
         // Colours and the journal's format are for other readers.
         command.env("NO_COLOR", "1").env_remove("JOURNAL_STREAM");
@@ -90,6 +111,13 @@ impl Daemon {
 
     /// Changes the configuration file and makes the running daemon apply it.
     pub fn reload(&self, config: &str) -> Result<()> {
+        let last = self.reread(config)?;
+        ensure!(last.contains("is applied"), "{last}");
+        Ok(())
+    }
+
+    /// Changes the configuration file and makes the running daemon read it; what it says about that.
+    pub fn reread(&self, config: &str) -> Result<String> {
         let said = |log: &str| log.matches("the configuration is").count();
         let before = said(&self.log());
         self.write_config(config)?;
@@ -97,10 +125,7 @@ impl Daemon {
         // SAFETY: kill touches no memory; the child is not reaped yet, so the id is still its own.
         unsafe { libc::kill(pid, libc::SIGHUP) };
         wait_for("the new configuration", READY_LIMIT, || (said(&self.log()) > before).then_some(()))?;
-        let log = self.log();
-        let last = log.lines().rfind(|line| line.contains("the configuration is")).unwrap_or_default();
-        ensure!(last.contains("is applied"), "{last}");
-        Ok(())
+        Ok(self.log().lines().rfind(|line| line.contains("the configuration is")).unwrap_or_default().to_owned())
     }
 
     /// SIGKILL: what is pinned goes on forwarding.

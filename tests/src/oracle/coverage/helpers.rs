@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    super::clock::now_ns,
+    super::clock::{jiffies, now_ns},
     machine::Machine,
     maps::Value,
     memory::{MAP, Memory},
@@ -29,6 +29,7 @@ pub(super) fn call(machine: &mut Machine<'_>, number: i32, arguments: [u64; 5]) 
         }
         // bpf_ktime_get_ns and bpf_ktime_get_coarse_ns.
         5 | 160 => Ok(now_ns()),
+        118 => Ok(jiffies()),
         // bpf_get_smp_processor_id: that of the values that look-ups show.
         8 => Ok(0),
         9 => Ok(status(machine.memory.store_skb(second as u32 as usize, third, fourth as u32 as usize)?)),

@@ -38,7 +38,7 @@ fn address(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
-fn gateway(returns: Returns, addresses: &[&str], sources: &[&str], gre_keys: &[u32]) -> Config {
+pub fn gateway(returns: Returns, addresses: &[&str], sources: &[&str], gre_keys: &[u32]) -> Config {
     let role = Role::Gateway(GatewayRole {
         tunnel_addresses: addresses.iter().map(|text| address(text)).collect(),
         allowed_sources: sources.iter().map(|text| prefix(text)).collect(),
@@ -90,7 +90,7 @@ pub fn reachable(memory: &mut Memory) -> BTreeSet<(Table, u32)> {
 }
 
 /// The index of a source's host; none: not allowed.
-fn peer(memory: &mut Memory, source: &str) -> Option<u32> {
+pub fn peer(memory: &mut Memory, source: &str) -> Option<u32> {
     let source = prefix(source);
     let bits = if source.addr().is_ipv4() { 128 } else { 32 };
     let key = tunnel_key_of(source.network());
@@ -101,12 +101,12 @@ fn peer(memory: &mut Memory, source: &str) -> Option<u32> {
     entries.iter().find_map(of)
 }
 
-fn tunnel(memory: &mut Memory, at: &str) -> Option<u32> {
+pub fn tunnel(memory: &mut Memory, at: &str) -> Option<u32> {
     let key = tunnel_key_of(address(at));
     memory.keyed().tunnels.entries().expect("memory").get(&key).copied()
 }
 
-fn gre_key(memory: &mut Memory, key: u32) -> Option<u32> {
+pub fn gre_key(memory: &mut Memory, key: u32) -> Option<u32> {
     memory.keyed().gre_keys.entries().expect("memory").get(&key.to_be_bytes()).copied()
 }
 
@@ -149,7 +149,7 @@ fn start_and_watch(instance: &mut Instance, config: &Config, remembered: &BTreeM
     run
 }
 
-fn assert_whole(memory: &mut Memory, remembered: &BTreeMap<ReturnKey, (IpNet, IpAddr)>, event: &Event) {
+pub fn assert_whole(memory: &mut Memory, remembered: &BTreeMap<ReturnKey, (IpNet, IpAddr)>, event: &Event) {
     for (key, index) in memory.keyed().sources.entries().expect("memory") {
         if index != 0 {
             let at: [u8; 16] = std::array::from_fn(|byte| key.key[4 + byte]);

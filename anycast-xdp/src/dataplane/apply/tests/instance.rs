@@ -107,7 +107,7 @@ pub fn macs_toward(backend: IpAddr) -> [[u8; 6]; 2] {
 }
 
 /// The network that these backends are in.
-fn view(backends: &[(IpAddr, u32)]) -> View {
+pub fn view(backends: &[(IpAddr, u32)]) -> View {
     let hop = |gateway: u8| Hop { ifindex: 7, via: IpAddr::from([10, 8, 0, gateway + 1]), weight: 1 };
     let routes = backends.iter().map(|(address, _)| {
         let len = if address.is_ipv4() { 24 } else { 32 };

@@ -39,6 +39,8 @@ pub struct Packet {
 pub enum Fate {
     NotVip,
     NoListener,
+    /// Of a VIP that is bound to no pool.
+    Unbound,
     /// Toward this backend, by a next hop on its route.
     Sent(IpAddr),
     /// Everything that must never be.
@@ -97,7 +99,7 @@ pub fn way(memory: &mut Memory, entry: VipEntry, policy: u64, packet: Packet) ->
     let flow_hash = flow_hash(packet, VipPolicy::from_cell(policy).hash_mode);
     let pool_index = PoolRef::from_cell(entry.pool).pool_index;
     if pool_index == 0 {
-        return Fate::Lost("no pool");
+        return Fate::Unbound;
     }
     let pool = PoolDescriptor::from_cell(arrays.pools.get(pool_index));
     if pool.size == 0 {
@@ -174,6 +176,9 @@ pub fn wanted(config: &Config, packet: Packet) -> Vec<Fate> {
     let hash = flow_hash(packet, mode);
     let list: Vec<_> =
         vip.pools().map(|name| services.pools.iter().find(|pool| pool.name == name).expect("a pool")).collect();
+    if list.is_empty() {
+        return vec![Fate::Unbound];
+    }
     let usable = list.iter().find(|pool| pool.state == State::Up);
     usable.map_or(list.clone(), |pool| vec![*pool]).into_iter().map(|pool| within(pool, hash)).collect()
 }

@@ -2,12 +2,15 @@
 
 mod changes;
 mod crashes;
+mod faults;
 mod gaps;
 mod gateways;
 mod instance;
+mod kinds;
 mod lookup;
 mod returners;
 mod room;
+mod running;
 mod seed;
 mod services;
 mod states;

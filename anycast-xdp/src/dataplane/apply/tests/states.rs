@@ -70,7 +70,7 @@ fn step(
 /// What may become of a packet while one state changes into another: what becomes of it in each of them, and where both
 /// its VIP's policy and its pool change, which are two cells, one of each. A flow that was there may be sent where new
 /// ones go, too: transitions end early where there is no room for them.
-fn allowed(states: &mut [&mut Memory], packet: Packet) -> BTreeSet<Fate> {
+pub fn allowed(states: &mut [&mut Memory], packet: Packet) -> BTreeSet<Fate> {
     let packets = [packet, Packet { is_old: false, ..packet }];
     let mut allowed = BTreeSet::new();
     let mut policies = BTreeSet::new();
