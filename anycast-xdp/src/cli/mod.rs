@@ -20,6 +20,7 @@ mod list;
 mod man;
 mod options;
 mod plan;
+mod prepare;
 mod remote;
 pub mod render;
 mod rollback;
@@ -108,6 +109,7 @@ enum Command {
     Detach(detach::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Prepare(prepare::Args),
     #[command(hide = true)]
     Docs(docs::Args),
 }
@@ -147,6 +149,7 @@ impl Command {
             Self::Detach(args) => detach::execute(&args),
             Self::Completions(args) => completions::execute(&args),
             Self::Man(args) => man::execute(&args),
+            Self::Prepare(args) => prepare::execute(&args),
             Self::Docs(args) => docs::execute(&args),
         }
     }
