@@ -62,6 +62,8 @@ pub fn serve(
     directory: &Path,
 ) -> Result<Server> {
     let socket = directory.join(SOCKET);
+    // Who is in the socket's group has to get there, whatever the daemon's umask and group are.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o751))?;
     let listener = listen(&socket, local.control.api_group.as_deref())?;
     let (stop, stopped) = oneshot::channel();
     let shared = Shared { control, applied, metrics };
@@ -99,7 +101,7 @@ fn listen(socket: &Path, group: Option<&str>) -> Result<std::os::unix::net::Unix
         let known = Group::from_name(group).map_err(io::Error::from)?;
         let known = known.with_context(|| format!("[api] group: this host has no group `{group}`"))?;
         chown(&draft, None, Some(known.gid.as_raw()))
-            .with_context(|| format!("cannot give the socket to group `{group}`"))?;
+            .with_context(|| format!("cannot give the socket to group `{group}`: a daemon that is not root has to be a member of it (SupplementaryGroups={group})"))?;
     }
     fs::set_permissions(&draft, fs::Permissions::from_mode(0o660))?;
     fs::rename(&draft, socket).with_context(|| format!("cannot make the socket {}", socket.display()))?;

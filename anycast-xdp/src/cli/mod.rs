@@ -20,6 +20,7 @@ mod list;
 mod man;
 mod options;
 mod plan;
+mod prepare;
 mod remote;
 pub mod render;
 mod rollback;
@@ -110,6 +111,7 @@ enum Command {
     Detach(detach::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Prepare(prepare::Args),
     #[command(hide = true)]
     Docs(docs::Args),
 }
@@ -150,6 +152,7 @@ impl Command {
             Self::Detach(args) => detach::execute(&args),
             Self::Completions(args) => completions::execute(&args),
             Self::Man(args) => man::execute(&args),
+            Self::Prepare(args) => prepare::execute(&args),
             Self::Docs(args) => docs::execute(&args),
         }
     }

@@ -24,6 +24,7 @@ use super::{
     inventory::InterfaceRecord,
     loader::Loaded,
     pins::{Pins, egress_pin_name, interface_of, open_link, pin_name},
+    programs,
 };
 use crate::desired::{AttachMode, Config, Interface, Role};
 
@@ -81,7 +82,15 @@ pub fn attach(
     config: &Config,
     egress_hook: impl Fn(&str) -> EgressHook,
 ) -> Result<Vec<InterfaceRecord>> {
-    let mut attaching = Attaching { loaded, pins, role: &config.local.role, ids: BTreeSet::new(), made: Vec::new() };
+    programs::pin_flow_key(loaded, pins)?;
+    let mut attaching = Attaching {
+        loaded,
+        pins,
+        role: &config.local.role,
+        ids: BTreeSet::new(),
+        pinned: BTreeSet::new(),
+        made: Vec::new(),
+    };
     let mut records = Vec::new();
     for interface in &config.local.interfaces {
         match attaching.interface(interface, &egress_hook) {
@@ -92,8 +101,9 @@ pub fn attach(
             }
         }
     }
-    let ids = attaching.ids;
+    let (ids, pinned) = (attaching.ids, attaching.pinned);
     detach_others(pins, &records)?;
+    programs::keep(pins, &pinned)?;
     let known = &mut loaded.kernel.counters.program_ids;
     for id in known.keys().collect::<Result<Vec<_>, _>>()?.into_iter().filter(|id| !ids.contains(id)) {
         known.remove(&id)?;
@@ -108,6 +118,8 @@ struct Attaching<'a> {
     role: &'a Role,
     /// Of XDP programs.
     ids: BTreeSet<u32>,
+    /// Of all programs.
+    pinned: BTreeSet<u32>,
     made: Vec<Made>,
 }
 
@@ -127,16 +139,21 @@ impl Attaching<'_> {
         if let Some(name) = xdp_program(self.role, interface) {
             let pin = self.pins.link(&interface.name);
             let is_new = !pin.exists();
-            let Attached { program_id, mode, frags } = one(self.loaded, name, &pin, interface)?;
+            let Attached { program_id, mode, frags } = one(self.loaded, self.pins, name, interface)?;
             if is_new {
                 self.made.push(Made::Pin(pin));
             }
             self.ids.insert(program_id);
+            self.pinned.insert(program_id);
             tracing::info!(interface = interface.name, program = name, mode, frags, "attached");
             (record.program, record.frags) = (Some(name.to_owned()), frags);
         }
         if let Some(name) = egress_program(self.role, interface) {
             let hook = egress_hook(&interface.name);
+            let program = self.loaded.classifier(name)?;
+            let program_id = program.info()?.id();
+            programs::pin(self.pins, program_id, |path| program.pin(path))?;
+            self.pinned.insert(program_id);
             let made = egress::one(self.loaded, self.pins, &interface.name, hook).context("at its egress")?;
             self.made.extend(made);
             tracing::info!(interface = interface.name, program = name, hook = hook.label(), "attached");
@@ -184,7 +201,8 @@ struct Attached {
 }
 
 /// Attaches one interface.
-fn one(loaded: &mut Loaded, name: &str, pin: &Path, interface: &Interface) -> Result<Attached> {
+fn one(loaded: &mut Loaded, pins: &Pins, name: &str, interface: &Interface) -> Result<Attached> {
+    let pin = &pins.link(&interface.name);
     // A link keeps its mode; the program under it may be swapped for its other variant.
     let held = pinned(pin, interface)?.map(|(_, mode)| mode);
     let attempts = attempts(interface.attach, mtu_bytes(interface)?).into_iter();
@@ -192,6 +210,7 @@ fn one(loaded: &mut Loaded, name: &str, pin: &Path, interface: &Interface) -> Re
     while let Some(attempt) = attempts.next() {
         let program = loaded.xdp(&attempt.program(name))?;
         let program_id = program.info()?.id();
+        programs::pin(pins, program_id, |path| program.pin(path))?;
         // Before it runs: its losses are counted from the first packet.
         loaded.kernel.counters.program_ids.insert(program_id, 1, 0)?;
         let Err(error) = try_once(loaded.xdp(&attempt.program(name))?, attempt, pin, interface)? else {

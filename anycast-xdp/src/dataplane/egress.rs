@@ -5,14 +5,15 @@
 
 mod filter;
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use anyhow::{Context as _, Result};
-use aya::programs::{ProgramError, SchedClassifier, TcAttachType, tc::SchedClassifierLink};
+use aya::programs::tc::SchedClassifierLink;
 use serde::{Deserialize, Serialize};
 
 pub use self::filter::{Filter, attach as attach_filter, own as own_filters, remove_own as remove_own_filters};
 use super::{
+    bpf,
     interfaces::interface_index,
     pins::{Pins, open_link},
 };
@@ -33,8 +34,8 @@ pub enum EgressHook {
 impl EgressHook {
     /// The one that this kernel has for an interface. A kernel without tcx does not know what it is asked for.
     pub fn of_kernel(interface: &str) -> Self {
-        match SchedClassifier::query_tcx(interface, TcAttachType::Egress) {
-            Err(error) if is_unknown(&error) => Self::Clsact,
+        match interface_index(interface).map(bpf::tcx_egress) {
+            Some(Err(error)) if is_unknown(&error) => Self::Clsact,
             _ => Self::Tcx,
         }
     }
@@ -53,7 +54,7 @@ impl EgressHook {
 pub struct EgressProgram {
     /// Its id.
     pub program_id: u32,
-    /// Its name; of a filter, the filter's.
+    /// Of a filter, the filter's name. Programs tell theirs to CAP_SYS_ADMIN alone.
     pub name: String,
     /// The filter that runs it; none: tcx does.
     pub filter: Option<Filter>,
@@ -73,16 +74,12 @@ impl EgressProgram {
 /// The kernel does not tell.
 pub fn programs(interface: &str) -> Result<Vec<EgressProgram>> {
     let Some(index) = interface_index(interface) else { return Ok(Vec::new()) };
-    let tcx = match SchedClassifier::query_tcx(interface, TcAttachType::Egress) {
-        Ok((_, programs)) => programs,
+    let tcx = match bpf::tcx_egress(index) {
+        Ok(programs) => programs,
         Err(error) if is_unknown(&error) => Vec::new(),
         Err(error) => return Err(error).with_context(|| format!("cannot ask for the tcx programs of {interface}")),
     };
-    let tcx = tcx.into_iter().map(|program| EgressProgram {
-        program_id: program.id(),
-        name: program.name_as_str().unwrap_or_default().to_owned(),
-        filter: None,
-    });
+    let tcx = tcx.into_iter().map(|program_id| EgressProgram { program_id, name: String::new(), filter: None });
     let filters = filter::filters(index)?.into_iter().map(|filter| EgressProgram {
         program_id: filter.program_id,
         name: filter.name.clone(),
@@ -116,7 +113,6 @@ pub(super) fn pinned(pin: &Path, interface: &str) -> Result<Option<SchedClassifi
 }
 
 /// `BPF_PROG_QUERY` of an attach type that the kernel has not, or is built without.
-fn is_unknown(error: &ProgramError) -> bool {
-    let ProgramError::SyscallError(error) = error else { return false };
-    error.io_error.raw_os_error() == Some(libc::EINVAL)
+fn is_unknown(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINVAL)
 }

@@ -9,13 +9,14 @@ pub use self::{
     explain::{Explainer, Hook, Ingress},
     status::XDP_HOOK,
 };
-use std::fs;
+use std::{fs, io};
 
 use anycast_common::{
     ABI_VERSION,
     map::{ECHO_ANSWER, ECHO_DROP, RETURN_POP, RETURN_POP_OR_DROP, VipPolicy},
 };
 use anyhow::{Context as _, Result, anyhow, ensure};
+use nix::unistd::geteuid;
 
 use super::{
     generations::{self, Generation},
@@ -28,6 +29,9 @@ use crate::{
     desired::{IcmpEcho, Returns},
     view::{ReturnsStatus, VipRow},
 };
+
+/// Who may look; aya asks the kernel what its maps can do, which takes the capabilities.
+const NOT_FOR_ALL: &str = "the pinned state is for root, or for the daemon's user with its capabilities";
 
 /// The pinned state of an instance.
 pub struct Inspector {
@@ -46,6 +50,10 @@ impl Inspector {
     /// Pins that cannot be opened: of another ABI version, or without permission. An inventory that is not theirs.
     pub fn open(instance: &str) -> Result<Option<Self>> {
         let pins = Pins::of(instance);
+        match fs::metadata(pins.root()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            looked => looked.with_context(|| format!("{}: {NOT_FOR_ALL}", pins.root().display()))?,
+        };
         let Some(generation) = generations::current(&pins) else { return Ok(None) };
         ensure!(
             generation.is_own(),
@@ -61,7 +69,8 @@ impl Inspector {
             Ok(Some(inventory)) => Ok(inventory),
             Err(error) => Err(error),
         };
-        let kernel = loader::open_pinned(&generation.maps)?;
+        let kernel = loader::open_pinned(&generation.maps);
+        let kernel = if geteuid().is_root() { kernel } else { kernel.context(NOT_FOR_ALL) }?;
         let inventory = inventory.and_then(|inventory| {
             let fits = inventory.fits(kernel.read());
             fits.then_some(inventory).context("the inventory is not that of the pinned maps")

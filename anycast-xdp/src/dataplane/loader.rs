@@ -1,6 +1,9 @@
 //! Loading the programs onto their maps, new or pinned.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+};
 
 use anycast_common::flow::FlowKey;
 use anyhow::{Context as _, Result, bail};
@@ -142,24 +145,22 @@ pub(super) fn open_pin(pins: &Path, name: &str) -> Result<MapData> {
 pub(super) fn second_handle(ebpf: &Ebpf, name: &str) -> Result<MapData> {
     let (_, map) =
         ebpf.maps().find(|(other, _)| *other == name).with_context(|| format!("the object has no map {name}"))?;
-    Ok(MapData::from_id(map_id(map)?)?)
+    Ok(MapData::from_fd(data(map)?.fd().as_fd().try_clone_to_owned()?)?)
 }
 
-/// The kernel's id of a map.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the object has maps of these kinds only")]
-fn map_id(map: &aya::maps::Map) -> Result<u32> {
+fn data(map: &aya::maps::Map) -> Result<&MapData> {
     use aya::maps::Map;
-    let data = match map {
+    match map {
         Map::Array(data)
         | Map::HashMap(data)
         | Map::LruHashMap(data)
         | Map::PerCpuArray(data)
         | Map::PerCpuHashMap(data)
         | Map::DevMap(data)
-        | Map::LpmTrie(data) => data,
+        | Map::LpmTrie(data) => Ok(data),
         other => bail!("unexpected kind of map: {other:?}"),
-    };
-    Ok(data.info()?.id())
+    }
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
 //! Counting what drivers lose after a verdict: the tracepoint programs, and the keys of our interfaces.
 
-use std::{collections::BTreeSet, ffi::CString, fs, io, path::Path};
+use std::{collections::BTreeSet, fs, io, os::fd::AsFd as _, path::Path};
 
 use anycast_common::map::{DriverLossKey, LOSS_BULK_TX, LOSS_DEVMAP_XMIT, LOSS_EXCEPTION, LOSS_REDIRECT};
 use anyhow::{Context as _, Result};
-use aya::{
-    maps::MapError,
-    programs::{TracePoint, links::FdLink},
-};
+use aya::{maps::MapError, programs::TracePoint};
 
 use super::{
+    bpf,
     interfaces::interface_index,
     loader::Loaded,
     pins::Pins,
     tables::{Raw, on_every_cpu},
+    tracepoints,
 };
 
 /// Flag of an update: only where there is no entry yet (include/uapi/linux/bpf.h).
@@ -50,7 +49,7 @@ pub fn follow(loaded: &mut Loaded, pins: &Pins, interfaces: &[&str]) -> Result<(
             }
         }
     }
-    mount_tracefs();
+    tracepoints::mount_tracefs();
     for (name, tracepoint, _, _) in TRACEPOINTS {
         let pin = pins.traces().join(name);
         if let Err(error) = attach(loaded, name, tracepoint, &pin) {
@@ -60,7 +59,14 @@ pub fn follow(loaded: &mut Loaded, pins: &Pins, interfaces: &[&str]) -> Result<(
     Ok(())
 }
 
+/// Labels of what is not counted: no program runs at its tracepoint.
+pub fn not_counted(pins: &Pins) -> Vec<&'static str> {
+    let is_missing = |name: &str| !pins.traces().join(name).exists();
+    TRACEPOINTS.into_iter().filter(|(name, ..)| is_missing(name)).map(|(.., label)| label).collect()
+}
+
 fn attach(loaded: &mut Loaded, name: &str, tracepoint: &str, pin: &Path) -> Result<()> {
+    let id = tracepoints::id(tracepoint)?;
     let program = loaded.ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
     let program: &mut TracePoint = program.try_into()?;
     program.load()?;
@@ -68,21 +74,6 @@ fn attach(loaded: &mut Loaded, name: &str, tracepoint: &str, pin: &Path) -> Resu
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
     }
-    let id = program.attach("xdp", tracepoint)?;
-    let link: FdLink = program.take_link(id)?.try_into()?;
-    link.pin(pin)?;
-    Ok(())
-}
-
-/// Tracepoints are found by tracefs. Where it cannot be mounted, attaching says so.
-fn mount_tracefs() {
-    const TRACEFS: &str = "/sys/kernel/tracing";
-    if Path::new(TRACEFS).join("events").exists() {
-        return;
-    }
-    let (Ok(kind), Ok(target)) = (CString::new("tracefs"), CString::new(TRACEFS)) else {
-        return;
-    };
-    // SAFETY: terminated strings, no data.
-    unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, std::ptr::null()) };
+    let link = bpf::trace(program.fd()?.as_fd(), id).context("cannot attach to the tracepoint")?;
+    bpf::pin(link, pin).with_context(|| format!("cannot pin {}", pin.display()))
 }

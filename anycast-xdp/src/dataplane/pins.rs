@@ -1,7 +1,6 @@
 //! Where things are: pins in bpffs, the inventory and the daemon's lock in the runtime directory.
 
 use std::{
-    ffi::CString,
     fs, io,
     os::fd::{AsRawFd as _, OwnedFd},
     path::{Path, PathBuf},
@@ -9,15 +8,13 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use aya::programs::links::{FdLink, LinkError, PinnedLink};
+use nix::unistd::geteuid;
 
-use super::{egress, generations, inventory::Inventory};
+use super::{bpffs, egress, generations, inventory::Inventory};
 use crate::netlink;
 
 /// What the names of pins for the egress begin with.
 const EGRESS_PREFIX: &str = "egress:";
-const BPFFS: &str = "/sys/fs/bpf";
-/// `BPF_FS_MAGIC` (include/uapi/linux/magic.h).
-const BPF_FS_MAGIC: libc::c_long = 0xcafe_4a11;
 
 /// The directories of one instance.
 #[derive(Clone, Debug)]
@@ -32,8 +29,8 @@ impl Pins {
     pub fn of(instance: &str) -> Self {
         Self {
             instance: instance.to_owned(),
-            root: Path::new(BPFFS).join("anycast-xdp").join(instance),
-            run: Path::new("/run/anycast-xdp").join(instance),
+            root: bpffs::root_of(instance),
+            run: Path::new(bpffs::RUN).join(instance),
         }
     }
 
@@ -77,6 +74,11 @@ impl Pins {
         self.root.join("traces")
     }
 
+    /// Pinned programs, by their ids.
+    pub fn programs(&self) -> PathBuf {
+        self.root.join("programs")
+    }
+
     /// The daemon's lock, and directories for the state of generations.
     pub fn run(&self) -> &Path {
         &self.run
@@ -99,9 +101,9 @@ impl Pins {
     ///
     /// A file system that refuses.
     pub fn create(&self) -> Result<()> {
-        mount_bpffs()?;
+        bpffs::mount_common()?;
         for directory in [self.links(), self.traces(), self.run.clone()] {
-            fs::create_dir_all(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+            fs::create_dir_all(&directory).with_context(|| format!("cannot make {}{}", directory.display(), hint()))?;
         }
         Ok(())
     }
@@ -156,6 +158,12 @@ impl Pins {
     fn lock_path(&self) -> PathBuf {
         self.run.join("daemon.lock")
     }
+}
+
+/// What a daemon without root may have forgotten.
+fn hint() -> &'static str {
+    let is_needed = !geteuid().is_root() && !bpffs::is_mounted_at(Path::new(bpffs::OWN));
+    if is_needed { " (a user's daemon has a bpffs of its own: as root, `anycast-xdp prepare`)" } else { "" }
 }
 
 /// A pinned link; none: nothing is pinned there.
@@ -217,30 +225,6 @@ pub(super) fn remove_tree(path: &Path) -> Result<()> {
         }
     }
     fs::remove_dir(path).with_context(|| format!("cannot remove {}", path.display()))
-}
-
-/// Is bpffs where this process looks for it?
-pub fn is_bpffs_mounted() -> bool {
-    let Ok(target) = CString::new(BPFFS) else { return false };
-    let mut info = std::mem::MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: a terminated path and room for the answer.
-    let known = unsafe { libc::statfs(target.as_ptr(), info.as_mut_ptr()) } == 0;
-    // SAFETY: filled in by the call that succeeded.
-    known && unsafe { info.assume_init() }.f_type == BPF_FS_MAGIC
-}
-
-fn mount_bpffs() -> Result<()> {
-    if is_bpffs_mounted() {
-        return Ok(());
-    }
-    let target = CString::new(BPFFS)?;
-    let kind = CString::new("bpf")?;
-    // SAFETY: terminated strings, no data.
-    let failed = unsafe { libc::mount(kind.as_ptr(), target.as_ptr(), kind.as_ptr(), 0, std::ptr::null()) } != 0;
-    if failed {
-        return Err(io::Error::last_os_error()).with_context(|| format!("cannot mount bpffs at {BPFFS}"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,23 +6,23 @@ use std::{
 };
 
 use anycast_common::{
-    flow::FlowKey,
     map::{Counter, DROP_OF_RETURN, Explanation, STAGE_BACKEND, STAGE_VIP, VipDropKey},
     outcome::{Class, Outcome},
 };
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use aya::{
     Ebpf,
-    maps::{Array, MapData, MapInfo, PerCpuArray},
-    programs::{ProgramInfo, SchedClassifier, Xdp},
+    maps::{Array, MapData, PerCpuArray},
+    programs::{SchedClassifier, Xdp},
 };
 
 use super::{
     egress,
     loader::{load_classifier, load_object, load_xdp, open_pin, second_handle},
+    programs::Attached,
     tables::{
         Counters, Raw,
-        capacity::{FLOW_KEY_MAP, Kind, maps},
+        capacity::{Kind, maps},
         on_every_cpu, typed,
     },
     test_run::{TestFrame, test_run, test_run_classifier},
@@ -87,7 +87,7 @@ impl SecondCopy {
     /// # Errors
     ///
     /// Whatever the kernel refuses.
-    pub fn load(pins: &Path, program: &str, attached: &ProgramInfo, vips: u32, backends: u32) -> Result<Self> {
+    pub fn load(pins: &Path, program: &str, attached: &Attached, vips: u32, backends: u32) -> Result<Self> {
         // Only `gateway` changes the paths: for the program that reads them they are a table.
         let reads_paths = is_classifier(program);
         let shared = maps(&[Kind::Table]).chain([RETURN_PATHS].into_iter().filter(|_| reads_paths));
@@ -104,7 +104,7 @@ impl SecondCopy {
             };
             capacities.push((name, capacity));
         }
-        let mut ebpf = load_object(&paths, &capacities, flow_key_of(program, attached)?)?;
+        let mut ebpf = load_object(&paths, &capacities, attached.flow_key)?;
         let explaining = explaining(&ebpf, program);
         for name in [program].into_iter().chain(explaining) {
             if is_classifier(program) {
@@ -124,9 +124,9 @@ impl SecondCopy {
     /// # Errors
     ///
     /// The kernel does not tell.
-    pub fn is_copy_of(&self, attached: &ProgramInfo) -> Result<bool> {
+    pub fn is_copy_of(&self, attached: &Attached) -> Result<bool> {
         let program = self.ebpf.program(&self.program).context("the object has no such program")?;
-        Ok(program.info()?.tag() == attached.tag())
+        Ok(program.info()?.tag() == attached.info.tag())
     }
 
     /// Runs the program on a frame, and its explaining twin, until both do the same. Of a program without a twin `known` is
@@ -265,19 +265,4 @@ const TWINS: [(&str, &str); 9] = [
 /// Is it a classifier, and no XDP program?
 fn is_classifier(program: &str) -> bool {
     program == egress::PROGRAM
-}
-
-/// The flow key of the program that is attached. Only `pop` hashes, and has one.
-fn flow_key_of(program: &str, attached: &ProgramInfo) -> Result<FlowKey> {
-    for id in attached.map_ids()?.unwrap_or_default() {
-        if MapInfo::from_id(id)?.name_as_str() == Some(FLOW_KEY_MAP) {
-            let map: Array<_, Raw<FlowKey>> = typed(&|_: &str| Ok(MapData::from_id(id)?), FLOW_KEY_MAP)?;
-            return Ok(map.get(&0, 0).context("cannot read the flow key")?.0);
-        }
-    }
-    ensure!(
-        !program.starts_with("pop") && !program.starts_with("one_arm"),
-        "the attached program keeps its flow key elsewhere than those of this build: start the daemon again with this build"
-    );
-    Ok(FlowKey { words: [0; anycast_common::flow::KEY_WORDS] })
 }

@@ -21,6 +21,7 @@ pub mod link;
 pub mod namespace;
 pub mod process;
 pub mod returns;
+pub mod sandbox;
 pub mod scratch;
 pub mod server;
 mod signals;

@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context as _, Result};
-use aya::programs::loaded_programs;
 
 use super::{
     super::{
         egress::own_filters,
         pins::{Pins, open_link},
+        programs::map_ids,
     },
     Generation, names_in,
     raw::RawMap,
@@ -28,18 +28,7 @@ impl Running {
                 programs.insert(link.info().context("cannot ask for a link")?.program_id());
             }
         }
-        let mut maps = BTreeSet::new();
-        if programs.is_empty() {
-            return Ok(Self { maps });
-        }
-        for program in loaded_programs() {
-            // One that went since it was listed is none of ours.
-            let Ok(program) = program else { continue };
-            if programs.contains(&program.id()) {
-                maps.extend(program.map_ids()?.unwrap_or_default());
-            }
-        }
-        Ok(Self { maps })
+        Ok(Self { maps: map_ids(pins, &programs)? })
     }
 
     /// Do packets run on it?

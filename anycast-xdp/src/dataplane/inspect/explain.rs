@@ -11,11 +11,7 @@ use anycast_common::{
     outcome::{Class, Outcome},
 };
 use anyhow::{Context as _, Result, bail, ensure};
-use aya::programs::{
-    ProgramInfo,
-    links::{FdLink, PinnedLink},
-    loaded_programs,
-};
+use aya::programs::links::{FdLink, PinnedLink};
 
 use self::steps::Steps;
 use super::{
@@ -25,6 +21,7 @@ use super::{
         interfaces::{interface_index, interface_name},
         inventory::{InterfaceRecord, variant},
         pins::Pins,
+        programs::Attached,
         second_copy::{SecondCopy, Verdict},
         test_run::TestFrame,
     },
@@ -132,17 +129,16 @@ impl Inspector {
 }
 
 /// The program that the instance has attached to an interface, or to its egress.
-fn attached(pins: &Pins, interface: &str, is_egress: bool) -> Result<ProgramInfo> {
+fn attached(pins: &Pins, interface: &str, is_egress: bool) -> Result<Attached> {
+    let nothing = || format!("nothing is attached to {}{interface}", if is_egress { "the egress of " } else { "" });
     let id = if is_egress {
         let programs = egress::programs(interface)?;
-        let own = egress::own(pins, interface, &programs);
-        own.with_context(|| format!("nothing is attached to the egress of {interface}"))?.program_id
+        egress::own(pins, interface, &programs).with_context(nothing)?.program_id
     } else {
-        let link = PinnedLink::from_pin(pins.link(interface));
-        FdLink::from(link.with_context(|| format!("nothing is attached to {interface}"))?).info()?.program_id()
+        let link = PinnedLink::from_pin(pins.link(interface)).with_context(nothing)?;
+        FdLink::from(link).info()?.program_id()
     };
-    let found = loaded_programs().filter_map(Result::ok).find(|program| program.id() == id);
-    found.with_context(|| format!("nothing is attached to {interface}"))
+    Attached::open(pins, id)
 }
 
 impl Explainer<'_> {

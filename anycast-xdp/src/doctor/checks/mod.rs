@@ -10,6 +10,7 @@ mod interfaces;
 mod mtu;
 mod offloads;
 mod returns;
+mod rights;
 mod system;
 mod ways;
 mod xdp;
@@ -66,7 +67,7 @@ pub struct Answer<'a> {
 pub type Family = (&'static str, &'static [Check]);
 
 /// All checks, in the order in which they are made.
-pub const FAMILIES: [Family; 13] = [
+pub const FAMILIES: [Family; 14] = [
     ("The machine", &system::CHECKS),
     ("Interfaces", &interfaces::CHECKS),
     ("XDP on the interfaces", &xdp::CHECKS),
@@ -79,6 +80,7 @@ pub const FAMILIES: [Family; 13] = [
     ("What the stack must have", &gateway::CHECKS),
     ("How a gateway's stack answers", &answers::CHECKS),
     ("Answers through the PoP", &returns::CHECKS),
+    ("Users and groups", &rights::CHECKS),
     ("What runs", &instance::CHECKS),
 ];
 

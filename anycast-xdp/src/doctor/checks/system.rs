@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Place,
+        Place, Severity,
         Severity::{Error, Info, Warning},
     },
     Answer, Case, Check, Concerns,
@@ -14,9 +14,9 @@ const OLDEST_KERNEL: (u32, u32) = (6, 1);
 const MEMLOCK_ENDS: (u32, u32) = (5, 11);
 /// What the maps of the default limits and 64 CPUs need, rounded up.
 const MEMLOCK_MIN_BYTES: u64 = 256 << 20;
-/// Bits of `linux/capability.h`.
-const CAPABILITIES: [(u32, &str); 4] =
-    [(12, "CAP_NET_ADMIN"), (21, "CAP_SYS_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
+/// Bits of `linux/capability.h`, and how bad it is to be without.
+const CAPABILITIES: [(u32, &str, Severity); 4] =
+    [(12, "CAP_NET_ADMIN", Error), (13, "CAP_NET_RAW", Warning), (38, "CAP_PERFMON", Error), (39, "CAP_BPF", Error)];
 
 pub(super) const CHECKS: [Check; 7] = [
     Check {
@@ -44,12 +44,12 @@ pub(super) const CHECKS: [Check; 7] = [
         code: "bpffs_missing",
         severities: &[Error, Info],
         concerns: Concerns::All,
-        finds: "no bpffs at /sys/fs/bpf, where programs and maps are pinned",
+        finds: "no bpffs, neither the daemon's own nor that at /sys/fs/bpf, where programs and maps are pinned",
         run: bpffs_missing,
     },
     Check {
         code: "capability_missing",
-        severities: &[Error],
+        severities: &[Error, Warning],
         concerns: Concerns::All,
         finds: "a capability that the daemon lacks (without a daemon: that this process lacks)",
         run: capability_missing,
@@ -111,12 +111,12 @@ fn bpffs_missing(case: &Case<'_>, answer: &mut Answer<'_>) {
     if facts.instance.has_inventory || facts.instance.daemon_pid.is_some() {
         answer.error(
             Place::Host,
-            "an instance was started, and no bpffs is at /sys/fs/bpf: its pins are gone, or in another mount namespace",
-            "enter namespaces by `nsenter --net=...`, not by `ip netns exec`; if it was unmounted: mount -t bpf bpf /sys/fs/bpf, and start the daemon again",
+            "an instance was started, and no bpffs is there: its pins are gone, or in another mount namespace",
+            "enter namespaces by `nsenter --net=...`, not by `ip netns exec`; if it was unmounted: systemctl restart anycast-xdp-prepare anycast-xdp (a daemon of root: mount -t bpf bpf /sys/fs/bpf, and start it again)",
         );
     } else {
-        let fix = "mount -t bpf bpf /sys/fs/bpf (the daemon does so when it starts)";
-        answer.info(Place::Host, "no bpffs is mounted at /sys/fs/bpf yet", fix);
+        let fix = "anycast-xdp prepare, as root, which anycast-xdp-prepare.service runs (a daemon of root mounts /sys/fs/bpf when it starts)";
+        answer.info(Place::Host, "no bpffs is mounted yet", fix);
     }
 }
 
@@ -125,24 +125,21 @@ fn capability_missing(case: &Case<'_>, answer: &mut Answer<'_>) {
         Ok(bits) => *bits,
         Err(reason) => return answer.skip(Place::Host, reason),
     };
-    let missing: Vec<_> =
-        CAPABILITIES.into_iter().filter(|(bit, _)| bits & (1 << bit) == 0).map(|(_, name)| name).collect();
-    if missing.is_empty() {
-        return;
-    }
-    let missing = missing.join(" ");
-    match case.facts.instance.daemon_pid {
-        Some(pid) => answer.error(
-            Place::Host,
+    let missing: Vec<_> = CAPABILITIES.into_iter().filter(|(bit, ..)| bits & (1 << bit) == 0).collect();
+    // Without the last one the daemon forwards, and learns no MTUs.
+    let Some(severity) = missing.iter().map(|(.., severity)| *severity).min() else { return };
+    let missing = missing.into_iter().map(|(_, name, _)| name).collect::<Vec<_>>().join(" ");
+    let (problem, fix) = match case.facts.instance.daemon_pid {
+        Some(pid) => (
             format!("the daemon (process {pid}) lacks {missing}"),
-            format!("add to the [Service] of its unit: CapabilityBoundingSet={missing}"),
+            format!("in the [Service] of its unit: AmbientCapabilities={missing} and CapabilityBoundingSet={missing}"),
         ),
-        None => answer.error(
-            Place::Host,
+        None => (
             format!("this process lacks {missing}, and so would a daemon that is started like this"),
-            "run it as root, with the capabilities of packaging/systemd/anycast-xdp.service",
+            "run it as root, with the capabilities of packaging/systemd/anycast-xdp.service".to_owned(),
         ),
-    }
+    };
+    answer.add(severity, Place::Host, problem, fix);
 }
 
 fn memlock_low(case: &Case<'_>, answer: &mut Answer<'_>) {

@@ -93,17 +93,23 @@ fn own_program_id(pins: &Pins, interface: &str) -> Option<u32> {
 fn at_egress(pins: &Pins, interface: &str) -> Result<Vec<AtEgress>> {
     let programs = egress::programs(interface)?;
     let own = egress::own(pins, interface, &programs).cloned();
-    let row = |program: EgressProgram| AtEgress {
-        is_own: own.as_ref() == Some(&program),
-        link_ids: link_ids(program.program_id),
-        program,
+    let row = |mut program: EgressProgram| {
+        let is_own = own.as_ref() == Some(&program);
+        if program.filter.is_none() {
+            program.name = program_name(program.program_id).unwrap_or_default();
+        }
+        AtEgress { is_own, link_ids: link_ids(program.program_id), program }
     };
     Ok(programs.into_iter().map(row).collect())
 }
 
+/// Programs of others are opened by id, for which the kernel wants CAP_SYS_ADMIN.
 fn program_name(id: u32) -> Option<String> {
-    let program = loaded_programs().flatten().find(|program| program.id() == id)?;
-    program.name_as_str().map(str::to_owned)
+    let mut programs = loaded_programs().peekable();
+    if let Some(Err(_)) = programs.peek() {
+        return Some("its name is told to root alone".to_owned());
+    }
+    programs.flatten().find(|program| program.id() == id)?.name_as_str().map(str::to_owned)
 }
 
 fn link_ids(program_id: u32) -> Vec<u32> {

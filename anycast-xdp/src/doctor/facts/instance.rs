@@ -5,11 +5,7 @@ use std::{collections::BTreeMap, fs, io, thread::sleep, time::Duration};
 use anyhow::Result;
 
 use crate::{
-    dataplane::{
-        generations,
-        inspect::Inspector,
-        pins::{self, Pins},
-    },
+    dataplane::{bpffs, generations, inspect::Inspector, losses::not_counted, pins::Pins},
     view::{Stats, Status, VipRow},
 };
 
@@ -53,6 +49,8 @@ pub struct Pinned {
     pub vips: Vec<VipRow>,
     /// Packets by outcome.
     pub outcomes: BTreeMap<String, Rise>,
+    /// Losses after the verdict that nothing counts, by label.
+    pub not_counted: Vec<&'static str>,
     /// Frames lost after the verdict, by interface.
     pub losses: BTreeMap<String, Rise>,
 }
@@ -71,8 +69,8 @@ impl Instance {
         let pins = Pins::of(name);
         let (daemon_pid, has_inventory) = (pins.daemon_pid(), pins.has_inventory());
         let was_started = has_inventory || daemon_pid.is_some();
-        let state = if was_started && !pins::is_bpffs_mounted() {
-            State::Hidden("no bpffs is at /sys/fs/bpf".to_owned())
+        let state = if was_started && !bpffs::is_mounted_for(name) {
+            State::Hidden(format!("no bpffs is at {} or {}", bpffs::OWN, bpffs::COMMON))
         } else {
             state(name, &pins)
         };
@@ -115,6 +113,7 @@ fn open(name: &str) -> Result<Option<Pinned>> {
     Ok(Some(Pinned {
         status: inspector.status()?,
         vips: inspector.vips(),
+        not_counted: not_counted(&Pins::of(name)),
         outcomes: rises(&outcomes(&before), outcomes(&after)),
         losses: rises(&losses(&before), losses(&after)),
     }))

@@ -3,6 +3,7 @@
 mod device;
 mod instance;
 mod links;
+mod rights;
 pub(super) mod sysctls;
 mod system;
 
@@ -18,12 +19,14 @@ pub use self::{
     device::{AtEgress, Device},
     instance::{Instance, Pinned, Rise, State},
     links::{Address, Link},
+    rights::{Rights, Socket},
     sysctls::Sysctls,
     system::System,
 };
 pub use crate::config::host::CLIENTS;
 use crate::{
     config::host::{ClientLink, HostFacts, LinkFacts, sysctl},
+    dataplane::pins::Pins,
     desired::{Config, Role},
     netlink::snapshot::{self, Snapshot, StackRoute},
 };
@@ -53,6 +56,8 @@ pub struct Facts {
     pub stack_routes: Known<BTreeMap<IpAddr, Option<StackRoute>>>,
     /// What is pinned and running.
     pub instance: Instance,
+    /// Users, groups, and what they may.
+    pub rights: Rights,
 }
 
 impl Facts {
@@ -76,9 +81,11 @@ impl Facts {
         };
         let wanted = links.iter().filter(|(name, link)| is_wanted(name, link));
         let devices = device::read(wanted, instance);
+        let rights = Rights::read(instance, Pins::of(instance).daemon_pid());
         let instance = Instance::read(instance);
         Ok(Self {
-            system: System::read(instance.daemon_pid),
+            rights,
+            system: System::read(&instance.name, instance.daemon_pid),
             sysctls: Sysctls::read(links.keys()),
             stack_routes: stack_routes(config),
             links,

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::Known;
-use crate::dataplane::pins;
+use crate::dataplane::bpffs;
 
 /// The machine, and what the daemon's process may (this one's, where no daemon runs).
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct System {
 }
 
 impl System {
-    pub(super) fn read(daemon_pid: Option<u32>) -> Self {
+    pub(super) fn read(instance: &str, daemon_pid: Option<u32>) -> Self {
         let process = daemon_pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
         let online = aya::util::online_cpus().map_or(1, |cpus| cpus.len());
         let possible = aya::util::nr_cpus().unwrap_or(online);
@@ -35,7 +35,7 @@ impl System {
             kernel: read("/proc/sys/kernel/osrelease").unwrap_or_default(),
             jit: jit(),
             btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
-            bpffs: pins::is_bpffs_mounted(),
+            bpffs: bpffs::is_mounted_for(instance),
             capabilities: read(&format!("/proc/{process}/status")).and_then(|status| capabilities(&status)),
             memlock_bytes: read(&format!("/proc/{process}/limits")).and_then(|limits| memlock(&limits)),
             cpus_online: online as u32,
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn this_machine_tells_its_kernel_and_cpus() {
-        let system = System::read(None);
+        let system = System::read("unit-test-never-was", None);
         assert!(system.version().is_some_and(|version| version >= (3, 0)), "{}", system.kernel);
         assert!(system.cpus_online >= 1 && system.cpus_possible >= system.cpus_online);
     }

@@ -4,6 +4,7 @@ mod driver;
 mod gateway;
 mod instance;
 mod returns;
+mod rights;
 mod system;
 mod unknown;
 mod ways;
@@ -35,6 +36,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(gateway::ROWS)
         .chain(instance::ROWS)
         .chain(returns::ROWS)
+        .chain(rights::ROWS)
 }
 
 #[test]

@@ -36,19 +36,25 @@ pub(super) const ROWS: &[Row] = &[
             world.facts.system.bpffs = false;
             world.facts.instance.state = State::Hidden("no bpffs".to_owned());
         },
-        says: (Error, "bpffs_missing", "host", "mount -t bpf bpf /sys/fs/bpf"),
+        says: (Error, "bpffs_missing", "host", "systemctl restart anycast-xdp-prepare"),
     },
     Row {
         what: "bpffs that is not mounted yet",
         world: World::pop_before_start,
         breaks: |world| world.facts.system.bpffs = false,
-        says: (Info, "bpffs_missing", "host", "mount -t bpf bpf /sys/fs/bpf"),
+        says: (Info, "bpffs_missing", "host", "anycast-xdp prepare"),
     },
     Row {
         what: "daemon without CAP_BPF",
         world: World::pop,
         breaks: |world| world.facts.system.capabilities = Ok(!(1 << 39)),
-        says: (Error, "capability_missing", "host", "CapabilityBoundingSet=CAP_BPF"),
+        says: (Error, "capability_missing", "host", "AmbientCapabilities=CAP_BPF"),
+    },
+    Row {
+        what: "daemon that cannot hear ICMP errors",
+        world: World::pop,
+        breaks: |world| world.facts.system.capabilities = Ok(!(1 << 13)),
+        says: (Warning, "capability_missing", "host", "AmbientCapabilities=CAP_NET_RAW"),
     },
     Row {
         what: "doctor without CAP_BPF, and no daemon",

@@ -55,6 +55,7 @@ fn pins_that_are_hidden() {
         "xdp_detached",
         "neighbour_unmanaged",
         "next_hops_outdated",
+        "losses_not_counted",
         "not_started",
         "pins_unreadable",
         "daemon_not_running",

@@ -8,7 +8,9 @@ use std::{
 
 use super::super::{
     Report, examine,
-    facts::{Address, AtEgress, CLIENTS, Device, Facts, Instance, Link, Pinned, State, Sysctls, System},
+    facts::{
+        Address, AtEgress, CLIENTS, Device, Facts, Instance, Link, Pinned, Rights, Socket, State, Sysctls, System,
+    },
 };
 use crate::{
     config,
@@ -168,6 +170,11 @@ fn facts(interfaces: &[&str]) -> Facts {
             has_inventory: true,
             state: State::Absent,
         },
+        rights: Rights {
+            daemon_uid: Some(990),
+            bpffs_uid: Some(990),
+            socket: Ok(Some(Socket { group: "anycast-xdp".to_owned(), mode: 0o660 })),
+        },
     }
 }
 
@@ -279,6 +286,7 @@ fn instance(config: &Config, role: &str) -> Instance {
         },
         vips: vips.collect(),
         outcomes: BTreeMap::new(),
+        not_counted: Vec::new(),
         losses: BTreeMap::new(),
     };
     Instance {
