@@ -39,7 +39,7 @@ const RATE_PPS: u32 = 10_000;
 const LIFE: Duration = Duration::from_millis(400);
 
 fn kills() -> usize {
-    std::env::var("AXDP_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+    std::env::var("AXDP_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(8)
 }
 
 /// Services that differ in everything but the VIP of the stream.

@@ -32,12 +32,12 @@ pub use self::{
 };
 use self::{
     judge::{fits, invalid, of_head},
-    narrow::Index,
+    narrow::{Index, Judged},
 };
 use crate::{
     api::types::{ApiError, Change, ChangeQuery, ErrorCode, Plan, Source},
     config::{self, Host, Stored},
-    desired::{Config, Local, Vip},
+    desired::{Config, Local},
     documents::Documents,
     metrics::Recorder,
     store::{Author, Repository, Snapshot, Store, StoreError},
@@ -193,7 +193,7 @@ impl<S: Store> Control<S> {
         let before = self.documents();
         let after = edit.apply(&before)?;
         if let Some(name) = vip
-            && let Some(next) = self.narrow(&after, &name).await
+            && let Some(Judged(next)) = self.narrow(&after, &name).await
         {
             let changes = diff(&before, &after);
             let change = |revision: u64, desired: &Desired| desired.with(revision, &name, next);
@@ -202,13 +202,13 @@ impl<S: Store> Control<S> {
         self.replace(Wanted::Documents(&after), query, author, &action).await
     }
 
-    /// The VIP as it would be, if it can be judged without the others; `Some(None)`: it goes.
-    async fn narrow(&self, after: &Documents, name: &str) -> Option<Option<Arc<Vip>>> {
+    /// The VIP as it would be, if it can be judged without the others.
+    async fn narrow(&self, after: &Documents, name: &str) -> Option<Judged> {
         let Kept::Store { index, .. } = &self.kept else { return None };
         let desired = self.desired.borrow().clone();
         let next = narrow::judge(&self.host, index, desired.base(), after, name, self.looks_at_host).await?;
         let before = desired.vip(name);
-        (!narrow::moves_answers(before.as_deref(), next.as_deref())).then_some(next)
+        (!narrow::moves_answers(before.as_deref(), next.0.as_deref())).then_some(next)
     }
 
     /// Makes the services those of `wanted`.

@@ -79,7 +79,11 @@ fn list_of(vip: &Vip) -> Vec<String> {
     vip.pools().map(str::to_owned).collect()
 }
 
-/// The VIP as it would be; `Some(None)`: it goes. `None`: the whole has to be judged.
+/// A VIP that was judged alone; none: it goes.
+#[derive(Debug)]
+pub struct Judged(pub Option<Arc<Vip>>);
+
+/// The VIP as it would be. `None`: the whole has to be judged.
 pub async fn judge(
     host: &Host,
     index: &Index,
@@ -87,12 +91,12 @@ pub async fn judge(
     after: &Documents,
     name: &str,
     looks_at_host: bool,
-) -> Option<Option<Arc<Vip>>> {
+) -> Option<Judged> {
     if !matches!(local.local.role, Role::Pop(_)) || after.count(Kind::Prefix) > PREFIXES_MAX {
         return None;
     }
     let key = Key::new(Kind::Vip, name);
-    let Some(document) = after.get(&key) else { return Some(None) };
+    let Some(document) = after.get(&key) else { return Some(Judged(None)) };
     let mut few: Documents =
         after.of(Kind::Prefix).map(|(name, prefix)| (Key::new(Kind::Prefix, name), prefix.clone())).collect();
     let fallbacks = document.get("fallback_pools").and_then(|pools| pools.as_array()).into_iter().flatten();
@@ -106,7 +110,7 @@ pub async fn judge(
         return None;
     }
     let [vip] = <[Vip; 1]>::try_from(stored.config.services.vips).ok()?;
-    index.has_room_for(&vip).then(|| Some(Arc::new(vip)))
+    index.has_room_for(&vip).then(|| Judged(Some(Arc::new(vip))))
 }
 
 /// Do answers of it go another way than before, or from other gateways? Then more than the VIP changes.

@@ -30,14 +30,16 @@ const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 quiet mitigations=off nok
 /// What the first process says last.
 const OFF: &str = "@@ off";
 
-/// Boots the kernel with this first file system; the lines that the machine says.
-pub fn boot(emulator: &Emulator, kernel: &Kernel, initrd: &Path) -> Result<Vec<String>> {
+/// Boots the kernel with this first file system, and leaves these programs out; the lines that the machine says.
+pub fn boot(emulator: &Emulator, kernel: &Kernel, initrd: &Path, without: &[&str]) -> Result<Vec<String>> {
     let console = initrd.with_extension("console");
     let mut command = emulator.command(LIMIT);
     command.args(PROCESSOR).args(["-m", &MEMORY_MIB.to_string()]);
     command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]);
     command.arg("-serial").arg(file_device(&console)).args(["-serial", "stdio"]);
-    command.arg("-kernel").arg(kernel.image()?).arg("-initrd").arg(initrd).args(["-append", KERNEL_ARGUMENTS]);
+    let left_out = without.iter().map(|program| format!(" without={program}"));
+    let arguments = format!("{KERNEL_ARGUMENTS}{} ", left_out.collect::<String>());
+    command.arg("-kernel").arg(kernel.image()?).arg("-initrd").arg(initrd).args(["-append", &arguments]);
     let (status, lines) = run::watched(&mut command)?;
     if !status.success() || !lines.iter().any(|line| line == OFF) {
         say::step(format!("Linux {} did not reach its end ({status}); its last lines:", kernel.release));
