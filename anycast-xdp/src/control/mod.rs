@@ -2,6 +2,7 @@
 //!
 //! | file | concern |
 //! | --- | --- |
+//! | `changes` | from what is asked for to what is handed on |
 //! | `edit` | what each verb makes of the documents |
 //! | `diff` | what is different, and whether that is much |
 //! | `narrow` | a change of one VIP, judged without the others |
@@ -10,6 +11,7 @@
 //! | `reads` | lists, history, exports |
 //! | `watched` | what metrics are made of |
 
+mod changes;
 mod desired;
 mod diff;
 mod edit;
@@ -20,7 +22,7 @@ mod reads;
 mod tests;
 mod watched;
 
-use std::{num::NonZero, path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc};
 
 use tokio::sync::watch;
 
@@ -30,21 +32,15 @@ pub use self::{
     edit::Edit,
     judge::store_failed,
 };
-use self::{
-    judge::{fits, invalid, of_head},
-    narrow::{Index, Judged},
-};
+use self::{judge::of_head, narrow::Index};
 use crate::{
-    api::types::{ApiError, Change, ChangeQuery, ErrorCode, Plan, Source},
-    config::{self, Host, Stored},
+    api::types::{Change, Source},
+    config::Host,
     desired::{Config, Local},
     documents::Documents,
     metrics::Recorder,
-    store::{Author, Repository, Snapshot, Store, StoreError},
+    store::{Repository, Snapshot, Store, StoreError},
 };
-
-/// Revisions between two looks for those that are no longer kept.
-const PRUNE_EVERY: u64 = 64;
 
 /// How far the reconciler is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +77,21 @@ enum Kept<S> {
         /// Of the head's VIPs.
         index: Box<Index>,
     },
+}
+
+/// A file of the host that was read again, and what it makes of the services.
+#[derive(Debug)]
+pub struct Reread {
+    host: Host,
+    documents: Option<Documents>,
+    desired: Desired,
+}
+
+impl Reread {
+    /// What the reconciler would make of the maps.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
 }
 
 /// The documents that a change is to make.
@@ -121,34 +132,38 @@ impl<S: Store> Control<S> {
         Ok((Self { host, kept, desired, looks_at_host: true, recorder: Arc::default() }, receiver))
     }
 
-    /// The host's file as it is now, with the same store.
+    /// The host's file as it is now, with the same services where they are in the store.
     ///
     /// # Errors
     ///
-    /// As at a start; nothing has changed then.
-    pub fn reread(&mut self) -> anyhow::Result<Arc<Desired>> {
+    /// As at a start.
+    pub fn reread(&self) -> anyhow::Result<Reread> {
         let host = Host::read(self.host.file())?;
         let config = host.config()?;
-        let desired = match (&mut self.kept, host.documents()) {
-            (Kept::File(documents), Some(read)) => {
-                *documents = read;
-                Desired::whole(0, config)
-            }
-            (Kept::Store { head, index, .. }, None) => {
-                let desired = of_head(&host, head.as_ref(), config)?;
-                **index = Index::of(desired.base());
-                desired
-            }
+        let documents = host.documents();
+        let desired = match (&self.kept, &documents) {
+            (Kept::File(_), Some(_)) => Desired::whole(0, config),
+            (Kept::Store { head, .. }, None) => of_head(&host, head.as_ref(), config)?,
             (Kept::File(_), None) | (Kept::Store { .. }, Some(_)) => {
                 anyhow::bail!("services moved between the file and the store: that takes effect at the next start")
             }
         };
+        Ok(Reread { host, documents, desired })
+    }
+
+    /// Goes on with a file that was read again, and hands on what it makes of the services.
+    pub fn take_up(&mut self, Reread { host, documents, desired }: Reread) {
+        match (&mut self.kept, documents) {
+            (Kept::File(known), Some(read)) => *known = read,
+            (Kept::Store { index, .. }, _) => **index = Index::of(desired.base()),
+            (Kept::File(_), None) => {}
+        }
         self.host = host;
-        Ok(Arc::new(desired))
+        self.publish(Arc::new(desired));
     }
 
     /// Hands on what the reconciler is to make of the maps.
-    pub fn publish(&self, desired: Arc<Desired>) {
+    fn publish(&self, desired: Arc<Desired>) {
         self.desired.send_replace(desired);
     }
 
@@ -180,146 +195,6 @@ impl<S: Store> Control<S> {
     pub fn local(&self) -> Local {
         self.desired.borrow().local().clone()
     }
-
-    /// Changes one thing.
-    ///
-    /// # Errors
-    ///
-    /// Nothing has changed, but of `store_failed` that names a revision.
-    pub async fn edit(&mut self, edit: Edit, query: ChangeQuery, author: Author) -> Result<Made, ApiError> {
-        self.may_change(query)?;
-        let action = edit.action();
-        let vip = edit.vip().map(str::to_owned);
-        let before = self.documents();
-        let after = edit.apply(&before)?;
-        if let Some(name) = vip
-            && let Some(Judged(next)) = self.narrow(&after, &name).await
-        {
-            let changes = diff(&before, &after);
-            let change = |revision: u64, desired: &Desired| desired.with(revision, &name, next);
-            return self.commit(after, changes, query, author, &action, change).await;
-        }
-        self.replace(Wanted::Documents(&after), query, author, &action).await
-    }
-
-    /// The VIP as it would be, if it can be judged without the others.
-    async fn narrow(&self, after: &Documents, name: &str) -> Option<Judged> {
-        let Kept::Store { index, .. } = &self.kept else { return None };
-        let desired = self.desired.borrow().clone();
-        let next = narrow::judge(&self.host, index, desired.base(), after, name, self.looks_at_host).await?;
-        let before = desired.vip(name);
-        (!narrow::moves_answers(before.as_deref(), next.0.as_deref())).then_some(next)
-    }
-
-    /// Makes the services those of `wanted`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::edit`].
-    pub async fn replace(
-        &mut self,
-        wanted: Wanted<'_>,
-        query: ChangeQuery,
-        author: Author,
-        action: &str,
-    ) -> Result<Made, ApiError> {
-        self.may_change(query)?;
-        let before = self.documents();
-        let Stored { config, documents } = self.judge(wanted).await?;
-        let changes = diff(&before, &documents);
-        let whole = |revision: u64, _: &Desired| Desired::whole(revision, config);
-        self.commit(documents, changes, query, author, action, whole).await
-    }
-
-    /// Keeps valid documents and hands on what `next` makes of the new revision and of what was desired before.
-    async fn commit(
-        &mut self,
-        documents: Documents,
-        changes: Vec<Change>,
-        query: ChangeQuery,
-        author: Author,
-        action: &str,
-        next: impl FnOnce(u64, &Desired) -> Desired,
-    ) -> Result<Made, ApiError> {
-        if changes.is_empty() {
-            return Ok(Made { revision: self.revision(), changes });
-        }
-        if let Some(much) = removes_much(&self.documents(), &changes).filter(|_| !query.force) {
-            return Err(ApiError::new(ErrorCode::NeedsForce, much).hint("say --force (`force=true`) if it is meant"));
-        }
-        let earlier = self.desired.borrow().clone();
-        let Kept::Store { repository, head, index } = &mut self.kept else { return Err(read_only()) };
-        let began = Instant::now();
-        let committed = repository.commit(head.as_ref(), documents, author, action).await;
-        let has_failed = committed.as_ref().is_err_and(|error| !matches!(error, StoreError::Conflict { .. }));
-        self.recorder.committed(began.elapsed(), has_failed);
-        let snapshot = match committed {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                // Another process may have written to the store: its head is what the next change is made for.
-                if matches!(error, StoreError::Conflict { .. }) {
-                    *head = repository.load_head().await.map_err(|error| store_failed(&error))?;
-                }
-                return Err(store_failed(&error));
-            }
-        };
-        let revision = snapshot.record.revision;
-        *head = Some(snapshot);
-        let desired = next(revision, &earlier);
-        match desired.since(&earlier) {
-            Some(vips) => vips.iter().for_each(|vip| index.change(vip.before.as_deref(), vip.after.as_deref())),
-            None => **index = Index::of(desired.base()),
-        }
-        let keep = u64::from(desired.local().control.revisions);
-        if revision.is_multiple_of(PRUNE_EVERY)
-            && let Err(error) = repository.store().prune(NonZero::new(keep).unwrap_or(NonZero::<u64>::MIN)).await
-        {
-            tracing::warn!("old revisions are still in the store: {error}");
-        }
-        self.publish(Arc::new(desired));
-        tracing::info!(revision, action, "services changed");
-        Ok(Made { revision, changes })
-    }
-
-    /// What [`Self::replace`] would do.
-    ///
-    /// # Errors
-    ///
-    /// What is invalid.
-    pub async fn plan(&self, wanted: Wanted<'_>) -> Result<Plan, ApiError> {
-        let before = self.documents();
-        let after = self.judge(wanted).await?.documents;
-        let changes = diff(&before, &after);
-        let needs_force = removes_much(&before, &changes).is_some();
-        Ok(Plan { base_revision: self.revision(), changes, needs_force })
-    }
-
-    /// Is `wanted` valid, and does this host carry it?
-    async fn judge(&self, wanted: Wanted<'_>) -> Result<Stored, ApiError> {
-        let source = match wanted {
-            Wanted::File { text, name } => config::Source::File { text, name },
-            Wanted::Documents(documents) => config::Source::Documents(documents),
-        };
-        let stored = self.host.judge(source).map_err(invalid)?;
-        if self.looks_at_host {
-            fits(&stored.config, matches!(wanted, Wanted::Documents(_))).await?;
-        }
-        Ok(stored)
-    }
-
-    fn may_change(&self, query: ChangeQuery) -> Result<(), ApiError> {
-        if self.source() == Source::File {
-            return Err(read_only());
-        }
-        match query.if_revision {
-            Some(wanted) if wanted != self.revision() => {
-                let message = format!("the services are of revision {}, not {wanted}", self.revision());
-                Err(ApiError::new(ErrorCode::Conflict, message)
-                    .hint("look at what has changed (`anycast-xdp diff`), and make the change for that revision"))
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// A change that was made.
@@ -329,9 +204,4 @@ pub struct Made {
     pub revision: u64,
     /// What is different.
     pub changes: Vec<Change>,
-}
-
-fn read_only() -> ApiError {
-    ApiError::new(ErrorCode::ReadOnly, "the services of this host are those of its file")
-        .hint("change the file and reload the daemon; or take the services out of it, start again, and `anycast-xdp apply` them")
 }

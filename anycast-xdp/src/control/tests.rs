@@ -175,8 +175,11 @@ async fn another_writer_of_the_store_is_noticed() {
     other.looks_at_host = false;
     other.edit(vip("more", "192.0.2.90"), ChangeQuery::default(), author()).await.unwrap();
     assert_eq!(lab.edit(vip("mine", "192.0.2.91")).await.map_err(|error| error.code), Err(ErrorCode::Conflict));
+    // What the other one made reaches the maps as well.
+    assert_eq!(lab.desired.borrow().revision, 2);
     assert_eq!(lab.edit(vip("mine", "192.0.2.91")).await, Ok(3));
-    assert!(lab.control.object(&key("more")).is_ok());
+    let names: Vec<_> = lab.desired.borrow().config().services.vips.iter().map(|vip| vip.name.clone()).collect();
+    assert_eq!(names, ["mine", "more", "web"]);
 }
 
 #[tokio::test]
@@ -254,7 +257,10 @@ async fn services_that_a_changed_host_cannot_carry_are_told_when_it_is_reread() 
     let refused = lab.control.reread().unwrap_err().to_string();
     assert!(refused.contains("pool.home.backend.\"10.4.0.2\".address"), "{refused}");
     std::fs::write(&file, HOST).unwrap();
-    assert_eq!(lab.control.reread().unwrap().revision, 1);
+    let reread = lab.control.reread().unwrap();
+    assert_eq!(reread.desired().revision, 1);
+    lab.control.take_up(reread);
+    assert_eq!(lab.desired.borrow().revision, 1);
 }
 
 #[tokio::test]
