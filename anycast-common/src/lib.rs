@@ -39,7 +39,7 @@ pub mod outer;
 pub mod outer_patch;
 
 /// Version of the map layouts and of their meaning. A test build says another one, and has other layouts.
-pub const ABI_VERSION: u32 = if cfg!(feature = "other-abi") { 1004 } else { 4 };
+pub const ABI_VERSION: u32 = if cfg!(feature = "other-abi") { 1005 } else { 5 };
 
 /// Version of flow hash, table size, permutation and refill: what every `PoP` must compute alike.
 pub const HASH_VERSION: u32 = 1;

@@ -53,7 +53,7 @@ pub use counter::{
 pub use explanation::{
     Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
 };
-pub use hint::{HINT_PLACES, HINT_V4, HINT_V6, HINT_WORD, Hint, Hinted, hint_word_v6};
+pub use hint::{HINT_PLACES, HINT_V4, HINT_V6, HINT_WORD, Hint, Hinted, VIP_HINT_PLACES, hint_word_v6};
 pub use host::{HostEntry, ICMP_SOURCE_WORDS, IcmpRates, LIMIT_ECHO, LIMIT_ERRORS};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
 pub use pool::{

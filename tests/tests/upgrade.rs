@@ -78,7 +78,7 @@ fn generations(daemon: &Daemon) -> Vec<(u32, u32)> {
 /// The number of the build that made the current generation.
 fn current_build(daemon: &Daemon) -> usize {
     let link = Path::new("/sys/fs/bpf/anycast-xdp").join(daemon.instance()).join("current");
-    usize::from(!fs::read_link(link).unwrap().to_str().unwrap().ends_with("-abi-3"))
+    usize::from(!fs::read_link(link).unwrap().to_str().unwrap().ends_with("-abi-5"))
 }
 
 /// Ends the daemon, one way or the other, and starts the build of this number in its place.
@@ -106,7 +106,7 @@ fn pop_is_upgraded_and_downgraded_without_loss_and_counters_go_on() {
         last = now;
         let generations = generations(deployment.pop());
         let abis: Vec<_> = generations.iter().map(|(_, abi)| *abi).collect();
-        let expected = if run.is_multiple_of(2) { [1004, 4] } else { [4, 1004] };
+        let expected = if run.is_multiple_of(2) { [1005, 5] } else { [5, 1005] };
         assert_eq!(abis, expected, "the last one and the one before it: {generations:?}");
         let status = deployment.pop().status().unwrap();
         assert_eq!((&status["generation"], &status["abi_version"]), (&(run + 1).into(), &expected[1].into()));
@@ -234,7 +234,7 @@ fn start_of_either_build_killed_at_any_moment_loses_nothing_and_the_next_one_con
             last = now;
             let generations = generations(daemon);
             let abis: Vec<_> = generations.iter().map(|(_, abi)| *abi).collect();
-            assert!(abis.len() <= 2 && abis.contains(&[4, 1004][number]), "{generations:?}");
+            assert!(abis.len() <= 2 && abis.contains(&[5, 1005][number]), "{generations:?}");
             daemon.kill().unwrap();
         }
     }

@@ -1,6 +1,6 @@
 //! Maps that are looked up by a key, and that packets do not change: entries are inserted and removed one by one.
 
-mod hinted;
+pub mod hinted;
 
 use std::{collections::BTreeMap, fmt};
 

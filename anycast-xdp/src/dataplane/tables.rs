@@ -11,6 +11,7 @@ pub mod faulty;
 pub mod journal;
 mod kernel;
 mod memory;
+mod vip_hints;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -86,6 +87,8 @@ pub trait Dataplane {
     fn insert_vip(&mut self, address: IpAddr, index: u32) -> Result<()>;
     /// Makes packets for `address` find nothing.
     fn remove_vip(&mut self, address: IpAddr) -> Result<()>;
+    /// Makes what stands in front of the VIP keys tell all that it can, after many changes.
+    fn settle_vips(&mut self) -> Result<()>;
     /// Zeroes the counters of VIP indexes that are about to be used.
     fn reset_vip_counters(&mut self, indexes: &BTreeSet<u32>) -> Result<()>;
     /// Zeroes the counter of a backend index that is about to be used.

@@ -67,6 +67,7 @@ impl Plan<'_> {
         }
         self.remove_vips(dataplane)?;
         self.switch_vips(dataplane)?;
+        dataplane.settle_vips()?;
         taken.remove_others(dataplane)?;
         dataplane.wait_for_readers()?;
         bindings.sweep(dataplane)?;

@@ -1,13 +1,16 @@
 //! A hash map of the kernel with hints in front of it: see [`anycast_common::map::Hint`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use anycast_common::map::{HINT_PLACES, HINT_V4, HINT_V6, HINT_WORD, Hint, MapValue, TunnelKey, hint_word_v6};
 use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 
 use super::{Hash, Store};
-use crate::dataplane::{array::Array, tables::typed};
+use crate::dataplane::{
+    array::Array,
+    tables::{tunnel_key_of, typed},
+};
 
 /// The map, and the hints.
 pub(super) struct Hinted<K> {
@@ -24,8 +27,8 @@ impl<K: MapValue + Ord + Send> Hinted<K> {
         name: &'static str,
         hint_of: fn(K, u32) -> Hint,
     ) -> Result<Self> {
-        let places = HINT_PLACES as u32;
-        let hints = Array::map(open(hints)?.fd(), places).with_context(|| format!("cannot map {hints} into memory"))?;
+        let hints =
+            Array::map(open(hints)?.fd(), HINT_PLACES).with_context(|| format!("cannot map {hints} into memory"))?;
         Ok(Self { hash: Hash { name, map: typed(open, map)? }, hints, hint_of })
     }
 }
@@ -46,23 +49,33 @@ impl<K: MapValue + Ord + Send> Store<K, u32> for Hinted<K> {
     /// Made from what the map holds and not from what was changed: a daemon before this one may have ended in between.
     fn settle(&mut self) -> Result<()> {
         let hints = self.entries()?.into_iter().map(|(key, value)| (self.hint_of)(key, value));
-        for (place, cell) in (0..).zip(cells(hints)) {
-            if self.hints.get(place) != cell {
-                self.hints.store_cell(place, 0, cell);
-            }
-        }
+        store(&mut self.hints, hints);
         Ok(())
     }
 }
 
+/// Makes the hints those of these keys.
+pub fn store(hints: &mut Array<u64>, of_keys: impl Iterator<Item = Hint>) {
+    for (place, cell) in (0..).zip(cells(hints.len(), of_keys)) {
+        if hints.get(place) != cell {
+            hints.store_cell(place, 0, cell);
+        }
+    }
+}
+
 /// The cell of every place.
-fn cells(hints: impl Iterator<Item = Hint>) -> [u64; HINT_PLACES] {
-    let mut cells = [0; HINT_PLACES];
+fn cells(places: u32, hints: impl Iterator<Item = Hint>) -> Vec<u64> {
+    let mut cells = vec![0; places as usize];
     for hint in hints {
-        let cell = &mut cells[Hint::place(hint.word) as usize];
-        *cell = if *cell == 0 { hint.to_cell() } else { Hint::SEVERAL };
+        let cell = &mut cells[Hint::place(hint.word, places) as usize];
+        *cell = hint.inserted(*cell);
     }
     cells
+}
+
+/// Of a VIP.
+pub fn of_vip(address: IpAddr, index: u32) -> Hint {
+    of_tunnel(tunnel_key_of(address), index)
 }
 
 /// Of an address that tunnels end at.
@@ -71,12 +84,12 @@ pub(super) fn of_tunnel(key: TunnelKey, index: u32) -> Hint {
     let [a, b, c, d] =
         std::array::from_fn(|word| u32::from_ne_bytes(std::array::from_fn(|byte| address[word * 4 + byte])));
     let (kind, word) = if family == 4 { (HINT_V4, d) } else { (HINT_V6, hint_word_v6([a, b, c, d])) };
-    Hint { word, kind, index: index as u16 }
+    Hint { word, kind, index }
 }
 
 /// Of an interface.
 pub(super) fn of_link(ifindex: u32, index: u32) -> Hint {
-    Hint { word: ifindex, kind: HINT_WORD, index: index as u16 }
+    Hint { word: ifindex, kind: HINT_WORD, index }
 }
 
 #[cfg(test)]
@@ -92,10 +105,10 @@ mod tests {
             entries in proptest::collection::btree_map(0_u32..2000, 1_u32..65_536, 0..400),
             asked in 0_u32..2000,
         ) {
-            let cells = cells(entries.iter().map(|(ifindex, index)| of_link(*ifindex, *index)));
-            let told = match Hint::ask(cells[Hint::place(asked) as usize], HINT_WORD, asked) {
+            let cells = cells(HINT_PLACES, entries.iter().map(|(ifindex, index)| of_link(*ifindex, *index)));
+            let told = match Hint::ask(cells[Hint::place(asked, HINT_PLACES) as usize], HINT_WORD, asked) {
                 Hinted::Absent => None,
-                Hinted::Index(index) => Some(u32::from(index)),
+                Hinted::Index(index) => Some(index),
                 Hinted::Ask => entries.get(&asked).copied(),
             };
             prop_assert_eq!(told, entries.get(&asked).copied());

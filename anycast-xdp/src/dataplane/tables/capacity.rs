@@ -24,9 +24,10 @@ pub enum Kind {
 }
 
 /// Every map of the object.
-pub const MAPS: [(&str, Kind); 40] = [
+pub const MAPS: [(&str, Kind); 41] = [
     ("VIP4", Kind::Table),
     ("VIP6", Kind::Table),
+    ("VIP_HINTS", Kind::Table),
     ("VIPS", Kind::Table),
     ("POOLS", Kind::Table),
     ("OLD_POOLS", Kind::Table),

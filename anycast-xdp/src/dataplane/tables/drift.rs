@@ -81,6 +81,7 @@ impl Kernel {
     pub fn watch(&mut self) -> Result<()> {
         every_array!(self.arrays, |_name, array| array.watch());
         every_keyed!(self.keyed, |_name, map| map.watch()?);
+        self.vip_hints.0.watch();
         let mut devices = BTreeMap::new();
         for index in 0..self.devices[0].len() {
             if let Some(ifindex) = self.device(0, index)? {
@@ -102,6 +103,7 @@ impl Kernel {
         // Entries first, then the keys that lead to them.
         every_array!(self.arrays, |name, array| drift.add(name, array.restore()));
         every_keyed!(self.keyed, |name, map| drift.add(name, vec!["entry"; map.restore()?]));
+        drift.add("VIP_HINTS", self.vip_hints.0.restore());
         let Some(written) = self.written.take() else { return Ok(drift) };
         let restored = self.restore_keys(&written, &mut drift);
         self.written = Some(written);

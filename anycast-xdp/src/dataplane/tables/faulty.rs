@@ -103,6 +103,10 @@ impl Dataplane for Faulty {
         self.faults.one("remove_vip", || self.memory.remove_vip(address))
     }
 
+    fn settle_vips(&mut self) -> Result<()> {
+        self.faults.one("settle_vips", || self.memory.settle_vips())
+    }
+
     fn reset_vip_counters(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
         self.faults.many("reset_vip_counters", || self.memory.reset_vip_counters(indexes))
     }

@@ -12,6 +12,7 @@ use aya::maps::{HashMap, Map, MapData, MapError, xdp::DevMap};
 use super::{
     super::{array::Array, grace, keyed::KeyedMaps},
     Arrays, Counters, Dataplane, Raw, batch,
+    vip_hints::VipHints,
 };
 
 /// The kernel's tables.
@@ -21,6 +22,7 @@ pub struct Kernel {
     vip6: HashMap<MapData, [u8; 16], u32>,
     /// The same two, to read in batches.
     vip_maps: [MapData; 2],
+    pub(super) vip_hints: VipHints,
     transitions: HashMap<MapData, Raw<TransitionKey>, u32>,
     transitions_max: u32,
     /// One for each variant of the programs, with the same entries.
@@ -89,6 +91,7 @@ impl Kernel {
             vip4: typed(&open, "VIP4")?,
             vip6: typed(&open, "VIP6")?,
             vip_maps: [open("VIP4")?, open("VIP6")?],
+            vip_hints: VipHints(array(&open, "VIP_HINTS")?),
             transitions: Map::from_map_data(transitions).and_then(TryFrom::try_from).context("map TRANSITIONS")?,
             transitions_max,
             devices: [typed(&open, "DEVICES")?, typed(&open, "DEVICES_FRAGS")?],
@@ -174,11 +177,14 @@ impl Dataplane for Kernel {
     }
 
     fn insert_vip(&mut self, address: IpAddr, index: u32) -> Result<()> {
-        match address {
-            IpAddr::V4(address) => self.vip4.insert(address.octets(), index, 0),
-            IpAddr::V6(address) => self.vip6.insert(address.octets(), index, 0),
-        }
-        .with_context(|| format!("cannot insert VIP {address}"))?;
+        let Self { vip4, vip6, vip_hints, .. } = self;
+        vip_hints.insert(address, index, || {
+            match address {
+                IpAddr::V4(address) => vip4.insert(address.octets(), index, 0),
+                IpAddr::V6(address) => vip6.insert(address.octets(), index, 0),
+            }
+            .with_context(|| format!("cannot insert VIP {address}"))
+        })?;
         if let Some(written) = &mut self.written {
             written.vips.insert(address, index);
         }
@@ -186,14 +192,28 @@ impl Dataplane for Kernel {
     }
 
     fn remove_vip(&mut self, address: IpAddr) -> Result<()> {
-        match address {
-            IpAddr::V4(address) => self.vip4.remove(&address.octets()),
-            IpAddr::V6(address) => self.vip6.remove(&address.octets()),
-        }
-        .with_context(|| format!("cannot remove VIP {address}"))?;
+        let Self { vip4, vip6, vip_hints, .. } = self;
+        let index = match address {
+            IpAddr::V4(address) => vip4.get(&address.octets(), 0),
+            IpAddr::V6(address) => vip6.get(&address.octets(), 0),
+        };
+        let index = index.with_context(|| format!("cannot find VIP {address}"))?;
+        vip_hints.remove(address, index, || {
+            match address {
+                IpAddr::V4(address) => vip4.remove(&address.octets()),
+                IpAddr::V6(address) => vip6.remove(&address.octets()),
+            }
+            .with_context(|| format!("cannot remove VIP {address}"))
+        })?;
         if let Some(written) = &mut self.written {
             written.vips.remove(&address);
         }
+        Ok(())
+    }
+
+    fn settle_vips(&mut self) -> Result<()> {
+        let keys = self.vip_keys()?;
+        self.vip_hints.settle(keys.into_iter());
         Ok(())
     }
 

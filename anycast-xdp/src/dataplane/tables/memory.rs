@@ -112,6 +112,10 @@ impl Dataplane for Memory {
         Ok(())
     }
 
+    fn settle_vips(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     fn reset_vip_counters(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
         self.reset_vips.extend(indexes);
         Ok(())

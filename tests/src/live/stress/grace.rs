@@ -75,6 +75,10 @@ macro_rules! delegate {
             self.$kernel.remove_vip(address)
         }
 
+        fn settle_vips(&mut self) -> Result<()> {
+            self.$kernel.settle_vips()
+        }
+
         fn reset_vip_counters(&mut self, indexes: &BTreeSet<u32>) -> Result<()> {
             self.$kernel.reset_vip_counters(indexes)
         }
