@@ -4,6 +4,7 @@
 //! change, and after it. It is replaced by a rename: a reader finds the old one or the new one, whole.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -206,6 +207,11 @@ impl Inventory {
     /// Tunnel address and index of every backend.
     pub fn backends(&self) -> impl Iterator<Item = (IpAddr, u32)> {
         self.pools.iter().flat_map(|pool| &pool.backends).map(|backend| (backend.address, backend.index))
+    }
+
+    /// The index of every backend.
+    pub fn backend_indexes(&self) -> BTreeSet<u32> {
+        self.backends().map(|(_, index)| index).collect()
     }
 
     /// The pool with this name.

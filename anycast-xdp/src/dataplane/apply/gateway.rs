@@ -87,7 +87,7 @@ impl Taken {
             // No room for old and new.
             self.remove_other_lists(dataplane)?;
             dataplane.wait_for_readers()?;
-            forget_the_rest(dataplane, reach, next)?;
+            forget_the_rest(dataplane, reach, &next.backend_indexes())?;
             self.lists(dataplane)?.context("tunnel addresses or GRE keys")?
         };
         let Lists { tunnels, gre_keys } = lists;
@@ -183,18 +183,17 @@ fn tick_8ns() -> u32 {
 }
 
 /// Clears the tunnel addresses and GRE keys that no key leads to, after the paths by them, and by PoP hosts that no
-/// source leads to, are forgotten. The caller has waited for a grace period since keys were removed; on return, what no
+/// source leads to, are forgotten. `own` are the indexes of PoP hosts that stay what they are. The caller has waited for a grace period since keys were removed; on return, what no
 /// key leads to is in no path that a program may be reading.
 ///
 /// # Errors
 ///
 /// A refused system call.
-pub fn forget_the_rest<D: Dataplane>(dataplane: &mut D, reach: &Reach, next: &Inventory) -> Result<()> {
+pub fn forget_the_rest<D: Dataplane>(dataplane: &mut D, reach: &Reach, own: &BTreeSet<u32>) -> Result<()> {
     let keyed = dataplane.keyed();
     let tunnels: BTreeSet<u32> = keyed.tunnels.entries()?.into_values().collect();
     let keys: BTreeSet<u32> = keyed.gre_keys.entries()?.into_values().collect();
     let peers: BTreeSet<u32> = keyed.sources.entries()?.into_values().collect();
-    let own: BTreeSet<_> = next.backends().map(|(_, index)| index).collect();
     let arrays = dataplane.arrays();
     let stale_tunnels: Vec<_> =
         arrays.tunnel_addresses.used().filter(|index| *index != 0 && !tunnels.contains(index)).collect();

@@ -33,9 +33,11 @@ impl Plan<'_> {
     pub fn install_backends<D: Dataplane>(&self, dataplane: &mut D) -> Result<()> {
         // An earlier process may have switched something over just before it died.
         dataplane.wait_for_readers()?;
-        gateway::forget_the_rest(dataplane, &self.reach, &self.next)?;
-        self.reach.clear_the_rest(dataplane.arrays(), &self.next);
+        // A path may name an index that is about to be another host's.
         let fresh: BTreeSet<_> = self.new_backends.iter().map(|(index, _)| *index).collect();
+        let own = self.next.backend_indexes().difference(&fresh).copied().collect();
+        gateway::forget_the_rest(dataplane, &self.reach, &own)?;
+        self.reach.clear_the_rest(dataplane.arrays(), &self.next);
         dataplane.forget_flows(&|_, backend_index| fresh.contains(&backend_index))?;
         let arrays = dataplane.arrays();
         for index in self.next.pool_indexes().filter(|index| !self.origins.contains_key(index)) {
@@ -72,7 +74,7 @@ impl Plan<'_> {
         dataplane.wait_for_readers()?;
         bindings.sweep(dataplane)?;
         let reach = Reach::of(dataplane)?;
-        gateway::forget_the_rest(dataplane, &reach, &self.next)?;
+        gateway::forget_the_rest(dataplane, &reach, &self.next.backend_indexes())?;
         reach.clear_the_rest(dataplane.arrays(), &self.next);
         returners::remove_others(dataplane, &self.next)?;
         Ok(bindings)
