@@ -100,7 +100,7 @@ fn inner<O: Ip, I: Ip, W: Observer>(
     match decap::strip::<I>(ctx, l2_bytes, outer_bytes, (ecn != header.tos & 3).then_some(ecn)) {
         Ok(()) => {
             if goes_back {
-                clamp::<I>(ctx, &header, peer_index, outer_bytes, tunnels);
+                clamp::<I>(ctx, &header, peer_index, outer_bytes);
             }
             verdict::decapsulated(vip_index, header.length)
         }
@@ -110,7 +110,7 @@ fn inner<O: Ip, I: Ip, W: Observer>(
 
 /// A client's SYN asks the server for segments that fit in the tunnel back to the PoP.
 #[inline(always)]
-fn clamp<I: Ip>(ctx: &XdpContext, header: &Header<I>, peer_index: u32, outer_bytes: usize, tunnels: Tunnels) {
+fn clamp<I: Ip>(ctx: &XdpContext, header: &Header<I>, peer_index: u32, outer_bytes: usize) {
     let l3 = Cursor::new(ctx).skip_constant(ETHERNET_BYTES);
     let inner_bytes_max = || Some(next_hop::mtu_to_peer(peer_index)?.saturating_sub(outer_bytes));
     let Some(too_long) = mss::too_long::<I>(l3, header, inner_bytes_max) else {
