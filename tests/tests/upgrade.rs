@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use anycast_common::ABI_VERSION;
 use anycast_tests::{
     lab::{
         Topology,
@@ -61,6 +62,9 @@ fn build(run: usize) -> PathBuf {
     if run.is_multiple_of(2) { daemon_binary() } else { other_abi_binary() }
 }
 
+/// ABI version of the other build.
+const OTHER: u32 = ABI_VERSION + 1000;
+
 /// Generations that are pinned, by number, with their ABI versions.
 fn generations(daemon: &Daemon) -> Vec<(u32, u32)> {
     let root = Path::new("/sys/fs/bpf/anycast-xdp").join(daemon.instance());
@@ -78,7 +82,7 @@ fn generations(daemon: &Daemon) -> Vec<(u32, u32)> {
 /// The number of the build that made the current generation.
 fn current_build(daemon: &Daemon) -> usize {
     let link = Path::new("/sys/fs/bpf/anycast-xdp").join(daemon.instance()).join("current");
-    usize::from(!fs::read_link(link).unwrap().to_str().unwrap().ends_with("-abi-5"))
+    usize::from(!fs::read_link(link).unwrap().to_str().unwrap().ends_with(&format!("-abi-{ABI_VERSION}")))
 }
 
 /// Ends the daemon, one way or the other, and starts the build of this number in its place.
@@ -106,7 +110,7 @@ fn pop_is_upgraded_and_downgraded_without_loss_and_counters_go_on() {
         last = now;
         let generations = generations(deployment.pop());
         let abis: Vec<_> = generations.iter().map(|(_, abi)| *abi).collect();
-        let expected = if run.is_multiple_of(2) { [1005, 5] } else { [5, 1005] };
+        let expected = if run.is_multiple_of(2) { [OTHER, ABI_VERSION] } else { [ABI_VERSION, OTHER] };
         assert_eq!(abis, expected, "the last one and the one before it: {generations:?}");
         let status = deployment.pop().status().unwrap();
         assert_eq!((&status["generation"], &status["abi_version"]), (&(run + 1).into(), &expected[1].into()));
@@ -122,7 +126,10 @@ fn pop_is_upgraded_and_downgraded_without_loss_and_counters_go_on() {
     // The build that does not run can not say what the other one counts, and says why.
     deployment.pops[0].set_binary(other_abi_binary());
     let refused = deployment.pop().run_cli(&["stats"]).unwrap_err().to_string();
-    assert!(refused.contains("ABI version 4") && refused.contains("start the daemon"), "{refused}");
+    assert!(
+        refused.contains(&format!("ABI version {ABI_VERSION}")) && refused.contains("start the daemon"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -234,7 +241,7 @@ fn start_of_either_build_killed_at_any_moment_loses_nothing_and_the_next_one_con
             last = now;
             let generations = generations(daemon);
             let abis: Vec<_> = generations.iter().map(|(_, abi)| *abi).collect();
-            assert!(abis.len() <= 2 && abis.contains(&[5, 1005][number]), "{generations:?}");
+            assert!(abis.len() <= 2 && abis.contains(&[ABI_VERSION, OTHER][number]), "{generations:?}");
             daemon.kill().unwrap();
         }
     }
@@ -263,7 +270,7 @@ fn limits_and_services_change_with_the_build_without_loss() {
     for (run, limits) in LIMITS.iter().enumerate() {
         sleep(A_WHILE);
         deployment.pop().reload(&with(limits)).unwrap_or_else(|error| panic!("{limits}: {error:#}"));
-        assert_eq!(generations(deployment.pop()), [(run as u32 + 2, 3)], "{limits}");
+        assert_eq!(generations(deployment.pop()), [(run as u32 + 2, ABI_VERSION)], "{limits}");
         sleep(A_WHILE);
         let other = format!("{}\n[[pool]]\nname = \"other\"\nhome_region = \"guangzhou\"\n", with(limits));
         let backends = FAMILIES.map(|family| deployment.lab.home_address(family));
