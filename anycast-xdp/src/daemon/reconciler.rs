@@ -107,9 +107,7 @@ impl Maps for MapsOf<'_> {
     }
 
     async fn change_all(&mut self, last: &Desired) -> Result<()> {
-        let changed = self.running.change(self.loaded, &last.config()).await;
-        give_back_memory();
-        changed
+        self.running.change(self.loaded, &last.config()).await
     }
 }
 
@@ -133,7 +131,6 @@ impl Reconciler {
         let mut reconciler =
             Self { pins, loaded, running, current, is_between: false, applied, retry: None, verify_at, recorder };
         reconciler.loaded.kernel.watch()?;
-        give_back_memory();
         Ok(reconciler)
     }
 
@@ -234,6 +231,7 @@ impl Reconciler {
             applied.repaired += drift.entries() as u64;
             std::mem::replace(&mut applied.drift, found) != found
         });
+        give_back_memory();
         self.verify_at = Instant::now() + VERIFY_EVERY;
         Ok(())
     }
@@ -257,7 +255,7 @@ impl Reconciler {
     }
 }
 
-/// A change of everything needs several times what stays; without this the C library keeps all of it.
+/// A change or a plan of everything needs several times what stays; without this the C library keeps all of it.
 fn give_back_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: no arguments to be wrong; free memory goes back to the system (malloc_trim(3)).
