@@ -191,7 +191,7 @@ fn a_start_killed_at_any_moment_loses_nothing_and_the_next_one_repairs_it() {
     let changes = changes(&deployment.lab);
     let mut random = fastrand::Rng::with_seed(3);
     let scratch = &deployment.lab.scratch;
-    for run in 0..30 {
+    for run in 0..20 {
         let (_, config) = &changes[run % changes.len()];
         let file = scratch.write("killed.toml", config.text()).unwrap();
         let mut command = deployment.lab.site().pop.command(daemon_binary());
