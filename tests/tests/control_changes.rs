@@ -52,6 +52,17 @@ fn services(lab: &Lab) -> ServicesFile {
         .vip("other", OTHER, "away", "")
 }
 
+/// One on each home host.
+fn web_servers(lab: &Lab) -> Vec<Nginx> {
+    let homes = lab.homes().enumerate();
+    let servers = homes.map(|(number, home)| {
+        let directory = lab.scratch.path().join(format!("home{number}"));
+        std::fs::create_dir(&directory).expect("a directory of its own");
+        Nginx::start(home, &directory, &[VIP_V4]).expect("nginx")
+    });
+    servers.collect()
+}
+
 /// One of all kinds of changes; `round` counts them.
 fn change(api: &Api, lab: &Lab, round: u32, random: &mut fastrand::Rng) -> Value {
     let pools = ["away", "web", "stream"];
@@ -90,15 +101,7 @@ fn changes_of_others_lose_no_packet_and_break_no_download() {
     require_root!();
     let controlled = Controlled::new(Topology::pop_and_home().homes(2), &[STREAM, VIP_V4, OTHER]).unwrap();
     let Controlled { lab, api, pop, .. } = &controlled;
-    let _servers: Vec<_> = lab
-        .homes()
-        .enumerate()
-        .map(|(number, home)| {
-            let directory = lab.scratch.path().join(format!("home{number}"));
-            std::fs::create_dir(&directory).unwrap();
-            Nginx::start(home, &directory, &[VIP_V4]).unwrap()
-        })
-        .collect();
+    let _servers = web_servers(lab);
     api.apply(services(lab).text()).unwrap();
     let client = &lab.site().client;
     let downloads = Downloads::start(client, SocketAddr::new(VIP_V4, 80), "/large", 400_000, DOWNLOADS).unwrap();
@@ -142,15 +145,7 @@ fn weights_of_their_own_pool_move_no_download_to_another_host() {
     require_root!();
     let controlled = Controlled::new(Topology::pop_and_home().homes(3), &[VIP_V4]).unwrap();
     let Controlled { lab, api, .. } = &controlled;
-    let _servers: Vec<_> = lab
-        .homes()
-        .enumerate()
-        .map(|(number, home)| {
-            let directory = lab.scratch.path().join(format!("home{number}"));
-            std::fs::create_dir(&directory).unwrap();
-            Nginx::start(home, &directory, &[VIP_V4]).unwrap()
-        })
-        .collect();
+    let _servers = web_servers(lab);
     let host = |home| lab.address_of_home(home, Family::V4);
     let file = ServicesFile::default().pool("web", &[(host(0), 100), (host(1), 100), (host(2), 100)]).vip(
         "web",

@@ -100,10 +100,12 @@ impl Maps for MapsOf<'_> {
         {
             return Ok(());
         }
-        if next.config().services == self.current.config().services {
+        // Once: each is a copy of everything where VIPs changed one by one.
+        let next = next.config();
+        if next.services == self.current.config().services {
             return Ok(());
         }
-        self.change_all(next).await
+        self.running.change(self.loaded, &next).await
     }
 
     async fn change_all(&mut self, last: &Desired) -> Result<()> {

@@ -129,6 +129,7 @@ impl Running {
         self.path_mtu.follow(config);
         self.lead_backends(loaded, config, &plan).await?;
         self.bindings = plan.switch(&mut loaded.kernel)?;
+        plan.next.write(&self.directory)?;
         self.settle(loaded, plan.next).await
     }
 
@@ -176,9 +177,8 @@ impl Running {
         self.store_ways(loaded)
     }
 
-    /// What a change ends with: only what it asked for is known and followed.
+    /// What a change ends with, its inventory written: only what it asked for is known and followed.
     async fn settle(&mut self, loaded: &mut Loaded, inventory: Inventory) -> Result<()> {
-        inventory.write(&self.directory)?;
         self.save_at = None;
         self.ways.mtus.configured = configured_mtus(&inventory);
         self.inventory = inventory;
