@@ -13,8 +13,13 @@ use crate::{run, say};
 const LIMIT: Duration = Duration::from_mins(30);
 
 /// Programs whose packages start a server: its service, and what it is.
-const SERVERS: [(&str, &str, &str); 2] =
-    [("nginx", "nginx.service", "a web server"), ("prometheus", "prometheus.service", "a monitoring server")];
+const SERVERS: [(&str, &str, &str); 5] = [
+    ("nginx", "nginx.service", "a web server"),
+    ("prometheus", "prometheus.service", "a monitoring server"),
+    ("vtysh", "frr.service", "routing daemons"),
+    ("bird", "bird.service", "a routing daemon"),
+    ("unbound", "unbound.service", "a DNS server"),
+];
 
 /// What apt knows about a package.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,9 +1,13 @@
 //! What test programs print, counted.
 
+mod failures;
+
 use std::{fmt, fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use xtask::project;
+
+pub use self::failures::Failure;
 
 /// Passed and failed tests, and the skipped ones with their reasons.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +16,8 @@ pub struct Counts {
     pub passed: u64,
     /// Tests that failed.
     pub failed: u64,
+    /// Those of the failed ones whose names are known.
+    pub failures: Vec<Failure>,
     /// Tests that did not run.
     pub skipped: Vec<Skip>,
 }
@@ -31,7 +37,7 @@ impl Counts {
     /// A test that finds out by itself that it cannot run prints `SKIPPED <name>: <reason>` and returns, so libtest
     /// counts it as passed. A test marked `#[ignore]` is skipped, too.
     pub fn of(lines: &[String]) -> Self {
-        let mut counts = Self::default();
+        let mut counts = Self { failures: failures::failures(lines), ..Self::default() };
         let mut counted_as_passed = 0;
         for line in lines {
             if let Some(result) = line.strip_prefix("test result: ") {
@@ -48,10 +54,17 @@ impl Counts {
         counts
     }
 
+    /// Adds what failed without a test that says so.
+    pub fn fail(&mut self, name: &str, cause: impl fmt::Display) {
+        self.failed += 1;
+        self.failures.push(Failure { name: name.to_owned(), cause: cause.to_string() });
+    }
+
     /// Adds the counts of another program.
     pub fn add(&mut self, mut other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.failures.append(&mut other.failures);
         self.skipped.append(&mut other.skipped);
     }
 

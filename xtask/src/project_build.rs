@@ -15,6 +15,16 @@ use crate::{commands::setup, run, say};
 /// The package of the lab, the integration tests, the demo, the bench and the oracle.
 pub const TESTS: &str = "anycast-tests";
 
+/// The daemon's package and its program.
+pub const DAEMON: &str = "anycast-xdp";
+
+/// The packages whose tests are built. Always all of them, whatever is wanted: cargo gives a dependency the features that all
+/// selected packages and their tests ask for, and compiles it, and all that is above it, once more for another selection.
+const PACKAGES: [&str; 4] = [DAEMON, TESTS, "anycast-common", "xtask"];
+
+/// The test of the daemon's package that is linked fastest.
+const SMALL_TEST: &str = "cli";
+
 /// The daemon of another ABI version.
 const OTHER_ABI: &str = "anycast-xdp-other-abi";
 
@@ -60,35 +70,59 @@ fn executable(line: &str) -> Option<Executable> {
     })
 }
 
-/// Builds the daemon, in release mode or not.
-pub fn daemon(release: bool) -> Result<PathBuf> {
-    binary("anycast-xdp", "anycast-xdp", release)
+/// What tells cargo of the packages whose tests are built.
+pub fn selection() -> impl Iterator<Item = String> {
+    PACKAGES.iter().map(|package| format!("--package={package}"))
 }
 
-/// Builds the daemon of another ABI version, for tests of upgrades, beside the one of [`daemon`]. What other packages make of
-/// the dependencies is used again; the daemon's library and the programs are compiled once more.
-pub fn other_abi_daemon() -> Result<PathBuf> {
-    let arguments = ["build", "--quiet", "--package=anycast-xdp", "--bin", OTHER_ABI, "--features=other-abi"];
-    let built = executables(&arguments)?.into_iter().find(|executable| executable.name == OTHER_ABI);
-    Ok(built.context("anycast-xdp has no build of another ABI version")?.path)
+/// Builds test programs; no names: all of them. With the tests of a package cargo builds its programs as well, for the tests that
+/// call them.
+pub fn test_programs(names: &[&str]) -> Result<Vec<Executable>> {
+    with_tests(names, &[])
 }
 
-fn binary(package: &str, name: &str, release: bool) -> Result<PathBuf> {
-    let mut arguments = vec!["build", "--quiet", "--package", package, "--bin", name];
-    if release {
-        arguments.push("--release");
+fn with_tests(names: &[&str], options: &[&str]) -> Result<Vec<Executable>> {
+    let selection: Vec<_> = selection().collect();
+    let mut arguments = vec!["test", "--quiet", "--no-run"];
+    arguments.extend(selection.iter().map(String::as_str));
+    for name in names {
+        arguments.extend(["--test", name]);
     }
-    let built = executables(&arguments)?.into_iter().find(|executable| executable.name == name && !executable.is_test);
-    Ok(built.with_context(|| format!("{package} has no binary {name}"))?.path)
+    arguments.extend(options);
+    executables(&arguments)
 }
 
-/// Runs a program of the tests crate as root with these arguments, the daemon built beside it. Its exit code is ours.
+/// The program of this name, not its tests.
+pub fn program(built: &[Executable], name: &str) -> Result<PathBuf> {
+    let found = built.iter().find(|executable| executable.name == name && !executable.is_test);
+    Ok(found.with_context(|| format!("cargo built no program {name}"))?.path.clone())
+}
+
+/// The daemon, as tests have it.
+pub fn daemon() -> Result<PathBuf> {
+    program(&test_programs(&[SMALL_TEST])?, DAEMON)
+}
+
+/// The daemon of another ABI version, for tests of upgrades, beside the one of [`daemon`]. What others make of the
+/// dependencies is used again; the daemon's library and the programs are compiled once more.
+pub fn other_abi_daemon() -> Result<PathBuf> {
+    let features = format!("--features={DAEMON}/other-abi");
+    program(&with_tests(&[SMALL_TEST], &[&features])?, OTHER_ABI)
+}
+
+/// Builds a program of the tests crate and the daemon, and runs it as root with these arguments. Its exit code is ours.
 pub fn run_lab_program(name: &str, arguments: &[OsString]) -> Result<ExitCode> {
     setup::ensure()?;
     say::step("building in release mode");
-    let program = binary(TESTS, name, true)?;
-    let daemon = daemon(true)?;
-    let mut command = run::as_root(program, &[(DAEMON_VARIABLE, daemon.as_os_str())])?;
+    let selection = ["--package", DAEMON, "--package", TESTS, "--bin", DAEMON, "--bin", name];
+    let built = executables(&[&["build", "--quiet", "--release"], selection.as_slice()].concat())?;
+    run_built(&built, name, arguments)
+}
+
+/// Runs a program of the tests crate that is built, with the daemon that is built with it.
+pub fn run_built(built: &[Executable], name: &str, arguments: &[OsString]) -> Result<ExitCode> {
+    let daemon = program(built, DAEMON)?;
+    let mut command = run::as_root(program(built, name)?, &[(DAEMON_VARIABLE, daemon.as_os_str())])?;
     let status = run::open(command.args(arguments))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -3,6 +3,7 @@
 mod patiently;
 mod root;
 mod said;
+mod side_by_side;
 
 use std::{
     ffi::OsStr,
@@ -14,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::said::{Said, last_words};
 
-pub use self::{patiently::patiently, root::as_root};
+pub use self::{patiently::patiently, root::as_root, side_by_side::side_by_side};
 use crate::say;
 
 /// The cargo that runs us, so that it stays the same one.
@@ -86,6 +87,19 @@ pub fn watched(command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
     let status = child.wait()?;
     last_words(&readers);
     Ok((status, said.lines().clone()))
+}
+
+/// Runs, and gives all lines of both outputs in the order of arrival. They are shown at the end, in one piece: another
+/// command may run at the same time.
+pub fn collected(command: &mut Command) -> Result<(ExitStatus, Vec<String>)> {
+    let mut child = piped(command)?;
+    let said = Said::default();
+    let readers = [said.listen(child.stdout.take(), |_| ()), said.listen(child.stderr.take(), |_| ())];
+    let status = child.wait()?;
+    last_words(&readers);
+    let lines = said.lines().clone();
+    say::block(format!("output of {}", shown(command)), &lines);
+    Ok((status, lines))
 }
 
 #[cfg(test)]

@@ -24,6 +24,15 @@ pub fn data(line: impl AsRef<str>) {
     let _ = writeln!(io::stdout(), "{}", line.as_ref());
 }
 
+/// A title for people, and lines of data that nothing else comes between.
+pub fn block(title: impl AsRef<str>, lines: &[String]) {
+    let mut stdout = io::stdout().lock();
+    step(title);
+    for line in lines {
+        let _ = writeln!(stdout, "{line}");
+    }
+}
+
 /// Rows with aligned columns; the first row is the head.
 pub fn table<const N: usize>(rows: &[[String; N]]) {
     for line in aligned(rows) {

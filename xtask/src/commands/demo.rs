@@ -10,7 +10,7 @@ use crate::project_build;
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// What the demo is asked: `--keep` leaves it up, `down` removes it.
+    /// What the demo is asked: `--keep` leaves it up, `down` removes it; `--world` shows a small Internet and its failures.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

@@ -56,7 +56,7 @@ fn write() -> Result<bool> {
 
 /// Name and text of every page.
 fn pages() -> Result<Vec<(String, String)>> {
-    let daemon = project_build::daemon(false)?;
+    let daemon = project_build::daemon()?;
     let page = |kind: &str| {
         let text = run::stdout_of(Command::new(&daemon).args(["docs", kind]))?;
         Ok((format!("docs/reference/{kind}.md"), text))

@@ -33,7 +33,8 @@ pub fn run() -> Result<Outcome> {
     command.args(["--package", "anycast-common", "--lib"]);
     // Reading PROPTEST_CASES and the directory of regressions needs the host.
     command.env("MIRIFLAGS", "-Zmiri-disable-isolation").env("PROPTEST_CASES", PROPERTY_CASES);
-    Ok(Outcome::Checked(run::open(&mut command)?.success()))
+    // Something else writes at the same time.
+    Ok(Outcome::Checked(run::collected(&mut command)?.0.success()))
 }
 
 fn has_miri(toolchain: &str) -> bool {

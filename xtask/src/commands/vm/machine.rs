@@ -21,8 +21,10 @@ const MEMORY_MIB: u32 = 1536;
 const LAST_LINES: usize = 30;
 
 /// What the emulated processor is. Always emulated (TCG): hardware virtualisation is often offered where it does not work,
-/// and results must not depend on it. Without 57-bit addresses, whose page tables cost an emulator a fifth level.
-const PROCESSOR: [&str; 6] = ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "2"];
+/// and results must not depend on it. Without 57-bit addresses, whose page tables cost an emulator a fifth level, and without
+/// fast string instructions: a kernel that is told of them clears and copies memory by `rep stosb` and `rep movsb`, of which
+/// every byte is emulated (arch/x86/lib/clear_page_64.S, memset_64.S).
+const PROCESSOR: [&str; 6] = ["-accel", "tcg,thread=multi", "-cpu", "max,la57=off,erms=off,fsrm=off", "-smp", "2"];
 
 /// A panic ends the machine, and mitigations of hardware bugs are of no use in an emulator.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 panic=-1 quiet mitigations=off nokaslr";

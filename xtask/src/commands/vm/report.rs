@@ -33,7 +33,10 @@ fn run(series: &str, program: &str, lines: &[String]) -> Run {
     let mut counts = Counts::of(said);
     let is_good = end.as_ref().is_some_and(|(_, words)| words.get(1).is_some_and(|status| *status == "0"));
     if !is_good && counts.failed == 0 {
-        counts.failed = 1;
+        counts.fail(program, if end.is_some() { "ended badly without a summary" } else { "did not end" });
+    }
+    for failure in &mut counts.failures {
+        failure.name = format!("{series} {}", failure.name);
     }
     for skip in &mut counts.skipped {
         skip.name = format!("{series} {}", skip.name);
