@@ -137,6 +137,23 @@ def refill(seed, backends, table, down):
     return [winner(slot) if owner in down else owner for slot, owner in enumerate(table)]
 
 
+def dialled(seed, name, buckets, percent):
+    """The buckets that a pool takes, as a set."""
+    order = sorted(range(buckets), key=lambda bucket: (siphash(seed, b"D" + name.encode() + bucket.to_bytes(4, "little")), bucket))
+    return set(order[: (buckets * percent + 50) // 100])
+
+
+def split(seed, buckets, pools):
+    """`pools`: (name, percent, table) in order. Gives for each bucket the position of its pool and its slot there."""
+    takes = [dialled(seed, name, buckets, percent) for name, percent, _ in pools[:-1]]
+
+    def owner(bucket):
+        position = next((position for position, taken in enumerate(takes) if bucket in taken), len(pools) - 1)
+        return [position, bucket * pools[position][2] // buckets]
+
+    return [owner(bucket) for bucket in range(buckets)]
+
+
 # What the vectors hold.
 
 SEED = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
@@ -172,6 +189,13 @@ POOLS = [  # backends as a configuration may list them, then the down sets, as p
         [(f"192.0.2.{37 * number % 251}", 10 if number else 3) for number in range(12)],
         [[4], [4, 7], [0, 1, 2, 3, 4, 5, 6]],
     ),
+]
+DIALS = [  # name, percent and slots of each pool of a binding, in order
+    ("a tenth", [("guangzhou", 10, 2039), ("shanghai", 100, 2039)]),
+    ("a half", [("guangzhou", 50, 2039), ("shanghai", 100, 2039)]),
+    ("three pools, the last one's dial without effect", [("guangzhou", 33, 2039), ("shanghai", 50, 2039), ("beijing", 0, 2039)]),
+    ("nothing of the first, and a larger table", [("guangzhou", 0, 2039), ("shanghai", 100, 16381)]),
+    ("a smaller table behind", [("guangzhou", 99, 16381), ("shanghai", 100, 2039)]),
 ]
 
 
@@ -213,6 +237,21 @@ def pool_vector(name, listed, down_sets):
     }
 
 
+def dial_vector(name, pools):
+    """The first buckets, how many each pool has, and a digest of all: `d = SipHash(d || pool || slot)` from 0 on."""
+    owners = split(SEED, pools[0][2], pools)
+    digest = 0
+    for position, slot in owners:
+        digest = siphash(SEED, digest.to_bytes(8, "little") + position.to_bytes(4, "little") + slot.to_bytes(4, "little"))
+    return {
+        "name": name,
+        "pools": [{"name": pool, "percent": percent, "slots": slots} for pool, percent, slots in pools],
+        "first_buckets": [{"pool": position, "slot": slot} for position, slot in owners[:8]],
+        "counts": [sum(position == at for position, _ in owners) for at in range(len(pools))],
+        "digest": f"{digest:016x}",
+    }
+
+
 def write(value, indent=0):
     """JSON with flat arrays of numbers and small objects on one line."""
     flat = json.dumps(value, ensure_ascii=False)
@@ -237,6 +276,7 @@ if __name__ == "__main__":
                 "flows": [flow_vector(*flow) for flow in FLOWS],
                 "table_sizes": [{"backends": count, "size": table_size(count)} for count in (0, 1, 2, 3, 20, 21, 100, 163, 164, 1310, 1311, 5000)],
                 "pools": [pool_vector(*pool) for pool in POOLS],
+                "dials": [dial_vector(*dial) for dial in DIALS],
             }
         )
     )

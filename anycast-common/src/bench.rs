@@ -2,9 +2,6 @@
 
 use crate::map::MapValue;
 
-/// Ethernet and the longest fixed IP header: what the wrapper can put back.
-pub const RESTORED_BYTES_MAX: usize = 54;
-
 /// Most clock stamps that one run can leave behind.
 pub const STAMPS: usize = 1024;
 

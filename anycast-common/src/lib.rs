@@ -21,6 +21,8 @@ extern crate std;
 
 pub mod bench;
 pub mod checksum;
+#[cfg(feature = "user")]
+pub mod dial;
 pub mod ecn;
 #[cfg(feature = "user")]
 pub mod encap;
@@ -37,9 +39,10 @@ pub mod outcome;
 #[cfg(feature = "user")]
 pub mod outer;
 pub mod outer_patch;
+pub mod probe;
 
 /// Version of the map layouts and of their meaning. A test build says another one, and has other layouts.
-pub const ABI_VERSION: u32 = if cfg!(feature = "other-abi") { 1005 } else { 5 };
+pub const ABI_VERSION: u32 = if cfg!(feature = "other-abi") { 1006 } else { 6 };
 
-/// Version of flow hash, table size, permutation and refill: what every `PoP` must compute alike.
+/// Version of flow hash, table size, permutation, refill and dial: what every `PoP` must compute alike.
 pub const HASH_VERSION: u32 = 1;

@@ -54,7 +54,7 @@ pub use explanation::{
     Explanation, STAGE_BACKEND, STAGE_CELLS, STAGE_FLOW, STAGE_L4, STAGE_NEXT_HOP, STAGE_ROUTE, STAGE_SLOT, STAGE_VIP,
 };
 pub use hint::{HINT_PLACES, HINT_V4, HINT_V6, HINT_WORD, Hint, Hinted, VIP_HINT_PLACES, hint_word_v6};
-pub use host::{HostEntry, ICMP_SOURCE_WORDS, IcmpRates, LIMIT_ECHO, LIMIT_ERRORS};
+pub use host::{HostEntry, IcmpRates, LIMIT_ECHO, LIMIT_ERRORS, OWN_ADDRESS_WORDS, OwnAddresses};
 pub use listeners::{ListenerSet, PORTS_PER_PAGE, PortPage, PortTable};
 pub use pool::{
     BackendEntry, BackendRoute, ENCAP_GRE, ENCAP_GRE_KEYED, ENCAP_GUE, ENCAP_IPIP, IN_TRANSITION, OUTER_MAX_BYTES,
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_round_trip() {
+    fn every_cell_reads_back() {
         let descriptor = PoolDescriptor { offset: 0x0102_0304, size: 131_071, flags: WHOLE_TABLE };
         assert_eq!(PoolDescriptor::from_cell(descriptor.to_cell()), descriptor);
         let next_hop = NextHop { mac: [1, 2, 3, 4, 5, 6], link_index: 0xfffe };

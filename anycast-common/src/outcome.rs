@@ -152,6 +152,8 @@ outcomes! {
     ReturnNotVip = 44, Dropped, "return_not_vip";
     /// On a PoP: no route to the client leaves by an access interface, or the kernel does not forward.
     NoReturnRoute = 45, Dropped, "no_return_route";
+    /// On a PoP: an answer to one of its own probes, taken out of its tunnel and given to the host's stack.
+    ProbeAnswered = 46, Passed, "probe_answered";
 }
 
 impl Outcome {

@@ -5,15 +5,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a vector that cannot be read fails the test")]
 
-use std::{net::IpAddr, sync::LazyLock};
+use std::{hash::Hasher as _, net::IpAddr, sync::LazyLock};
 
 use anycast_common::{
     HASH_VERSION,
+    dial::{Share, split, taken},
     flow::{FlowKey, Transport, hash_v4, hash_v6},
     maglev::{Candidate, NOBODY, build, refill, table_size},
     map::{PoolDescriptor, v4_mapped},
 };
 use serde::Deserialize;
+use siphasher::sip::SipHasher24;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +26,7 @@ struct Vectors {
     flows: Vec<Flow>,
     table_sizes: Vec<TableSize>,
     pools: Vec<Pool>,
+    dials: Vec<Dial>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +78,31 @@ struct Refill {
     slots: Vec<Option<u32>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dial {
+    name: String,
+    pools: Vec<DialledPool>,
+    first_buckets: Vec<Bucket>,
+    counts: Vec<usize>,
+    digest: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DialledPool {
+    name: String,
+    percent: u8,
+    slots: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bucket {
+    pool: u32,
+    slot: u32,
+}
+
 static VECTORS: LazyLock<Vectors> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../docs/hash-vectors.json")).unwrap());
 
@@ -120,6 +148,7 @@ fn vectors_are_of_this_hash_version_and_cover_every_part() {
     assert_eq!(VECTORS.hash_version, HASH_VERSION);
     assert!(VECTORS.flows.len() >= 15 && VECTORS.flows.iter().all(|flow| !flow.slots.is_empty()));
     assert!(VECTORS.table_sizes.len() >= 10);
+    assert!(VECTORS.dials.len() >= 5);
     assert!(VECTORS.pools.len() >= 4 && VECTORS.pools.iter().all(|pool| !pool.refills.is_empty()));
 }
 
@@ -169,5 +198,35 @@ fn refilled_tables_agree() {
             let refilled = refill(&seed(), &candidates(pool), &owners(&pool.slots), &is_down).unwrap();
             assert_eq!(refilled, owners(slots), "{} without {down:?}", pool.name);
         }
+    }
+}
+
+/// Position of the pool and slot of its table, of each bucket.
+fn split_owners(dial: &Dial) -> Vec<(u32, u32)> {
+    let buckets = dial.pools[0].slots;
+    let takes: Vec<_> = dial.pools.iter().map(|pool| taken(&seed(), &pool.name, buckets, pool.percent)).collect();
+    let tables: Vec<Vec<u32>> =
+        (0..).zip(&dial.pools).map(|(at, pool)| (0..pool.slots).map(|slot| at << 20 | slot).collect()).collect();
+    let shares: Vec<_> = takes.iter().zip(&tables).map(|(takes, table)| Share { takes, table }).collect();
+    split(buckets, &shares).into_iter().map(|owner| (owner >> 20, owner & 0xf_ffff)).collect()
+}
+
+#[test]
+fn buckets_of_dials_agree() {
+    for dial in &VECTORS.dials {
+        let owners = split_owners(dial);
+        for (bucket, (owner, expected)) in owners.iter().zip(&dial.first_buckets).enumerate() {
+            assert_eq!(*owner, (expected.pool, expected.slot), "{}, bucket {bucket}", dial.name);
+        }
+        let count = |at: usize| owners.iter().filter(|(pool, _)| *pool as usize == at).count();
+        assert_eq!((0..dial.pools.len()).map(count).collect::<Vec<_>>(), dial.counts, "{}", dial.name);
+        let digest = owners.iter().fold(0_u64, |digest, (pool, slot)| {
+            let mut hasher = SipHasher24::new_with_key(&seed());
+            hasher.write(&digest.to_le_bytes());
+            hasher.write(&pool.to_le_bytes());
+            hasher.write(&slot.to_le_bytes());
+            hasher.finish()
+        });
+        assert_eq!(digest, hex(&dial.digest), "{}", dial.name);
     }
 }

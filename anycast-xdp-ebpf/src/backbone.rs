@@ -3,7 +3,7 @@
 
 use anycast_common::{
     ecn,
-    header::{ETHERTYPE_IPV4, ETHERTYPE_IPV6},
+    header::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, protocol},
     map::{LinkEntry, PoolRef, RETURN_DIRECT, ReturnTunnel, VipPolicy},
     outcome::Outcome,
 };
@@ -81,7 +81,7 @@ fn inner<F: Frames, O: Bounce, I: Bounce, W: Observer>(
         Ok(header) => header,
         Err(outcome) => return verdict::unmatched(outcome, l3.remaining()),
     };
-    if decap::tunnel_index::<I>(header.destination, tunnels).is_some() {
+    if decap::tunnel_index::<I>(header.destination, tunnels).is_some() && !is_to_health::<I>(&header) {
         return verdict::unmatched(Outcome::NestedTunnel, header.length);
     }
     let Ok((vip_index, vip)) = classify::vip::<I>(header.source) else {
@@ -112,8 +112,15 @@ fn inner<F: Frames, O: Bounce, I: Bounce, W: Observer>(
             count::returned(vip_index, header.length);
             verdict::sent(egress)
         }
+        Err(Outcome::ProbeAnswered) => verdict::not_probed(Outcome::ProbeAnswered, header.length),
         Err(outcome) => verdict::not_returned(outcome, vip_index, header.length),
     }
+}
+
+/// May it be an answer to a probe, which may come from an address that tunnels begin at? Then it is no tunnel packet.
+#[inline(always)]
+fn is_to_health<I: Bounce>(header: &Header<I>) -> bool {
+    I::is_health_address(header.destination) && !matches!(header.next, protocol::IPIP | protocol::IPV6 | protocol::GRE)
 }
 
 /// What is to be taken off, and what to be marked.
@@ -131,32 +138,35 @@ fn onward<F: Frames, O: Bounce, I: Bounce, W: Observer>(
     header: &Header<I>,
     way: &Way,
 ) -> Result<Egress, Outcome> {
-    match fib::route::<I>(ctx, l3.skip(way.outer_bytes), header) {
+    let outcome = match fib::route::<I>(ctx, l3.skip(way.outer_bytes), header) {
         Route::To { ifindex, smac, dmac } => {
             let link_index = maps::hints::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
             let link: &LinkEntry = maps::link(link_index).ok_or(Outcome::NoReturnRoute)?;
             W::neighbour(link_index, dmac);
             release::run::<I>(ctx, way.l2_bytes, way.outer_bytes, way.ecn, link, smac, dmac)?;
-            if link.ifindex == ctx.ingress_ifindex() as u32 {
+            return if link.ifindex == ctx.ingress_ifindex() as u32 {
                 Ok(Egress::Transmit)
             } else if maps::redirect::<F>(link_index) {
                 Ok(Egress::Redirect)
             } else {
                 Err(Outcome::NoEgress)
-            }
+            };
         }
         // The stack finds the neighbour, and decrements the TTL itself.
         Route::Unresolved { ifindex } => {
             maps::hints::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
-            decap::strip::<I>(ctx, way.l2_bytes, way.outer_bytes, way.ecn)?;
-            Err(Outcome::ReturnedByHost)
+            Outcome::ReturnedByHost
         }
         Route::TooBig { ifindex, mtu_bytes } => {
             maps::hints::public_link(ifindex).ok_or(Outcome::NoReturnRoute)?;
-            Err(too_big::<O, I>(ctx, way, mtu_bytes))
+            return Err(too_big::<O, I>(ctx, way, mtu_bytes));
         }
-        Route::None => Err(Outcome::NoReturnRoute),
-    }
+        // The kernel does not forward to its own addresses.
+        Route::None if I::is_health_address(header.destination) => Outcome::ProbeAnswered,
+        Route::None => return Err(Outcome::NoReturnRoute),
+    };
+    decap::strip::<I>(ctx, way.l2_bytes, way.outer_bytes, way.ecn)?;
+    Err(outcome)
 }
 
 /// Tells the VIP's host, in the tunnel that the packet came by, what is too big for the way to the client.

@@ -37,6 +37,12 @@ pub fn failed(outcome: Outcome, vip_index: u32, bytes: usize) {
     }
 }
 
+/// A probe of this host, or the answer to one.
+#[inline(always)]
+pub fn probe(outcome: Outcome, bytes: usize) {
+    maps::count_probe(outcome, bytes as u64);
+}
+
 /// Answers that a gateway encapsulated toward a PoP.
 #[inline(always)]
 pub fn returned_to(vip_index: u32, peer_index: u32, added: Counter) {

@@ -1,6 +1,9 @@
 //! L2: Ethernet and up to two tags.
 
-use anycast_common::header::{ETHERNET_BYTES, ETHERTYPE_QINQ, ETHERTYPE_VLAN, VLAN_TAG_BYTES, VLAN_TAGS_MAX};
+use anycast_common::{
+    header::{ETHERNET_BYTES, ETHERTYPE_QINQ, ETHERTYPE_VLAN, VLAN_TAG_BYTES, VLAN_TAGS_MAX},
+    probe::ProbeMark,
+};
 
 use crate::packet::{Cursor, Window};
 
@@ -16,6 +19,22 @@ pub struct L2 {
 #[inline(always)]
 pub fn ethertype(frame: Cursor) -> u16 {
     frame.window::<ETHERNET_BYTES>().map_or(0, Window::be16::<12>)
+}
+
+/// The mark of a probe in the source address.
+#[inline(always)]
+pub fn probe_mark(frame: Cursor) -> Option<ProbeMark> {
+    let addresses = frame.window::<12>()?;
+    ProbeMark::from_mac_words(addresses.word::<6>(), addresses.ne16::<10>())
+}
+
+/// Writes the destination into the source address: of what has no neighbours, as a device without ARP, both are its own.
+#[inline(always)]
+pub fn take_probe_mark_off(frame: Cursor) {
+    if let Some(addresses) = frame.window::<12>() {
+        addresses.set_word::<6>(addresses.word::<0>());
+        addresses.set_ne16::<10>(addresses.ne16::<4>());
+    }
 }
 
 /// Writes what stands behind the addresses of a frame that leaves: the EtherType, and a tag before it if the L2 header, of

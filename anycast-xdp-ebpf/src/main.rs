@@ -1,11 +1,12 @@
 //! The programs of a host: `pop` on access interfaces, `backbone` on backbone interfaces, `one_arm` on those that are both,
-//! `gateway` in a home region and `gateway_return` at its egress, their copies that explain, and the tracepoints that tell
-//! what drivers lost after a verdict.
+//! `gateway` in a home region and `gateway_return` at its egress, `probe` and `probe_mark` for what a PoP host sends to VIPs
+//! itself, copies that explain, and the tracepoints that tell what drivers lost after a verdict.
 //!
-//! Each program is there twice: as it is, and with the ending `_frags` for interfaces whose frames may have fragments.
+//! Each XDP program of an interface that the operator names is there twice: as it is, and with the ending `_frags` for frames that
+//! may have fragments.
 //!
-//! `docs/datapath.md` specifies what they decide. [`verdict`] alone knows XDP actions; [`pop`], [`gateway`], [`backbone`] and
-//! [`gateway_return`] alone know the order of the stages; [`maps`] alone declares maps; [`packet`] alone touches packet memory.
+//! `docs/datapath.md` specifies what they decide. [`verdict`] alone knows XDP actions; [`pop`], [`gateway`], [`backbone`],
+//! [`gateway_return`] and [`probe`] alone know the order of the stages; [`maps`] alone declares maps; [`packet`] alone touches packet memory.
 #![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 mod backbone;
@@ -20,6 +21,8 @@ mod one_arm;
 #[expect(dead_code, reason = "the bench programs use the rest of it")]
 mod packet;
 mod pop;
+mod probe;
+mod probe_mark;
 mod skb;
 mod stage;
 mod sum;
@@ -58,6 +61,28 @@ fn backbone(ctx: XdpContext) -> u32 {
 #[inline(always)]
 fn one_arm(ctx: XdpContext) -> u32 {
     one_arm::run::<Linear, Nobody>(&ctx)
+}
+
+/// On the far end of `axp0`: what this host itself sends to VIPs, its probes of backends among it.
+#[xdp]
+#[inline(always)]
+fn probe(ctx: XdpContext) -> u32 {
+    probe::run(&ctx)
+}
+
+/// On `axp0` itself. Its presence makes veth poll this end with NAPI, without which what `probe` answers would never be taken
+/// from the ring (`veth_xdp_flush`, drivers/net/veth.c).
+#[xdp]
+#[inline(always)]
+fn probe_answers(_ctx: XdpContext) -> u32 {
+    verdict::PASS
+}
+
+/// At the egress of `axp0`.
+#[classifier]
+#[inline(always)]
+fn probe_mark(ctx: TcContext) -> i32 {
+    probe_mark::run(&ctx)
 }
 
 /// At the egress of a gateway's interfaces.

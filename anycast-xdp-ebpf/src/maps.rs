@@ -25,8 +25,8 @@ use aya_ebpf::{
 };
 
 pub use self::{
-    counters::{count_backend, count_outcome, count_returned, count_vip, count_vip_drop},
-    icmp::{icmp_admits, icmp_rates, icmp_scratch, icmp_source},
+    counters::{count_backend, count_outcome, count_probe, count_returned, count_vip, count_vip_drop},
+    icmp::{health_source, icmp_admits, icmp_rates, icmp_scratch, icmp_source},
 };
 use crate::{
     packet::{Frames, opaque},
@@ -111,6 +111,9 @@ static VIP_DROPS: PerCpuHashMap<VipDropKey, Counter> = PerCpuHashMap::with_max_e
 static BACKEND_COUNTERS: PerCpuArray<Counter> = PerCpuArray::with_max_entries(1, 0);
 #[map]
 static OUTCOMES: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Outcome::COUNT as u32, 0);
+/// Probes and the answers to them, by outcome.
+#[map]
+static PROBES: PerCpuArray<Counter> = PerCpuArray::with_max_entries(Outcome::COUNT as u32, 0);
 
 /// Frames lost after the verdict; userspace makes the keys of its interfaces, others are not counted.
 #[map]

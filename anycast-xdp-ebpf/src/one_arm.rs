@@ -25,6 +25,6 @@ fn as_backbone<F: Frames, O: Observer>(ctx: *mut xdp_md) -> u32 {
 }
 
 #[inline(never)]
-fn as_access<F: Frames, O: Observer>(ctx: *mut xdp_md) -> u32 {
+pub fn as_access<F: Frames, O: Observer>(ctx: *mut xdp_md) -> u32 {
     pop::run::<F, O>(&XdpContext::new(ctx))
 }

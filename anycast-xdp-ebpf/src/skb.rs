@@ -35,6 +35,20 @@ pub fn ifindex(ctx: &TcContext) -> u32 {
     unsafe { (*ctx.skb.skb).ifindex }
 }
 
+/// The mark of the socket that the packet is from.
+#[inline(always)]
+pub fn socket_mark(ctx: &TcContext) -> u32 {
+    // SAFETY: as above.
+    unsafe { (*ctx.skb.skb).mark }
+}
+
+/// Writes bytes of the frame, if it has so many.
+#[inline(always)]
+pub fn store<const N: usize>(ctx: &TcContext, at: u32, bytes: [u8; N]) {
+    // SAFETY: as above; the bytes are on the stack.
+    let _ = unsafe { bpf_skb_store_bytes(ctx.skb.skb, at, (&raw const bytes).cast(), N as u32, 0) };
+}
+
 /// Payload bytes of the segments that the packet is to be cut into; 0: it is sent as it is.
 #[inline(always)]
 pub fn segment_bytes(ctx: &TcContext) -> usize {

@@ -59,6 +59,23 @@ pub fn not_returned(outcome: Outcome, vip_index: u32, bytes: usize) -> u32 {
     action(outcome)
 }
 
+/// A probe that was forwarded to the backend of its mark.
+#[inline(always)]
+pub fn probed(egress: Egress, bytes: usize) -> u32 {
+    count::probe(Outcome::Forwarded, bytes);
+    sent(egress)
+}
+
+/// A probe that was not forwarded, or the answer to one that was taken out of its tunnel.
+#[inline(never)]
+pub fn not_probed(outcome: Outcome, bytes: usize) -> u32 {
+    count::probe(outcome, bytes);
+    action(outcome)
+}
+
+/// A frame that there is nothing to do about.
+pub const PASS: u32 = xdp_action::XDP_PASS;
+
 /// The XDP action of a packet that was not forwarded.
 #[inline(always)]
 fn action(outcome: Outcome) -> u32 {

@@ -1,6 +1,11 @@
 //! What a configuration file asks for, after parsing and validation: facts of this host, and services.
 
+mod binding;
 mod control;
+pub(crate) mod durations;
+#[cfg(test)]
+pub(crate) mod examples;
+mod health;
 mod services;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,9 +14,11 @@ pub use anycast_common::{encap::Encap, listeners::Listener};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Serialize;
 
+pub use self::binding::{Binding, BindingPolicy};
 pub use self::control::{ControlFacts, MetricsFacts};
+pub use self::health::{AllDown, Check, Failback, Failover, FailoverPolicy, Health, HealthFacts, PublishFacts};
 pub use self::services::{
-    Backend, HashOn, IcmpEcho, Pool, Returns, Services, State, Vip, compile_for, outer_mtu_min_bytes,
+    Backend, HashOn, IcmpEcho, Pool, Pop, Prefix, Returns, Services, State, Vip, compile_for, outer_mtu_min_bytes,
 };
 
 /// Most tunnel addresses of a gateway.
@@ -81,6 +88,10 @@ pub struct PopRole {
     pub transition_secs: u32,
     /// UDP port that answers in GUE arrive at: that of its backends.
     pub gue_port: u16,
+    /// Where probes come from.
+    pub health: HealthFacts,
+    /// How VIPs are published; none: they are not, by this program.
+    pub publish: Option<PublishFacts>,
 }
 
 /// What a PoP answers by itself, how often and in whose name.

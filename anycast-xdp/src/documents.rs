@@ -1,4 +1,4 @@
-//! Service objects as they were written: prefixes, pools and VIPs, each a JSON object under its kind and name.
+//! Service objects as they were written: PoPs, prefixes, pools and VIPs, each a JSON object under its kind and name.
 //!
 //! This is the form that files, the API and the store share. What a document means is told by [`config`](crate::config),
 //! which reads it by the same schema as a file; defaults are not filled in, so that what was written comes out again.
@@ -14,6 +14,8 @@ use serde_json::{Map, Value};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
+    /// A site that hosts are at.
+    Pop,
     /// What BGP announces.
     Prefix,
     /// The weighted backends of one home region.
@@ -24,11 +26,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Prefix, Self::Pool, Self::Vip];
+    pub const ALL: [Self; 4] = [Self::Pop, Self::Prefix, Self::Pool, Self::Vip];
 
     /// As a key of a file, an argument of a command and in messages.
     pub const fn singular(self) -> &'static str {
         match self {
+            Self::Pop => "pop",
             Self::Prefix => "prefix",
             Self::Pool => "pool",
             Self::Vip => "vip",
@@ -38,6 +41,7 @@ impl Kind {
     /// As a path of the API.
     pub const fn plural(self) -> &'static str {
         match self {
+            Self::Pop => "pops",
             Self::Prefix => "prefixes",
             Self::Pool => "pools",
             Self::Vip => "vips",
@@ -57,7 +61,7 @@ impl FromStr for Kind {
     /// Takes both numbers: `vip` and `vips`.
     fn from_str(word: &str) -> Result<Self, String> {
         let known = Self::ALL.into_iter().find(|kind| word == kind.singular() || word == kind.plural());
-        known.ok_or_else(|| format!("`{word}` is no kind of object; write prefix, pool or vip"))
+        known.ok_or_else(|| format!("`{word}` is no kind of object; write pop, prefix, pool or vip"))
     }
 }
 

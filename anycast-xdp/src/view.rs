@@ -1,5 +1,6 @@
 //! What `status`, `vips`, `stats` and `explain` show: read from the pinned state, daemon running or not. Its JSON form is stable.
 
+mod drained;
 mod explained;
 
 use std::{collections::BTreeMap, net::IpAddr};
@@ -7,6 +8,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use anycast_common::map::Counter;
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
+pub use self::drained::{Arriving, Drained};
 pub use self::explained::{
     Explained, ExplainedBackend, ExplainedCount, ExplainedFlow, ExplainedListener, ExplainedNextHop, ExplainedPool,
     ExplainedPop, ExplainedVip,
@@ -74,12 +76,27 @@ pub struct BindingStatus {
     pub pools: Vec<String>,
     /// VIPs that are bound to them.
     pub vips: u32,
-    /// The pool that takes new flows; none: not one of them, the table is changing.
+    /// Who takes flows to the next pool: `local` or `manual`.
+    pub failover: String,
+    /// When they go back: `manual`, or after a time such as `5s`.
+    pub failback: String,
+    /// The first pool that takes new flows; none: not one of them, the table is changing.
     pub active: Option<String>,
+    /// The pools that take new flows, and how many: several where the dials of pools divide them.
+    pub shares: Vec<PoolShare>,
     /// Why it is not the first one, or what is wrong with the one that it is; empty: all is well.
     pub reason: String,
     /// TCP flows that were there before a change may still be on other backends.
     pub in_transition: bool,
+}
+
+/// Part of the new flows of a binding.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PoolShare {
+    /// Pool name.
+    pub pool: String,
+    /// Share of the hash buckets, from 0 to 100.
+    pub percent: f64,
 }
 
 /// One attached program.
@@ -91,7 +108,7 @@ pub struct Attachment {
     pub ifindex: u32,
     /// Where it runs: `xdp`, `tcx egress` or `clsact egress`.
     pub hook: &'static str,
-    /// Program: `pop`, `backbone` or `gateway`; at the egress `gateway_return`.
+    /// Program: `pop`, `backbone` or `gateway`, at the egress `gateway_return`; on `axp0` `probe`, `probe_answers` and `probe_mark`.
     pub program: String,
     /// Program id in the kernel; 0: detached.
     pub program_id: u32,
@@ -128,6 +145,8 @@ pub struct BackendStatus {
     pub encap: String,
     /// What it is there for, by the configuration; a pool that is not up says so for all of its backends.
     pub state: State,
+    /// Its probes fail: its flows go to the others of the pool, if those of any do not.
+    pub is_down_by_health: bool,
     /// Longest outer packet, in bytes; 0: no route.
     pub mtu_bytes: u16,
     /// Whose that is; none: no route.
@@ -194,6 +213,9 @@ pub struct Stats {
     pub backends: Vec<BackendStats>,
     /// Per outcome of the whole host, by label; zero rows are left out.
     pub outcomes: BTreeMap<String, Count>,
+    /// Of this host's own probes and the answers to them that tunnels bring, by outcome label; zero rows are left out. They are in
+    /// none of the other counters.
+    pub probes: BTreeMap<String, Count>,
     /// Per interface.
     pub interfaces: Vec<InterfaceStats>,
 }

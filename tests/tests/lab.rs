@@ -1,20 +1,24 @@
 //! The lab itself, with the kernel's own routing in the place of the programs that it is made to test.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::{fs, net::SocketAddr, panic::AssertUnwindSafe, path::Path};
+use std::{fs, net::SocketAddr, panic::AssertUnwindSafe, path::Path, time::Duration};
 
 use anycast_tests::{
     lab::{
-        Lab, Topology,
+        Lab, Namespace, Topology,
         capture::Capture,
-        client::{Iperf3, PingReport, download, ping, udp_round_trip, upload},
+        client::{Iperf3, PingReport, download, ping, round_trip, udp_round_trip, upload},
         counters::KernelCounters,
+        link::End,
+        scratch::Scratch,
         server::{Iperf3Server, LARGE_FILE_BYTES, Nginx, SMALL_FILE, UdpEcho},
         stream::{NumberedStream, StreamSpec},
         topology::{FAMILIES, VIP_PREFIXES, VIP_V4, VIP_V6},
+        wire::Wire,
     },
     require_root,
 };
+use ipnet::IpNet;
 
 /// Routes VIP packets through the PoP's stack to the home host, without a tunnel.
 fn route_plainly(lab: &Lab) {
@@ -23,6 +27,26 @@ fn route_plainly(lab: &Lab) {
         lab.site().pop.ip(&format!("route add {prefix} via {router}")).unwrap();
         lab.routers[0].ip(&format!("route add {prefix} via {}", lab.home_address(family))).unwrap();
     }
+}
+
+#[test]
+fn a_wire_delays_every_frame_both_ways_and_loses_none() {
+    require_root!();
+    let [near, far] = ["near", "far"].map(|name| Namespace::new(name).unwrap());
+    let ends = [("10.1.1.1/24", "fd00:1::1/64"), ("10.1.1.2/24", "fd00:1::2/64")]
+        .map(|(v4, v6)| [v4, v6].map(|address| address.parse::<IpNet>().unwrap()));
+    let [first, second] = [(&near, ends[0]), (&far, ends[1])].map(|(at, addresses)| End::new(at, "w", addresses));
+    let delay = Duration::from_millis(8);
+    let wire = Wire::new(first, second, 1500, delay).unwrap();
+    for address in ends[1] {
+        let time = round_trip(&near, address.addr()).unwrap().expect("an answer to every request");
+        assert!(time >= delay * 2 && time < delay * 4, "{time:?} there and back");
+    }
+    let scratch = Scratch::new().unwrap();
+    let _nginx = Nginx::start(&far, scratch.path(), &[ends[1][0].addr()]).unwrap();
+    let large = download(&near, ends[1][0].addr(), "/large").unwrap();
+    assert_eq!((large.http_code, large.size_download), (200, LARGE_FILE_BYTES as u64));
+    assert_eq!(wire.lost(), 0);
 }
 
 #[test]
@@ -110,7 +134,7 @@ fn a_numbered_stream_that_nothing_disturbs_loses_nothing() {
     for vip in [VIP_V4, VIP_V6] {
         let spec = StreamSpec::new(SocketAddr::new(vip, 6000), 50_000).flows(4);
         let stream = NumberedStream::start(&lab.site().client, &lab.home, &spec).unwrap();
-        std::thread::sleep(std::time::Duration::from_secs(2));
+        std::thread::sleep(Duration::from_secs(2));
         let report = stream.stop().unwrap();
         println!("{report:?}");
         assert!(report.sent > 10_000, "{report:?}");
@@ -127,9 +151,9 @@ fn a_numbered_stream_counts_what_a_broken_link_loses() {
     let spec = StreamSpec::new(SocketAddr::new(VIP_V4, 6000), 5_000);
     let stream = NumberedStream::start(&lab.site().client, &lab.home, &spec).unwrap();
     lab.site().pop.ip("route replace blackhole 192.0.2.0/24").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     lab.site().pop.ip("route replace 192.0.2.0/24 via 10.3.0.1").unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     let report = stream.stop().unwrap();
     assert!(report.longest_gap.as_millis() >= 190, "{report:?}");
     assert!(report.lost > 100 && report.longest_loss_run == report.lost, "{report:?}");

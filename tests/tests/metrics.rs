@@ -23,8 +23,13 @@ use anycast_xdp::metrics::{catalogue::FAMILIES, descriptor::Kind};
 
 const LISTEN: &str = "127.0.0.1:9464";
 
-/// Families without series here: nobody looked for drift, and no NIC has lost anything.
-const MAY_BE_EMPTY: [&str; 2] = ["anycast_xdp_reconciler_drift_entries", "anycast_xdp_interface_nic_errors_total"];
+/// Families without series here: nobody looked for drift, no NIC has lost anything, no VIP is withdrawn, and no probe was answered.
+const MAY_BE_EMPTY: [&str; 4] = [
+    "anycast_xdp_health_probe_duration_seconds",
+    "anycast_xdp_reconciler_drift_entries",
+    "anycast_xdp_interface_nic_errors_total",
+    "anycast_xdp_publishing_withheld_vips",
+];
 
 /// A PoP whose services are in its store: `labelled` and `web` with labels, `plain` without.
 struct Pop {
@@ -40,7 +45,8 @@ fn vip(host: u8) -> IpAddr {
 fn host(lab: &Lab, listen: &str, top_vips: u32) -> PopConfig {
     let store = lab.scratch.path().join("metrics.db");
     PopConfig::new(lab, lab.site(), "pop0").and(&format!(
-        "\n[store]\npath = \"{}\"\n\n[metrics]\nlisten = \"{listen}\"\ntop_vips = {top_vips}\n",
+        "\n[publish]\n\n[health]\nsource_ipv4 = \"{}\"\n\n[store]\npath = \"{}\"\n\n[metrics]\nlisten = \"{listen}\"\ntop_vips = {top_vips}\n",
+        lab.site().tunnel_source(Family::V4),
         store.display()
     ))
 }
@@ -55,6 +61,7 @@ impl Pop {
             .clone()
             .and("\n[[prefix]]\nname = \"anycast-v4\"\nprefix = \"192.0.2.0/24\"\n")
             .pool("home", &[lab.home_address(Family::V4)])
+            .and("\n[pool.health]\ntype = \"icmp\"\n")
             .vip("labelled", vip(44), "home")
             .and("labels = { team = 'the \"A\" team', tier = \"1\" }\n")
             .vip_with_listeners("web", vip(80), &["tcp/80"], "home")

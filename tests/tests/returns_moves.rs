@@ -1,7 +1,7 @@
 //! Answers follow their client from PoP to PoP, with everything that runs.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{convert::identity, net::SocketAddr, time::Duration};
 
 use anycast_tests::{
     lab::{
@@ -16,10 +16,6 @@ use anycast_tests::{
 
 const CONNECTIONS: usize = 500;
 const PORT: u16 = 7000;
-
-fn same<T>(config: T) -> T {
-    config
-}
 
 /// The second site is a way for the first site's client: transit and router know it.
 fn know_the_second_pop(deployment: &Deployment) {
@@ -36,7 +32,7 @@ fn returned(deployment: &Deployment, pop: usize) -> u64 {
 #[test]
 fn download_goes_on_when_its_client_moves_to_another_pop() {
     require_root!();
-    let deployment = Deployment::returning(Topology::two_pops_and_home(), "", same, same).unwrap();
+    let deployment = Deployment::returning(Topology::two_pops_and_home(), "", identity, identity).unwrap();
     let lab = &deployment.lab;
     let site = &lab.sites[0];
     know_the_second_pop(&deployment);
@@ -64,7 +60,7 @@ fn download_goes_on_when_its_client_moves_to_another_pop() {
 #[test]
 fn connections_that_move_to_another_pop_are_answered_through_it() {
     require_root!();
-    let deployment = Deployment::returning(Topology::two_pops_and_home(), "", same, same).unwrap();
+    let deployment = Deployment::returning(Topology::two_pops_and_home(), "", identity, identity).unwrap();
     let (lab, vip) = (&deployment.lab, MIXES[0].vip);
     know_the_second_pop(&deployment);
     let _server = TcpEcho::start(&lab.home, vip, PORT, 0).unwrap();
@@ -98,7 +94,7 @@ fn two_hosts_behind_one_router_carry_gue() {
 }
 
 fn spreads(backend_lines: &str) {
-    let deployment = Deployment::returning(Topology::two_pops_and_home(), backend_lines, same, same).unwrap();
+    let deployment = Deployment::returning(Topology::two_pops_and_home(), backend_lines, identity, identity).unwrap();
     let (lab, vip) = (&deployment.lab, MIXES[0].vip);
     know_the_second_pop(&deployment);
     let site = &lab.sites[0];

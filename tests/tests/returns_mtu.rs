@@ -1,7 +1,7 @@
 //! A gateway learns the MTU of the ways to PoPs from what backbone routers tell, as PoPs do of the ways to it.
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
-use std::{net::IpAddr, time::Duration};
+use std::{convert::identity, net::IpAddr, time::Duration};
 
 use anycast_tests::{
     lab::{
@@ -16,27 +16,22 @@ use anycast_tests::{
     },
     require_root,
 };
-use ipnet::IpNet;
 use serde_json::Value;
 
 /// Of the router's link toward the PoP.
 const NARROW_MTU_BYTES: u16 = 1450;
 const PATIENCE: Duration = Duration::from_secs(2);
 
-fn same<T>(config: T) -> T {
-    config
-}
-
 #[test]
 fn gateway_learns_from_a_router_what_fits_in_ipip() {
     require_root!();
-    is_learnt(&Deployment::returning(Topology::pop_and_home(), "", small, same).unwrap());
+    is_learnt(&Deployment::returning(Topology::pop_and_home(), "", small, identity).unwrap());
 }
 
 #[test]
 fn gateway_learns_from_a_router_what_fits_in_gre() {
     require_root!();
-    is_learnt(&Deployment::returning(Topology::pop_and_home(), GRE, small, same).unwrap());
+    is_learnt(&Deployment::returning(Topology::pop_and_home(), GRE, small, identity).unwrap());
 }
 
 #[test]
@@ -49,25 +44,14 @@ fn gateway_learns_from_a_router_what_fits_in_gre_with_a_key() {
 #[test]
 fn gateway_learns_from_a_router_what_fits_in_gue() {
     require_root!();
-    is_learnt(&Deployment::returning(Topology::pop_and_home(), GUE, small, same).unwrap());
+    is_learnt(&Deployment::returning(Topology::pop_and_home(), GUE, small, identity).unwrap());
 }
 
 /// What is told of one address of a PoP host is true of all of them.
 #[test]
 fn gateway_learns_of_a_pop_host_with_many_sources() {
     require_root!();
-    let sources: [IpNet; 2] = ["10.3.64.0/24", "fd00:3:64::/112"].map(|prefix| prefix.parse().unwrap());
-    let deployment = Deployment::returning(
-        Topology::pop_and_home(),
-        GUE,
-        move |config: PopConfig| small(config.sources(sources)),
-        move |config: GatewayConfig| config.tunnels(&sources, &[]),
-    );
-    let deployment = deployment.unwrap();
-    let site = deployment.lab.site();
-    for (prefix, family) in sources.iter().zip(FAMILIES) {
-        deployment.lab.routers[0].ip(&format!("route add {prefix} via {}", site.tunnel_source(family))).unwrap();
-    }
+    let (deployment, sources) = Deployment::returning_to_many_sources(small).unwrap();
     learns(&deployment, sources.map(|prefix| prefix.network()));
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use anycast_common::probe::ProbeMark;
 use anycast_tests::{
     lab::{
         Lab, Topology,
@@ -17,6 +18,7 @@ use anycast_tests::{
         returns::THROUGH_POP,
         sandbox::{Machine, SandboxedDaemon, Unit},
         server::Nginx,
+        topology::FAMILIES,
         wait::wait_for,
     },
     live::raw,
@@ -59,7 +61,7 @@ impl Host {
             lab.home.add_loopback_address(mix.vip).unwrap();
             gateway = gateway.vip(mix.name, mix.vip);
         }
-        let facts = PopConfig::new(&lab, lab.site(), "pop0");
+        let facts = facts(&lab);
         let whole = MIXES.iter().fold(facts.clone().every_vip(THROUGH_POP), |config, mix| {
             config.pool(mix.name, &[lab.home_address(mix.outer)]).vip(mix.name, mix.vip, mix.name)
         });
@@ -90,6 +92,30 @@ impl Host {
     }
 }
 
+/// The PoP's own file: it probes from where its tunnels begin.
+fn facts(lab: &Lab) -> PopConfig {
+    let [v4, v6] = FAMILIES.map(|family| lab.site().tunnel_source(family));
+    let health = format!("\n[health]\nsource_ipv4 = \"{v4}\"\nsource_ipv6 = \"{v6}\"\n");
+    PopConfig::new(lab, lab.site(), "pop0").and(&health)
+}
+
+/// By `axp0`, which the daemon made.
+fn host_is_a_client_of_its_vips(host: &Host) {
+    let pop = &host.lab.site().pop;
+    for mix in MIXES {
+        let (bits, family) = if mix.vip.is_ipv4() { (32, FAMILIES[0]) } else { (128, FAMILIES[1]) };
+        let source = host.lab.site().tunnel_source(family);
+        pop.ip(&format!("route replace {}/{bits} dev axp0 src {source}", mix.vip)).unwrap();
+        // The marks of all backends: the index of this one is among the first.
+        let is_answered = |index: u32| {
+            let mark = ProbeMark::new(index).unwrap().to_socket_mark();
+            let words = format!("ping -n -q -c 1 -W 1 -m {mark} -I {source} {}", mix.vip);
+            pop.run(&words).is_ok()
+        };
+        assert!((1..=4).any(is_answered), "{mix:?}");
+    }
+}
+
 #[test]
 fn what_the_unit_allows_is_enough() {
     require_root!();
@@ -97,6 +123,7 @@ fn what_the_unit_allows_is_enough() {
     let _nginx = Nginx::start(&host.lab.home, host.lab.scratch.path(), &Deployment::vips()).unwrap();
     has_no_more_than_four_capabilities(&host);
     host.carries_traffic();
+    host_is_a_client_of_its_vips(&host);
     answers_its_group_and_nobody_else(&host);
     tells_root_everything(&host);
     counts_losses(&host);
@@ -111,7 +138,7 @@ fn what_the_unit_allows_is_enough() {
     host.carries_traffic();
     assert!(forwarded(&host) > before + 6, "counters go on");
 
-    let changed = PopConfig::new(&host.lab, host.lab.site(), "pop0").no_icmp_errors();
+    let changed = facts(&host.lab).no_icmp_errors();
     host.pop.reload(&host.lab.scratch, changed.text()).unwrap();
     host.carries_traffic();
     assert!(!host.pop.log().contains("not counted"), "{}", host.pop.log());

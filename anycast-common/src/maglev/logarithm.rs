@@ -53,7 +53,7 @@ mod tests {
         }
 
         #[test]
-        fn never_increases(a in any::<u64>(), step in 0u64..1 << 40, shift in 0u32..64) {
+        fn negative_logarithm_never_increases(a in any::<u64>(), step in 0u64..1 << 40, shift in 0u32..64) {
             let a = a >> shift;
             prop_assert!(negative_log2(a.saturating_add(step)) <= negative_log2(a));
         }

@@ -4,23 +4,28 @@ use super::MapValue;
 
 /// 8-byte words of one set of a host's own addresses: IPv4 in the first four bytes of the first word, IPv6 in the other
 /// two. Zero: none.
-pub const ICMP_SOURCE_WORDS: usize = 3;
+pub const OWN_ADDRESS_WORDS: usize = 3;
 
-/// `HOST`, the one entry: what the program needs to answer in the host's name. Zeroed memory never answers.
-///
-/// An IPv6 address is longer than a cell. So there are two sets of addresses: the one that `icmp_source` does not name is
-/// written, and then named.
+/// Sets of addresses, in wire order in memory. An IPv6 address is longer than a cell, so there are two: the one that a cell does
+/// not name is written, and then named. The cell names the first as 1, the second as 2, and none as 0.
+pub type OwnAddresses = [[u64; OWN_ADDRESS_WORDS]; 2];
+
+/// `HOST`, the one entry: what the programs need to know of the host itself. Zeroed memory never answers, and has no address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct HostEntry {
     /// Cell: [`IcmpRates`].
     pub icmp_rates: u64,
-    /// Cell: which of `icmp_sources` ICMP errors come from, 1 or 2. 0: none.
+    /// Cell: which of `icmp_sources` ICMP errors come from.
     pub icmp_source: u64,
-    /// Sets of addresses, in wire order in memory.
-    pub icmp_sources: [[u64; ICMP_SOURCE_WORDS]; 2],
+    /// Where ICMP errors come from.
+    pub icmp_sources: OwnAddresses,
+    /// Cell: which of `health_sources` answers to probes go to.
+    pub health_source: u64,
+    /// Where probes come from.
+    pub health_sources: OwnAddresses,
 }
-map_value!(HostEntry, size 64, align 8, fields [u64, u64, [[u64; ICMP_SOURCE_WORDS]; 2]]);
+map_value!(HostEntry, size 120, align 8, fields [u64, u64, OwnAddresses, u64, OwnAddresses]);
 
 /// Cell: how often a host answers by itself, over all of its CPUs. 0: never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use anycast_common::{
 };
 use aya_ebpf::bindings::BPF_NOEXIST;
 
-use super::{BACKEND_COUNTERS, OUTCOMES, VIP_COUNTERS, VIP_DROPS, returns::RETURN_COUNTERS};
+use super::{BACKEND_COUNTERS, OUTCOMES, PROBES, VIP_COUNTERS, VIP_DROPS, returns::RETURN_COUNTERS};
 
 /// Adds one packet to a counter; a missing one changes nothing.
 #[inline(always)]
@@ -49,6 +49,12 @@ pub fn count_backend(index: u32, added: Counter) {
 #[inline(always)]
 pub fn count_outcome(outcome: Outcome, bytes: u64) {
     add(OUTCOMES.get_ptr_mut(outcome as u32), bytes);
+}
+
+/// Counts a probe, or the answer to one, by its outcome.
+#[inline(always)]
+pub fn count_probe(outcome: Outcome, bytes: u64) {
+    add(PROBES.get_ptr_mut(outcome as u32), bytes);
 }
 
 /// Counts a dropped packet by VIP and reason; the entry is made at the first drop.

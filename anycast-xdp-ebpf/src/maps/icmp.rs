@@ -2,7 +2,7 @@
 
 use anycast_common::{
     limiter,
-    map::{ICMP_SOURCE_WORDS, IcmpRates},
+    map::{IcmpRates, OWN_ADDRESS_WORDS, OwnAddresses},
 };
 
 use super::{HOST, ICMP_LIMITS, ICMP_SCRATCH, cell};
@@ -16,11 +16,24 @@ pub fn icmp_rates() -> Option<IcmpRates> {
 
 /// The addresses that ICMP errors come from, if there are any.
 #[inline(always)]
-pub fn icmp_source() -> Option<&'static [u64; ICMP_SOURCE_WORDS]> {
+pub fn icmp_source() -> Option<&'static [u64; OWN_ADDRESS_WORDS]> {
     let host = HOST.get(0)?;
-    match cell(&raw const host.icmp_source) {
-        1 => Some(&host.icmp_sources[0]),
-        2 => Some(&host.icmp_sources[1]),
+    named(cell(&raw const host.icmp_source), &host.icmp_sources)
+}
+
+/// The addresses that probes come from, if there are any.
+#[inline(always)]
+pub fn health_source() -> Option<&'static [u64; OWN_ADDRESS_WORDS]> {
+    let host = HOST.get(0)?;
+    named(cell(&raw const host.health_source), &host.health_sources)
+}
+
+/// The set that a cell names.
+#[inline(always)]
+fn named(cell: u64, sets: &OwnAddresses) -> Option<&[u64; OWN_ADDRESS_WORDS]> {
+    match cell {
+        1 => Some(&sets[0]),
+        2 => Some(&sets[1]),
         _ => None,
     }
 }

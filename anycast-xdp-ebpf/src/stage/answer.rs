@@ -43,6 +43,8 @@ pub trait Answer: Ip {
     fn forbids_error(kind: u8) -> bool;
     /// This host's own address, if it has one.
     fn own_address() -> Option<Self::Address>;
+    /// Is it the address that this host's probes come from?
+    fn is_health_address(address: Self::Address) -> bool;
     /// Is a fragment another than the first?
     fn is_later_fragment(l3: Cursor, upper: Upper) -> bool;
     /// May no router cut the packet into fragments?

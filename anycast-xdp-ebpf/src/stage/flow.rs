@@ -103,7 +103,7 @@ pub fn is_icmp_error<I: Ip>(l3: Cursor, header: &Header<I>, upper: Upper) -> boo
 
 /// The transport header at `upper`; `None`: it runs beyond the packet.
 #[inline(always)]
-fn l4(l3: Cursor, length: usize, upper: Upper, icmp: u8) -> Option<L4> {
+pub fn l4(l3: Cursor, length: usize, upper: Upper, icmp: u8) -> Option<L4> {
     let protocol = upper.protocol;
     if upper.fragment {
         return Some(L4 { protocol, ports: 0, has_ports: false });

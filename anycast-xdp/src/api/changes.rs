@@ -67,7 +67,7 @@ pub async fn bind(
     Path(name): Path<String>,
     Sent(request): Sent<BindRequest>,
 ) -> Answer {
-    edit(state, from, query, Edit::Bind(name, request.pools)).await
+    edit(state, from, query, Edit::Bind(name, request)).await
 }
 
 pub async fn unbind(state: State<Shared>, from: From, query: Query, Path(name): Path<String>) -> Answer {
@@ -137,7 +137,9 @@ async fn edit(State(shared): State<Shared>, ConnectInfo(peer): From, Parameters(
 
 /// Makes a change to its end, even if its author hangs up meanwhile, which ends the handler: a revision that is in the
 /// store and that nobody here knows of would never reach the maps, and be in the way of the next change.
-async fn to_the_end(change: impl Future<Output = Result<Made, ApiError>> + Send + 'static) -> Result<Made, ApiError> {
+pub async fn to_the_end(
+    change: impl Future<Output = Result<Made, ApiError>> + Send + 'static,
+) -> Result<Made, ApiError> {
     match tokio::spawn(change).await {
         Ok(made) => made,
         Err(ended) => match ended.try_into_panic() {

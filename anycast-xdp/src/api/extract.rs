@@ -96,7 +96,7 @@ fn documents(lists: Map<String, Value>) -> Result<Documents, ApiError> {
         let kind = Kind::ALL.into_iter().find(|kind| kind.plural() == plural);
         let kind = kind.ok_or_else(|| {
             ApiError::new(ErrorCode::BadRequest, format!("`{plural}` is no kind of object"))
-                .hint("write `prefixes`, `pools` and `vips`, each a list of objects")
+                .hint("write `pops`, `prefixes`, `pools` and `vips`, each a list of objects")
         })?;
         let objects: Vec<NamedDocument> = serde_json::from_value(list).map_err(|error| not_json(&error))?;
         for NamedDocument { name, document } in objects {

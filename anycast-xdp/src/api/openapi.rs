@@ -6,12 +6,16 @@ use serde_json::{Map, Value, json};
 use super::{
     routes::{Answer, Body, ROUTES, Route},
     types::{
-        API_VERSION, BackendPatch, BindRequest, ChangeQuery, ChangeResult, Diff, DiffQuery, ErrorAnswer, ErrorCode,
-        ExportQuery, ListQuery, ObjectAnswer, Page, Plan, ReconcilerStatus, Revisions, RevisionsQuery, RollbackRequest,
-        TOML_MEDIA_TYPE, Version,
+        API_VERSION, BackendPatch, BindRequest, ChangeQuery, ChangeResult, Diff, DiffQuery, DrainRequest, ErrorAnswer,
+        ErrorCode, ExportQuery, FailbackResult, ListQuery, ObjectAnswer, Page, Plan, Publishing, PublishingQuery,
+        ReconcilerStatus, Revisions, RevisionsQuery, RollbackRequest, TOML_MEDIA_TYPE, Version,
     },
 };
-use crate::{config, documents::Kind};
+use crate::{
+    config,
+    documents::Kind,
+    health::view::{CheckQuery, Checked, Health},
+};
 
 /// The document.
 pub fn document() -> Value {
@@ -25,7 +29,7 @@ pub fn document() -> Value {
         "openapi": "3.1.0",
         "info": {
             "title": "anycast-xdp",
-            "summary": "Prefixes, VIPs, pools and bindings of a host, changed while packets flow",
+            "summary": "PoPs, prefixes, VIPs, pools and bindings of a host, changed while packets flow",
             "version": API_VERSION.to_string(),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
@@ -45,10 +49,14 @@ fn schemas() -> Map<String, Value> {
     add::<Page>(&mut generator);
     add::<ObjectAnswer>(&mut generator);
     add::<ChangeResult>(&mut generator);
+    add::<FailbackResult>(&mut generator);
     add::<Plan>(&mut generator);
     add::<Revisions>(&mut generator);
     add::<Diff>(&mut generator);
     add::<ReconcilerStatus>(&mut generator);
+    add::<Health>(&mut generator);
+    add::<Checked>(&mut generator);
+    add::<CheckQuery>(&mut generator);
     add::<ErrorAnswer>(&mut generator);
     add::<BindRequest>(&mut generator);
     add::<BackendPatch>(&mut generator);
@@ -58,6 +66,9 @@ fn schemas() -> Map<String, Value> {
     add::<RevisionsQuery>(&mut generator);
     add::<DiffQuery>(&mut generator);
     add::<ExportQuery>(&mut generator);
+    add::<Publishing>(&mut generator);
+    add::<PublishingQuery>(&mut generator);
+    add::<DrainRequest>(&mut generator);
     let mut schemas = generator.take_definitions(true);
     for kind in Kind::ALL {
         let object = config::json_schema(kind);
@@ -90,6 +101,7 @@ fn add<T: JsonSchema>(generator: &mut SchemaGenerator) {
 
 const fn name_of(kind: Kind) -> &'static str {
     match kind {
+        Kind::Pop => "Pop",
         Kind::Prefix => "Prefix",
         Kind::Pool => "Pool",
         Kind::Vip => "Vip",

@@ -6,11 +6,17 @@ use serde::{Deserialize, Serialize};
 use crate::desired::State;
 
 /// Body of `POST /v1/vips/NAME/bind`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BindRequest {
     /// The primary pool, then its fall-backs. Never empty.
     pub pools: Vec<String>,
+    /// `failover` of the VIP; left out: as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<String>,
+    /// `failback` of the VIP; left out: as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failback: Option<String>,
 }
 
 /// Body of `PATCH /v1/pools/NAME/backends/ADDRESS`. What is left out stays as it is.

@@ -6,7 +6,7 @@ use axum::{
     routing::{MethodRouter, delete, get, patch, post},
 };
 
-use super::{changes, reads, server::Shared};
+use super::{changes, health, moves, publishing, reads, server::Shared};
 use crate::documents::Kind;
 
 /// What a route takes in its body.
@@ -60,6 +60,8 @@ pub enum Operation {
     Unbind,
     /// Changes a backend.
     Backend,
+    /// Takes flows back to a pool.
+    FailBack,
     /// What `Apply` would do.
     Plan,
     /// All services at once.
@@ -74,6 +76,16 @@ pub enum Operation {
     Rollback,
     /// How far the maps are.
     Reconciler,
+    /// What is published.
+    Publishing,
+    /// Drains the host or its PoP.
+    Drain,
+    /// Ends a drain.
+    Undrain,
+    /// The health of backends.
+    Health,
+    /// One probe of each backend of a pool.
+    CheckHealth,
     /// `GET /metrics`
     Metrics,
 }
@@ -118,24 +130,34 @@ const fn change(
     Route { method, path, summary, operation, parameters: Some("ChangeQuery"), body, answer }
 }
 
+const fn drain(path: &'static str, operation: Operation, summary: &'static str) -> Route {
+    let (body, answer) = (Body::Json("DrainRequest"), Answer::Json("Publishing"));
+    Route { method: "post", path, summary, operation, parameters: None, body, answer }
+}
+
 use Operation as Op;
 
 /// All of them.
 pub const ROUTES: &[Route] = &[
     read("/v1/version", Op::Version, None, Answer::Json("Version"), "The program, the host, and how far the maps are"),
     read("/v1/openapi.json", Op::OpenApi, None, Answer::OpenApi, "This document"),
+    read("/v1/pops", Op::List(Kind::Pop), Some("ListQuery"), Answer::Json("Page"), "PoPs, by name"),
     read("/v1/prefixes", Op::List(Kind::Prefix), Some("ListQuery"), Answer::Json("Page"), "Prefixes, by name"),
     read("/v1/pools", Op::List(Kind::Pool), Some("ListQuery"), Answer::Json("Page"), "Pools, by name"),
     read("/v1/vips", Op::List(Kind::Vip), Some("ListQuery"), Answer::Json("Page"), "VIPs, by name"),
+    change("post", "/v1/pops", Op::Create(Kind::Pop), Body::Object(Kind::Pop), "Create a PoP"),
     change("post", "/v1/prefixes", Op::Create(Kind::Prefix), Body::Object(Kind::Prefix), "Create a prefix"),
     change("post", "/v1/pools", Op::Create(Kind::Pool), Body::Object(Kind::Pool), "Create a pool"),
     change("post", "/v1/vips", Op::Create(Kind::Vip), Body::Object(Kind::Vip), "Create a VIP"),
+    read("/v1/pops/{name}", Op::Get(Kind::Pop), None, Answer::Json("ObjectAnswer"), "One PoP"),
     read("/v1/prefixes/{name}", Op::Get(Kind::Prefix), None, Answer::Json("ObjectAnswer"), "One prefix"),
     read("/v1/pools/{name}", Op::Get(Kind::Pool), None, Answer::Json("ObjectAnswer"), "One pool"),
     read("/v1/vips/{name}", Op::Get(Kind::Vip), None, Answer::Json("ObjectAnswer"), "One VIP"),
+    change("patch", "/v1/pops/{name}", Op::Update(Kind::Pop), Body::Patch(Kind::Pop), "Change a PoP"),
     change("patch", "/v1/prefixes/{name}", Op::Update(Kind::Prefix), Body::Patch(Kind::Prefix), "Change a prefix"),
     change("patch", "/v1/pools/{name}", Op::Update(Kind::Pool), Body::Patch(Kind::Pool), "Change a pool"),
     change("patch", "/v1/vips/{name}", Op::Update(Kind::Vip), Body::Patch(Kind::Vip), "Change a VIP"),
+    change("delete", "/v1/pops/{name}", Op::Delete(Kind::Pop), Body::Nothing, "Delete a PoP: it is up from then on"),
     change("delete", "/v1/prefixes/{name}", Op::Delete(Kind::Prefix), Body::Nothing, "Delete a prefix without VIPs"),
     change(
         "delete",
@@ -162,6 +184,15 @@ pub const ROUTES: &[Route] = &[
     ),
     Route {
         method: "post",
+        path: "/v1/pools/{name}/failback",
+        summary: "Take flows back to a pool that is usable again, on this host",
+        operation: Op::FailBack,
+        parameters: None,
+        body: Body::Nothing,
+        answer: Answer::Json("FailbackResult"),
+    },
+    Route {
+        method: "post",
         path: "/v1/plan",
         summary: "What `apply` of the same body would change",
         operation: Op::Plan,
@@ -181,6 +212,25 @@ pub const ROUTES: &[Route] = &[
     read("/v1/diff", Op::Diff, Some("DiffQuery"), Answer::Json("Diff"), "What is different between two revisions"),
     change("post", "/v1/rollback", Op::Rollback, Body::Json("RollbackRequest"), "The services of an earlier revision"),
     read("/v1/reconciler", Op::Reconciler, None, Answer::Json("ReconcilerStatus"), "How far the maps are"),
+    read(
+        "/v1/publishing",
+        Op::Publishing,
+        Some("PublishingQuery"),
+        Answer::Json("Publishing"),
+        "What this host publishes, and why not",
+    ),
+    drain("/v1/drain", Op::Drain, "Drain the host or its PoP"),
+    drain("/v1/undrain", Op::Undrain, "End a drain: what is well is published at once"),
+    read("/v1/health", Op::Health, None, Answer::Json("Health"), "The health of the backends of pools with a check"),
+    Route {
+        method: "post",
+        path: "/v1/health/check",
+        summary: "Probe the backends of a pool once, now; it changes nothing",
+        operation: Op::CheckHealth,
+        parameters: Some("CheckQuery"),
+        body: Body::Nothing,
+        answer: Answer::Json("Checked"),
+    },
     read("/metrics", Op::Metrics, None, Answer::Metrics, "Metrics for Prometheus"),
 ];
 
@@ -208,6 +258,7 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Op::Bind => post(changes::bind),
         Op::Unbind => post(changes::unbind),
         Op::Backend => patch(changes::backend),
+        Op::FailBack => post(moves::fail_back),
         Op::Plan => post(changes::plan),
         Op::Apply => post(changes::apply),
         Op::Export => get(reads::export),
@@ -215,6 +266,11 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Op::Diff => get(reads::diff),
         Op::Rollback => post(changes::rollback),
         Op::Reconciler => get(reads::reconciler),
+        Op::Publishing => get(publishing::publishing),
+        Op::Drain => post(publishing::drain),
+        Op::Undrain => post(publishing::undrain),
+        Op::Health => get(health::health),
+        Op::CheckHealth => post(health::check),
         Op::Metrics => get(reads::metrics),
     }
 }

@@ -17,7 +17,14 @@ use tokio::{
 };
 
 use super::{peer::Peer, reads::timed, routes};
-use crate::{control::Applied, daemon::Services, desired::Local, metrics::Metrics};
+use crate::{
+    control::{Applied, Commands},
+    daemon::Services,
+    desired::Local,
+    health::Watch,
+    metrics::Metrics,
+    publish::report::Board,
+};
 
 /// Name of the socket in the directory of an instance.
 pub const SOCKET: &str = "api.sock";
@@ -32,8 +39,14 @@ pub struct Shared {
     pub control: Services,
     /// How far the maps are.
     pub applied: watch::Receiver<Applied>,
+    /// Tells the reconciler what is no change of services.
+    pub commands: Commands,
     /// What is measured.
     pub metrics: Arc<Metrics>,
+    /// What is published.
+    pub publishing: Board,
+    /// Whom to ask about the health of backends.
+    pub health: Watch,
 }
 
 /// A running server. It ends when this is dropped, and its socket goes.
@@ -54,19 +67,12 @@ impl Drop for Server {
 /// # Errors
 ///
 /// No such group, or a system that refuses the socket.
-pub fn serve(
-    control: Services,
-    applied: watch::Receiver<Applied>,
-    metrics: Arc<Metrics>,
-    local: &Local,
-    directory: &Path,
-) -> Result<Server> {
+pub fn serve(shared: Shared, local: &Local, directory: &Path) -> Result<Server> {
     let socket = directory.join(SOCKET);
     // Who is in the socket's group has to get there, whatever the daemon's umask and group are.
     fs::set_permissions(directory, fs::Permissions::from_mode(0o751))?;
     let listener = listen(&socket, local.control.api_group.as_deref())?;
     let (stop, stopped) = oneshot::channel();
-    let shared = Shared { control, applied, metrics };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("api".to_owned()).spawn(move || {
         runtime.block_on(async {

@@ -13,7 +13,13 @@ pub use super::{
         BackendPatch, BindRequest, ChangeQuery, DiffQuery, ExportQuery, ListQuery, RevisionsQuery, RollbackRequest,
     },
 };
-use crate::documents::{Document, Kind};
+pub use crate::publish::report::{
+    Counts, DrainPhase, DrainRequest, DrainStatus, OfferState, Offered, Publishing, PublishingQuery, Scope,
+};
+use crate::{
+    desired::Binding,
+    documents::{Document, Kind},
+};
 
 /// The version of the API: the number in the paths.
 pub const API_VERSION: u32 = 1;
@@ -95,6 +101,33 @@ pub struct ChangeResult {
     pub applied: bool,
     /// What is different.
     pub changes: Vec<Change>,
+}
+
+/// What `POST /v1/pools/NAME/failback` did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailbackResult {
+    /// The pool that flows were taken back to.
+    pub pool: String,
+    /// The bindings whose new flows go there now, and did not before. Empty: none waited for it.
+    pub moved: Vec<MovedBinding>,
+}
+
+/// A binding whose flows moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MovedBinding {
+    /// Names of its pools, in order.
+    pub pools: Vec<String>,
+    /// `failover` of its VIPs.
+    pub failover: String,
+    /// `failback` of its VIPs.
+    pub failback: String,
+}
+
+impl From<Binding> for MovedBinding {
+    fn from(binding: Binding) -> Self {
+        let Binding { pools, policy } = binding;
+        Self { pools, failover: policy.failover.to_string(), failback: policy.failback.to_string() }
+    }
 }
 
 /// What is different of one object.

@@ -1,11 +1,6 @@
 //! `apply`: the services become those of a file.
 
-use super::{
-    exit::Outcome,
-    input::file,
-    options::OutputOption,
-    remote::{self, ChangeOptions, DaemonOption},
-};
+use super::{exit::Outcome, input::file, remote::Changing};
 
 /// Make the services those of a file
 ///
@@ -25,17 +20,11 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     file: String,
     #[command(flatten)]
-    change: ChangeOptions,
-    #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Changing,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let source = file::read(&args.file)?;
     let name = source.name.clone();
-    remote::change(&args.daemon, args.output, Some(&name), async |client| {
-        client.apply(source.into_body(), &args.change.query()).await
-    })
+    args.remote.change(Some(&name), async |client, query| client.apply(source.into_body(), &query).await)
 }

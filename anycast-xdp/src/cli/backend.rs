@@ -2,11 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{
-    exit::Outcome,
-    options::OutputOption,
-    remote::{self, ChangeOptions, DaemonOption},
-};
+use super::{exit::Outcome, remote::Changing};
 use crate::{api::types::BackendPatch, desired::State};
 
 /// Drain a backend, take it back, or give it another weight
@@ -50,11 +46,7 @@ struct Which {
     /// Tunnel address of the backend
     address: String,
     #[command(flatten)]
-    change: ChangeOptions,
-    #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Changing,
 }
 
 #[derive(clap::Args, Debug)]
@@ -73,7 +65,7 @@ pub(super) fn execute(args: &Args) -> Outcome {
         Verb::Undrain(which) => (which, state(State::Up)),
         Verb::Weight(args) => (&args.which, BackendPatch { state: None, weight: Some(args.weight) }),
     };
-    remote::change(&which.daemon, which.output, None, async |client| {
-        client.patch_backend(&which.pool, &which.address, &patch, &which.change.query()).await
-    })
+    which
+        .remote
+        .change(None, async |client, query| client.patch_backend(&which.pool, &which.address, &patch, &query).await)
 }

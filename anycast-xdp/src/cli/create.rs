@@ -1,6 +1,7 @@
 //! `create`: a new object, from flags, `--set` and a file.
 
 mod pool;
+mod pop;
 mod prefix;
 #[cfg(test)]
 mod tests;
@@ -15,17 +16,16 @@ use super::{
         assign::{Assignment, KeyPath, assignment, label},
         file,
     },
-    options::OutputOption,
-    remote::{self, ChangeOptions, DaemonOption},
+    remote::Changing,
 };
 use crate::{
     api::types::NamedDocument,
     documents::{Document, Kind},
 };
 
-/// Create a prefix, pool or VIP
+/// Create a PoP, prefix, pool or VIP
 ///
-/// Its keys are those of `[[prefix]]`, `[[pool]]` and `[[vip]]` in a file of services. They come from a file, from flags
+/// Its keys are those of `[[pop]]`, `[[prefix]]`, `[[pool]]` and `[[vip]]` in a file of services. They come from a file, from flags
 /// and from --set, and what comes later takes the place of what came before. The result is checked as a whole: what is
 /// not valid changes nothing.
 #[derive(clap::Args, Debug)]
@@ -44,12 +44,14 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum KindArgs {
+    #[command(alias = "pops")]
+    Pop(pop::Args),
     #[command(alias = "prefixes")]
     Prefix(prefix::Args),
     #[command(alias = "pools")]
     Pool(pool::Args),
     #[command(alias = "vips")]
-    Vip(vip::Args),
+    Vip(Box<vip::Args>),
 }
 
 /// What all kinds have.
@@ -67,23 +69,18 @@ struct Common {
     #[arg(short, long, value_name = "FILE")]
     file: Option<String>,
     #[command(flatten)]
-    change: ChangeOptions,
-    #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Changing,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let (kind, common, flags) = match &args.kind {
+        KindArgs::Pop(args) => (Kind::Pop, &args.common, args.flags()),
         KindArgs::Prefix(args) => (Kind::Prefix, &args.common, args.flags()),
         KindArgs::Pool(args) => (Kind::Pool, &args.common, args.flags()),
         KindArgs::Vip(args) => (Kind::Vip, &args.common, args.flags()),
     };
     let object = NamedDocument { name: common.name.clone(), document: document(common, flags)? };
-    remote::change(&common.daemon, common.output, None, async |client| {
-        client.create(kind, &object, &common.change.query()).await
-    })
+    common.remote.change(None, async |client, query| client.create(kind, &object, &query).await)
 }
 
 /// The keys from the file, then those from flags, then those from `--set`.
@@ -114,6 +111,11 @@ struct Flags(Document);
 impl Flags {
     fn text(mut self, key: &str, value: Option<&String>) -> Self {
         self.0.extend(value.map(|value| (key.to_owned(), value.clone().into())));
+        self
+    }
+
+    fn number(mut self, key: &str, value: Option<u8>) -> Self {
+        self.0.extend(value.map(|value| (key.to_owned(), value.into())));
         self
     }
 

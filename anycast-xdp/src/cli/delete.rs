@@ -1,13 +1,9 @@
 //! `delete`: an object goes.
 
-use super::{
-    exit::Outcome,
-    options::OutputOption,
-    remote::{self, ChangeOptions, DaemonOption},
-};
+use super::{exit::Outcome, remote::Changing};
 use crate::documents::{Key, Kind};
 
-/// Delete a prefix, pool or VIP
+/// Delete a PoP, prefix, pool or VIP
 ///
 /// What others refer to stays: a pool that a VIP is bound to is refused. `rollback` brings back what was deleted.
 #[derive(clap::Args, Debug)]
@@ -24,14 +20,10 @@ pub(super) struct Args {
     /// Its name
     name: String,
     #[command(flatten)]
-    change: ChangeOptions,
-    #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Changing,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let key = Key::new(args.kind, &args.name);
-    remote::change(&args.daemon, args.output, None, async |client| client.delete(&key, &args.change.query()).await)
+    args.remote.change(None, async |client, query| client.delete(&key, &query).await)
 }

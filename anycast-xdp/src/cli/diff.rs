@@ -1,11 +1,6 @@
 //! `diff`: what is different between revisions.
 
-use super::{
-    exit::Outcome,
-    options::OutputOption,
-    remote::{self, DaemonOption},
-    render,
-};
+use super::{exit::Outcome, remote::Asking, render};
 use crate::api::types::DiffQuery;
 
 /// Show what is different between two revisions, or between one and the newest
@@ -22,13 +17,11 @@ pub(super) struct Args {
     /// Revision that it became; without: the newest
     to: Option<u64>,
     #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Asking,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let query = DiffQuery { from: args.from, to: args.to };
-    let answer = remote::ask(&args.daemon, args.output, None, async |client| client.diff(&query).await)?;
-    remote::write(args.output, &answer, render::diff)
+    let answer = args.remote.ask(None, async |client| client.diff(&query).await)?;
+    args.remote.write(&answer, render::diff)
 }

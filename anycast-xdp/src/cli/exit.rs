@@ -39,6 +39,12 @@ pub(super) enum Failure {
     NotAsThingsAre(String),
     /// Exit code 8: no such object, backend or revision. The message is complete.
     NoSuchThing(String),
+    /// Exit code 9: some attempts of `probe` failed, and are told.
+    SomeFailed,
+    /// Exit code 10: all of them did.
+    AllFailed,
+    /// Exit code 11: packets still arrive where they were to be gone, and that has been told.
+    StillArrives,
     /// Whoever read stdout has gone, as `head` does: exit code 0 without a word.
     ReaderGone,
 }
@@ -64,6 +70,9 @@ impl Failure {
             Self::FoundChanges => 6,
             Self::NotAsThingsAre(_) => 7,
             Self::NoSuchThing(_) => 8,
+            Self::SomeFailed => 9,
+            Self::AllFailed => 10,
+            Self::StillArrives => 11,
         }
     }
 
@@ -82,7 +91,13 @@ impl Failure {
                 "no daemon of instance `{instance}` listens at {}\n  help: start it with `anycast-xdp run --config FILE`, or choose another with --instance or --socket",
                 socket.display()
             ),
-            Self::FoundWarnings | Self::FoundErrors | Self::FoundChanges | Self::ReaderGone => return None,
+            Self::FoundWarnings
+            | Self::FoundErrors
+            | Self::FoundChanges
+            | Self::SomeFailed
+            | Self::AllFailed
+            | Self::StillArrives
+            | Self::ReaderGone => return None,
         })
     }
 }
@@ -98,6 +113,8 @@ impl From<Failure> for anyhow::Error {
             Failure::NothingThere { instance } => Self::msg(format!("nothing is pinned for instance `{instance}`")),
             Failure::NoDaemon { socket, .. } => Self::msg(format!("nobody listens at {}", socket.display())),
             Failure::FoundWarnings | Failure::FoundErrors | Failure::FoundChanges => Self::msg("something was found"),
+            Failure::SomeFailed | Failure::AllFailed => Self::msg("attempts failed"),
+            Failure::StillArrives => Self::msg("packets still arrive"),
             Failure::ReaderGone => Self::msg("nobody reads what is written"),
         }
     }

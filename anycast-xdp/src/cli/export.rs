@@ -5,12 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::Context as _;
 use clap::ValueEnum;
 
-use super::{
-    exit::Outcome,
-    options::{Output, OutputOption},
-    remote::{self, DaemonOption},
-    writer,
-};
+use super::{exit::Outcome, options::Output, remote::DaemonOption, writer};
 use crate::api::types::ExportQuery;
 
 /// Write the services as a file that `apply` takes
@@ -52,7 +47,7 @@ pub(super) fn execute(args: &Args) -> Outcome {
         Form::Toml => Output::Text,
         Form::Json => Output::Json,
     };
-    let text = remote::ask(&args.daemon, OutputOption { output }, None, async |client| match args.output {
+    let text = args.daemon.ask(output, None, async |client| match args.output {
         Form::Toml => client.export_toml(&query).await,
         Form::Json => client.export_json(&query).await.map(|json| format!("{json:#}\n")),
     })?;

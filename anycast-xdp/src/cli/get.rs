@@ -1,14 +1,9 @@
 //! `get`: one object.
 
-use super::{
-    exit::Outcome,
-    options::OutputOption,
-    remote::{self, DaemonOption},
-    render,
-};
+use super::{exit::Outcome, remote::Asking, render};
 use crate::documents::{Key, Kind};
 
-/// Show a prefix, pool or VIP as it was written
+/// Show a PoP, prefix, pool or VIP as it was written
 ///
 /// Keys that were not written have their defaults, and are not shown.
 #[derive(clap::Args, Debug)]
@@ -24,13 +19,11 @@ pub(super) struct Args {
     /// Its name
     name: String,
     #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Asking,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let key = Key::new(args.kind, &args.name);
-    let answer = remote::ask(&args.daemon, args.output, None, async |client| client.get(&key).await)?;
-    remote::write(args.output, &answer, |answer, style| render::object(args.kind, answer, style))
+    let answer = args.remote.ask(None, async |client| client.get(&key).await)?;
+    args.remote.write(&answer, |answer, style| render::object(args.kind, answer, style))
 }

@@ -2,12 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    exit::Outcome,
-    options::OutputOption,
-    remote::{self, DaemonOption},
-    render,
-};
+use super::{exit::Outcome, remote::Asking, render};
 use crate::{
     api::types::{Revisions, RevisionsQuery},
     client::Answer,
@@ -29,15 +24,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Asking,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let limit = args.limit as usize;
     let page = |before, count: usize| RevisionsQuery { limit: Some(count.min(PAGE)), before };
-    let answer = remote::ask(&args.daemon, args.output, None, async |client| {
+    let answer = args.remote.ask(None, async |client| {
         let mut all = client.revisions(&page(None, limit)).await?;
         while let Some(before) = all.value.next {
             let wanted = limit.saturating_sub(all.value.items.len());
@@ -48,7 +41,7 @@ pub(super) fn execute(args: &Args) -> Outcome {
         }
         Ok(all)
     })?;
-    remote::write(args.output, &answer, |revisions, style| render::history(&revisions.items, style))
+    args.remote.write(&answer, |revisions, style| render::history(&revisions.items, style))
 }
 
 /// Puts a page behind those before it.

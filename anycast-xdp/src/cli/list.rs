@@ -2,13 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    exit::Outcome,
-    input::assign::label,
-    options::OutputOption,
-    remote::{self, DaemonOption},
-    render, writer,
-};
+use super::{exit::Outcome, input::assign::label, remote::Asking, render, writer};
 use crate::{
     api::types::{ListQuery, Page},
     client::{Answer, Client, ClientError},
@@ -20,7 +14,7 @@ const PAGE: usize = 10_000;
 /// How often a list is begun again that others change while it is read.
 const BEGUN_AGAIN_MAX: u32 = 4;
 
-/// List prefixes, pools or VIPs
+/// List PoPs, prefixes, pools or VIPs
 #[derive(clap::Args, Debug)]
 #[command(after_long_help = "\
 Examples:
@@ -42,16 +36,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Asking,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let limit = args.limit.map_or(usize::MAX, |limit| limit as usize);
     let label = args.label.as_ref().map(|(key, text)| format!("{key}={text}"));
     let query = ListQuery { contains: args.contains.clone(), label, ..ListQuery::default() };
-    let answer = remote::ask(&args.daemon, args.output, None, async |client| {
+    let answer = args.remote.ask(None, async |client| {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -60,7 +52,7 @@ pub(super) fn execute(args: &Args) -> Outcome {
             }
         }
     })?;
-    remote::write(args.output, &answer, |page, style| render::objects(args.kind, &page.items, style))?;
+    args.remote.write(&answer, |page, style| render::objects(args.kind, &page.items, style))?;
     let Page { total, items, .. } = &answer.value;
     if items.len() < *total {
         writer::tell(&format!("{} of {total} are shown; --limit says how many\n", items.len()));

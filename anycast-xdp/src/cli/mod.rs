@@ -10,17 +10,22 @@ mod detach;
 mod diff;
 mod docs;
 mod doctor;
+mod drain;
 mod exit;
 mod explain;
 mod export;
 mod get;
+mod health;
 mod history;
 mod input;
 mod list;
 mod man;
 mod options;
 mod plan;
+mod pool;
 mod prepare;
+mod probe;
+mod publishing;
 mod remote;
 pub mod render;
 mod rollback;
@@ -31,6 +36,7 @@ mod top;
 mod update;
 mod vip;
 mod vips;
+mod watchdog;
 mod writer;
 
 use std::process::ExitCode;
@@ -50,7 +56,10 @@ Exit codes:
   5  doctor found errors
   6  plan found changes
   7  refused as things are: name taken, much would go, another revision, services of a file
-  8  no such object, backend or revision";
+  8  no such object, backend or revision
+  9  some attempts of probe failed
+ 10  all attempts of probe failed
+ 11  drain waited in vain: packets still arrive";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,6 +68,7 @@ Examples:
   anycast-xdp doctor
   anycast-xdp stats --watch
   anycast-xdp explain tcp 203.0.113.7:4321 192.0.2.80:443
+  anycast-xdp probe https://www.example.com/ --compare https://origin.example.com/
   anycast-xdp create vip web --address 192.0.2.10 --pool home --listener tcp/80
   anycast-xdp plan -f services.toml
 
@@ -95,12 +105,15 @@ enum Command {
     Stats(stats::Args),
     Top(top::Args),
     Explain(explain::Args),
+    Probe(probe::Args),
+    Health(health::Args),
     Create(create::Args),
     Get(get::Args),
     List(list::Args),
     Update(update::Args),
     Delete(delete::Args),
     Vip(vip::Args),
+    Pool(pool::Args),
     Backend(backend::Args),
     Plan(plan::Args),
     Apply(apply::Args),
@@ -108,10 +121,14 @@ enum Command {
     History(history::Args),
     Diff(diff::Args),
     Rollback(rollback::Args),
+    Publishing(publishing::Args),
+    Drain(drain::Args),
+    Undrain(drain::UndrainArgs),
     Detach(detach::Args),
     Completions(completions::Args),
     Man(man::Args),
     Prepare(prepare::Args),
+    Watchdog(watchdog::Args),
     #[command(hide = true)]
     Docs(docs::Args),
 }
@@ -136,12 +153,15 @@ impl Command {
             Self::Stats(args) => stats::execute(&args),
             Self::Top(args) => top::execute(args),
             Self::Explain(args) => explain::execute(&args),
+            Self::Probe(args) => probe::execute(&args),
+            Self::Health(args) => health::execute(&args),
             Self::Create(args) => create::execute(&args),
             Self::Get(args) => get::execute(&args),
             Self::List(args) => list::execute(&args),
             Self::Update(args) => update::execute(&args),
             Self::Delete(args) => delete::execute(&args),
             Self::Vip(args) => vip::execute(&args),
+            Self::Pool(args) => pool::execute(&args),
             Self::Backend(args) => backend::execute(&args),
             Self::Plan(args) => plan::execute(&args),
             Self::Apply(args) => apply::execute(&args),
@@ -149,10 +169,14 @@ impl Command {
             Self::History(args) => history::execute(&args),
             Self::Diff(args) => diff::execute(&args),
             Self::Rollback(args) => rollback::execute(&args),
+            Self::Publishing(args) => publishing::execute(&args),
+            Self::Drain(args) => drain::execute(&args),
+            Self::Undrain(args) => drain::undrain(&args),
             Self::Detach(args) => detach::execute(&args),
             Self::Completions(args) => completions::execute(&args),
             Self::Man(args) => man::execute(&args),
             Self::Prepare(args) => prepare::execute(&args),
+            Self::Watchdog(args) => watchdog::execute(&args),
             Self::Docs(args) => docs::execute(&args),
         }
     }

@@ -3,8 +3,7 @@
 use super::{
     exit::{Failure, Outcome},
     input::file,
-    options::OutputOption,
-    remote::{self, DaemonOption},
+    remote::Asking,
     render,
 };
 
@@ -25,16 +24,13 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "FILE")]
     file: String,
     #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Asking,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let source = file::read(&args.file)?;
     let name = source.name.clone();
-    let answer =
-        remote::ask(&args.daemon, args.output, Some(&name), async |client| client.plan(source.into_body()).await)?;
-    remote::write(args.output, &answer, |plan, style| render::plan(plan, &name, style))?;
+    let answer = args.remote.ask(Some(&name), async |client| client.plan(source.into_body()).await)?;
+    args.remote.write(&answer, |plan, style| render::plan(plan, &name, style))?;
     if answer.value.changes.is_empty() { Ok(()) } else { Err(Failure::FoundChanges) }
 }

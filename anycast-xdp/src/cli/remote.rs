@@ -32,7 +32,7 @@ pub(super) struct DaemonOption {
 
 /// How a change is made.
 #[derive(Args, Clone, Copy, Debug)]
-pub(super) struct ChangeOptions {
+struct ChangeOptions {
     /// Refuse the change unless this revision is the newest
     #[arg(long, value_name = "N")]
     if_revision: Option<u64>,
@@ -48,7 +48,7 @@ pub(super) struct ChangeOptions {
 }
 
 impl ChangeOptions {
-    pub(super) fn query(&self) -> ChangeQuery {
+    fn query(self) -> ChangeQuery {
         ChangeQuery { if_revision: self.if_revision, force: self.force, wait: !self.no_wait }
     }
 }
@@ -63,51 +63,93 @@ impl ValueEnum for Kind {
     }
 }
 
-/// Asks the daemon. `file`: what was sent, as findings in it name it.
-pub(super) fn ask<T>(
-    daemon: &DaemonOption,
-    output: OutputOption,
-    file: Option<&str>,
-    question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
-) -> Result<T, Failure> {
-    asked(daemon, output, question, |error| failure(error, &daemon.instance, file, ""))
+/// What a command has that asks the daemon.
+#[derive(Args, Debug)]
+pub(super) struct Asking {
+    #[command(flatten)]
+    daemon: DaemonOption,
+    #[command(flatten)]
+    pub(super) output: OutputOption,
 }
 
-fn asked<T>(
-    daemon: &DaemonOption,
-    output: OutputOption,
-    question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
-    failure: impl FnOnce(ClientError) -> Failure,
-) -> Result<T, Failure> {
-    let socket = daemon.socket.clone().unwrap_or_else(|| Pins::of(&daemon.instance).run().join(SOCKET));
-    let answer = super::run::runtime()?.block_on(question(Client::new(socket)));
-    answer.or_else(|error| {
-        if let (ClientError::Refused(refusal), Output::Json) = (&error, output.output) {
-            writer::write(Output::Json, &refusal.json, |_, _| String::new())?;
-        }
-        Err(failure(error))
-    })
+impl Asking {
+    /// Asks the daemon. `file`: what was sent, as findings in it name it.
+    ///
+    /// # Errors
+    ///
+    /// No daemon, no right to ask it, or its refusal, which is written in JSON if that is wanted.
+    pub(super) fn ask<T>(
+        &self,
+        file: Option<&str>,
+        question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
+    ) -> Result<T, Failure> {
+        self.daemon.ask(self.output.output, file, question)
+    }
+
+    /// Writes an answer: in JSON all of it, also what this program does not know.
+    ///
+    /// # Errors
+    ///
+    /// Stdout cannot be written to.
+    pub(super) fn write<T>(&self, answer: &Answer<T>, text: impl FnOnce(&T, render::Style) -> String) -> Outcome {
+        writer::write(self.output.output, &answer.json, |_, width| text(&answer.value, render::Style::of_stdout(width)))
+    }
 }
 
-/// Makes a change, and tells what it did.
-pub(super) fn change(
-    daemon: &DaemonOption,
-    output: OutputOption,
-    file: Option<&str>,
-    question: impl AsyncFnOnce(Client) -> Result<Answer<ChangeResult>, ClientError>,
-) -> Outcome {
-    let unknown = "the change may have been made all the same, `anycast-xdp history` tells; ";
-    let answer = asked(daemon, output, question, |error| failure(error, &daemon.instance, file, unknown))?;
-    write(output, &answer, render::change_result)
+/// What a command has that changes services.
+#[derive(Args, Debug)]
+pub(super) struct Changing {
+    #[command(flatten)]
+    change: ChangeOptions,
+    #[command(flatten)]
+    asking: Asking,
 }
 
-/// Writes an answer: in JSON all of it, also what this program does not know.
-pub(super) fn write<T>(
-    output: OutputOption,
-    answer: &Answer<T>,
-    text: impl FnOnce(&T, render::Style) -> String,
-) -> Outcome {
-    writer::write(output.output, &answer.json, |_, width| text(&answer.value, render::Style::of_stdout(width)))
+impl Changing {
+    /// Makes a change, and tells what it did. `file`: see [`Asking::ask`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Asking::ask`].
+    pub(super) fn change(
+        &self,
+        file: Option<&str>,
+        request: impl AsyncFnOnce(Client, ChangeQuery) -> Result<Answer<ChangeResult>, ClientError>,
+    ) -> Outcome {
+        let unknown = "the change may have been made all the same, `anycast-xdp history` tells; ";
+        let Asking { daemon, output } = &self.asking;
+        let made = async |client| request(client, self.change.query()).await;
+        let answer = daemon.asked(output.output, made, |error| failure(error, &daemon.instance, file, unknown))?;
+        self.asking.write(&answer, render::change_result)
+    }
+}
+
+impl DaemonOption {
+    /// Asks the daemon: see [`Asking::ask`].
+    pub(super) fn ask<T>(
+        &self,
+        output: Output,
+        file: Option<&str>,
+        question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
+    ) -> Result<T, Failure> {
+        self.asked(output, question, |error| failure(error, &self.instance, file, ""))
+    }
+
+    fn asked<T>(
+        &self,
+        output: Output,
+        question: impl AsyncFnOnce(Client) -> Result<T, ClientError>,
+        failure: impl FnOnce(ClientError) -> Failure,
+    ) -> Result<T, Failure> {
+        let socket = self.socket.clone().unwrap_or_else(|| Pins::of(&self.instance).run().join(SOCKET));
+        let answer = super::run::runtime()?.block_on(question(Client::new(socket)));
+        answer.or_else(|error| {
+            if let (ClientError::Refused(refusal), Output::Json) = (&error, output) {
+                writer::write(Output::Json, &refusal.json, |_, _| String::new())?;
+            }
+            Err(failure(error))
+        })
+    }
 }
 
 /// `unknown`: what there is to say when it is not known what the daemon did.

@@ -1,10 +1,6 @@
 //! `rollback`: the services of an earlier revision.
 
-use super::{
-    exit::Outcome,
-    options::OutputOption,
-    remote::{self, ChangeOptions, DaemonOption},
-};
+use super::{exit::Outcome, remote::Changing};
 use crate::api::types::RollbackRequest;
 
 /// Make the services those of an earlier revision again, as a new revision
@@ -22,16 +18,10 @@ pub(super) struct Args {
     /// The revision
     revision: u64,
     #[command(flatten)]
-    change: ChangeOptions,
-    #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Changing,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let request = RollbackRequest { revision: args.revision };
-    remote::change(&args.daemon, args.output, None, async |client| {
-        client.rollback(&request, &args.change.query()).await
-    })
+    args.remote.change(None, async |client, query| client.rollback(&request, &query).await)
 }

@@ -40,7 +40,7 @@ pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 /// Logs go to stderr. Under systemd the journal has the time already.
-fn init_log() -> anyhow::Result<()> {
+pub(super) fn init_log() -> anyhow::Result<()> {
     let filter = match std::env::var("ANYCAST_XDP_LOG") {
         Ok(filter) => EnvFilter::try_new(filter).context("ANYCAST_XDP_LOG is not a log filter")?,
         Err(_) => EnvFilter::new("info"),

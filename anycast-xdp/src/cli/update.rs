@@ -5,12 +5,11 @@ use serde_json::Value;
 use super::{
     exit::{Failure, Outcome},
     input::assign::{Assignment, KeyPath, assignment, key_path},
-    options::OutputOption,
-    remote::{self, ChangeOptions, DaemonOption},
+    remote::Changing,
 };
 use crate::documents::{Document, Key, Kind};
 
-/// Change keys of a prefix, pool or VIP
+/// Change keys of a PoP, prefix, pool or VIP
 ///
 /// Keys that are not named stay as they are. A list is replaced as a whole; `backend` and `vip bind` change single
 /// backends and pools.
@@ -19,6 +18,7 @@ use crate::documents::{Document, Key, Kind};
 Examples:
   anycast-xdp update vip web --set 'listeners=[\"tcp/80\", \"tcp/443\"]' --unset hash
   anycast-xdp update pool home --set state=drain
+  anycast-xdp update pool home --set dial_percent=10
   anycast-xdp update vip web --set labels.team=game --unset labels.tier --if-revision 41
 
 Exit codes: 0 changed, or it was so before, 1 failed, 2 refused as it is written, 3 no daemon, 7 the newest revision is \
@@ -35,19 +35,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "KEY", value_parser = key_path)]
     unset: Vec<KeyPath>,
     #[command(flatten)]
-    change: ChangeOptions,
-    #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Changing,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     let patch = patch(&args.set, &args.unset).map_err(|problem| Failure::Refused(format!("error: {problem}")))?;
     let key = Key::new(args.kind, &args.name);
-    remote::change(&args.daemon, args.output, None, async |client| {
-        client.update(&key, patch, &args.change.query()).await
-    })
+    args.remote.change(None, async |client, query| client.update(&key, patch, &query).await)
 }
 
 /// The merge patch (RFC 7396): `null` takes a key away.

@@ -2,11 +2,7 @@
 
 use clap::Subcommand;
 
-use super::{
-    exit::Outcome,
-    options::OutputOption,
-    remote::{self, ChangeOptions, DaemonOption},
-};
+use super::{exit::Outcome, remote::Changing};
 use crate::api::types::BindRequest;
 
 /// Bind a VIP to pools, or take its pools away
@@ -35,6 +31,7 @@ enum Verb {
 Examples:
   anycast-xdp vip bind web home
   anycast-xdp vip bind web home spare last
+  anycast-xdp vip bind web home spare --failback manual
 
 Exit codes: 0 bound, 1 failed, 2 refused: no such pool, 3 no daemon, 7 the newest revision is not that of --if-revision, \
 8 no such VIP")]
@@ -44,8 +41,14 @@ struct BindArgs {
     /// Name of the pool, then of those that take its place, in this order
     #[arg(value_name = "POOL", required = true)]
     pools: Vec<String>,
+    /// Who takes its flows to the next pool, local or manual; without: as it was
+    #[arg(long, value_name = "WHO")]
+    failover: Option<String>,
+    /// When they go back to a better pool, after a time such as 10m, or manual; without: as it was
+    #[arg(long, value_name = "WHEN")]
+    failback: Option<String>,
     #[command(flatten)]
-    common: Common,
+    remote: Changing,
 }
 
 /// Take a VIP's pools away: its packets are dropped and counted
@@ -59,31 +62,17 @@ struct UnbindArgs {
     /// Name of the VIP
     name: String,
     #[command(flatten)]
-    common: Common,
-}
-
-#[derive(clap::Args, Debug)]
-struct Common {
-    #[command(flatten)]
-    change: ChangeOptions,
-    #[command(flatten)]
-    daemon: DaemonOption,
-    #[command(flatten)]
-    output: OutputOption,
+    remote: Changing,
 }
 
 pub(super) fn execute(args: &Args) -> Outcome {
     match &args.verb {
-        Verb::Bind(BindArgs { name, pools, common }) => {
-            let request = BindRequest { pools: pools.clone() };
-            remote::change(&common.daemon, common.output, None, async |client| {
-                client.bind(name, &request, &common.change.query()).await
-            })
+        Verb::Bind(BindArgs { name, pools, failover, failback, remote }) => {
+            let request = BindRequest { pools: pools.clone(), failover: failover.clone(), failback: failback.clone() };
+            remote.change(None, async |client, query| client.bind(name, &request, &query).await)
         }
-        Verb::Unbind(UnbindArgs { name, common }) => {
-            remote::change(&common.daemon, common.output, None, async |client| {
-                client.unbind(name, &common.change.query()).await
-            })
+        Verb::Unbind(UnbindArgs { name, remote }) => {
+            remote.change(None, async |client, query| client.unbind(name, &query).await)
         }
     }
 }

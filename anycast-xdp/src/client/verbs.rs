@@ -7,11 +7,12 @@ use serde_json::Value;
 use super::{Answer, Body, Client, ClientError, wire::Ask};
 use crate::{
     api::types::{
-        BackendPatch, BindRequest, ChangeQuery, ChangeResult, Diff, DiffQuery, ExportQuery, ListQuery, NamedDocument,
-        ObjectAnswer, Page, Plan, ReconcilerStatus, Revisions, RevisionsQuery, RollbackRequest, TOML_MEDIA_TYPE,
-        Version,
+        BackendPatch, BindRequest, ChangeQuery, ChangeResult, Diff, DiffQuery, DrainRequest, ExportQuery,
+        FailbackResult, ListQuery, NamedDocument, ObjectAnswer, Page, Plan, Publishing, PublishingQuery,
+        ReconcilerStatus, Revisions, RevisionsQuery, RollbackRequest, TOML_MEDIA_TYPE, Version,
     },
     documents::{Key, Kind},
+    health::view::{CheckQuery, Checked, Health},
 };
 
 type Answered<T> = Result<Answer<T>, ClientError>;
@@ -28,6 +29,31 @@ impl Client {
     /// How far the maps are.
     pub async fn reconciler(&self) -> Answered<ReconcilerStatus> {
         self.ask(Ask::new(Method::GET, path(&["reconciler"]))).await
+    }
+
+    /// What is published.
+    pub async fn publishing(&self, query: &PublishingQuery) -> Answered<Publishing> {
+        self.ask(Ask::new(Method::GET, path(&["publishing"])).query(query)?).await
+    }
+
+    /// Drains the host or its PoP.
+    pub async fn drain(&self, request: &DrainRequest) -> Answered<Publishing> {
+        self.ask(Ask::new(Method::POST, path(&["drain"])).json(request)?).await
+    }
+
+    /// Ends a drain.
+    pub async fn undrain(&self, request: &DrainRequest) -> Answered<Publishing> {
+        self.ask(Ask::new(Method::POST, path(&["undrain"])).json(request)?).await
+    }
+
+    /// The health of the backends of pools with a check.
+    pub async fn health(&self) -> Answered<Health> {
+        self.ask(Ask::new(Method::GET, path(&["health"]))).await
+    }
+
+    /// Probes backends of a pool once.
+    pub async fn check_health(&self, query: &CheckQuery) -> Answered<Checked> {
+        self.ask(Ask::new(Method::POST, path(&["health", "check"])).query(query)?).await
     }
 
     /// A part of the objects of a kind.
@@ -75,6 +101,11 @@ impl Client {
     ) -> Answered<ChangeResult> {
         let path = path(&["pools", pool, "backends", address]);
         self.ask(Ask::new(Method::PATCH, path).query(query)?.json(patch)?).await
+    }
+
+    /// Takes flows back to a pool that is usable again.
+    pub async fn fail_back(&self, pool: &str) -> Answered<FailbackResult> {
+        self.ask(Ask::new(Method::POST, path(&["pools", pool, "failback"]))).await
     }
 
     /// What [`apply`](Self::apply) of the same body would change.

@@ -1,4 +1,5 @@
-//! Reads the facts of this host: `[host]`, `[hash]`, `[tunnel]`, `[icmp]`, `[gateway]`, `[[interface]]` and `[limits]`.
+//! Reads the facts of this host: `[host]`, `[hash]`, `[tunnel]`, `[icmp]`, `[health]`, `[publish]`, `[gateway]`,
+//! `[[interface]]` and `[limits]`.
 
 use std::net::IpAddr;
 
@@ -8,14 +9,17 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{
     control,
     findings::{Findings, Problem},
+    health::{self, SourcesDraft},
     icmp::{self, IcmpDraft},
     place::{Located, Place},
+    publish,
     schema::{Field, Roles, Section, fields},
     table::Table,
     types::{Integer, InterfaceName, InterfaceRole, Name, RoleName},
 };
 use crate::desired::{
-    AttachMode, ControlFacts, GRE_KEYS_MAX, GatewayRole, Interface, Limits, Local, PopRole, Role, TRANSITION_SECS,
+    AttachMode, ControlFacts, GRE_KEYS_MAX, GatewayRole, Interface, Limits, Local, PopRole, PublishFacts, Role,
+    TRANSITION_SECS,
 };
 
 /// The local part of a file as it was read; what was refused or is missing is `None`.
@@ -28,6 +32,8 @@ pub(super) struct LocalDraft {
     pub(super) tunnel: TunnelDraft,
     pub(super) icmp: IcmpDraft,
     transition_secs: Option<u32>,
+    pub(super) health: SourcesDraft,
+    publish: Option<PublishFacts>,
     pub(super) gateway: GatewayDraft,
     pub(super) interfaces: Vec<InterfaceDraft>,
     pub(super) limits: Option<Limits>,
@@ -91,6 +97,9 @@ pub(super) fn read(root: &Table<'_>, findings: &mut Findings<'_>) -> LocalDraft 
         Some(transition) => transition.read(&fields::transition::SECS, findings).map(|secs| secs.value.0),
         None => Some(TRANSITION_SECS),
     };
+    let health = section_of(root, role, &fields::health::host::SECTION, findings);
+    let health = health::read_sources(health.as_ref(), findings);
+    let publish = publish::read(root, role, findings);
     let gateway = section_of(root, role, &fields::gateway::SECTION, findings);
     let gateway = gateway.map(|gateway| read_gateway(&gateway, findings)).unwrap_or_default();
 
@@ -107,6 +116,8 @@ pub(super) fn read(root: &Table<'_>, findings: &mut Findings<'_>) -> LocalDraft 
         tunnel,
         icmp,
         transition_secs,
+        health,
+        publish,
         gateway,
         interfaces,
         limits,
@@ -231,6 +242,8 @@ impl LocalDraft {
                 allow_small_mtu: self.tunnel.allow_small_mtu,
                 icmp: self.icmp.finish()?,
                 transition_secs: self.transition_secs?,
+                health: self.health.finish()?,
+                publish: self.publish,
             }),
             RoleName::Gateway => Role::Gateway(GatewayRole {
                 tunnel_addresses: self.gateway.tunnel_addresses.into_iter().map(|address| address.value).collect(),

@@ -7,12 +7,15 @@
 mod checks;
 mod control;
 mod error;
+mod failover;
 mod findings;
+mod health;
 pub mod host;
 mod icmp;
 mod listener;
 mod local;
 mod place;
+mod publish;
 mod reference;
 mod schema;
 mod services;
@@ -23,9 +26,9 @@ mod table;
 mod tests;
 mod types;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 pub use self::{
     error::{ConfigError, ConfigErrors, LoadError},
@@ -45,6 +48,16 @@ pub(crate) use self::{
     listener::{parse as parse_listener, parse_protocol},
 };
 use crate::desired::Config;
+
+/// Reads a duration as files have it: `"1m30s"`; else what is wrong with it.
+///
+/// # Errors
+///
+/// It is none, or longer than 49 days.
+pub(crate) fn parse_duration(written: &str) -> Result<Duration, String> {
+    let read = <types::Span<0, { u32::MAX }> as types::FieldType>::from_value(&DeValue::String(written.into()));
+    read.map(|span| span.0).map_err(|problem| problem.what)
+}
 
 /// Reads and parses the file of a host.
 pub fn load(file: &Path) -> Result<Config, LoadError> {

@@ -63,6 +63,8 @@ mod tests {
             home_region: "guangzhou".to_owned(),
             state: State::Up,
             backends: backends.collect(),
+            health: None,
+            dial_percent: 100,
         }
     }
 

@@ -123,6 +123,8 @@ impl Host {
         let mut services = services.finish()?;
         // Documents have no order but that of their names: whatever the file's was, the same services are the same.
         services.vips.sort_by(|one, other| one.name.cmp(&other.name));
+        services.prefixes.sort_by(|one, other| one.name.cmp(&other.name));
+        services.pops.sort_by(|one, other| one.name.cmp(&other.name));
         services.pools.sort_by(|one, other| one.name.cmp(&other.name));
         Some((Config { local: local.finish()?, services }, documents(&written)))
     }

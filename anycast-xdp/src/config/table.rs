@@ -131,6 +131,12 @@ impl<'a> Table<'a> {
         self.entries.contains_key(field.spec.key)
     }
 
+    /// The place of the value of a field, if the file has it.
+    pub(super) fn place_of_key<T>(&self, field: &Field<T>) -> Option<Place> {
+        let key = field.spec.key;
+        self.entries.get(key).map(|value| self.place.key(key, &value.span()))
+    }
+
     /// The place of a section of this table, if the file has it.
     pub(super) fn place_of(&self, section: &Section) -> Option<Place> {
         self.entries.get_key_value(section.key).map(|(key, _)| self.place.key(section.key, &key.span()))

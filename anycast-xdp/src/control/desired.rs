@@ -48,6 +48,12 @@ impl Desired {
         &self.base
     }
 
+    /// All VIPs, without a copy of them.
+    pub fn vips(&self) -> impl Iterator<Item = &Vip> {
+        let unchanged = self.base.services.vips.iter().filter(|vip| !self.changed.contains_key(&vip.name));
+        unchanged.chain(self.changed.values().flatten().map(AsRef::as_ref))
+    }
+
     /// The VIP of this name.
     pub fn vip(&self, name: &str) -> Option<Arc<Vip>> {
         if let Some(changed) = self.changed.get(name) {

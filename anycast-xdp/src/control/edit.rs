@@ -5,9 +5,12 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::{
-    api::types::{ApiError, BackendPatch, ErrorCode, NamedDocument},
+    api::types::{ApiError, BackendPatch, BindRequest, ErrorCode, NamedDocument},
     documents::{Document, Documents, Key, Kind},
 };
+
+/// Keys of a VIP that are nothing without fall-backs.
+const FALLBACK_KEYS: [&str; 3] = ["fallback_pools", "failover", "failback"];
 
 /// One change that somebody asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,9 +22,11 @@ pub enum Edit {
     /// No such object any more.
     Delete(Key),
     /// A VIP is bound to these pools, the first of them the primary one.
-    Bind(String, Vec<String>),
+    Bind(String, BindRequest),
     /// A VIP is bound to no pool.
     Unbind(String),
+    /// A PoP drains, or no longer.
+    DrainPop(String, bool),
     /// State and weight of a backend.
     Backend(String, IpAddr, BackendPatch),
 }
@@ -33,8 +38,9 @@ impl Edit {
             Self::Create(kind, object) => format!("create {kind} {}", object.name),
             Self::Update(key, _) => format!("update {key}"),
             Self::Delete(key) => format!("delete {key}"),
-            Self::Bind(vip, pools) => format!("vip bind {vip} {}", pools.join(" ")),
+            Self::Bind(vip, BindRequest { pools, .. }) => format!("vip bind {vip} {}", pools.join(" ")),
             Self::Unbind(vip) => format!("vip unbind {vip}"),
+            Self::DrainPop(pop, drains) => format!("{} --pop {pop}", if *drains { "drain" } else { "undrain" }),
             Self::Backend(pool, address, patch) => {
                 let state = patch.state.map(|state| format!(" state {state}")).unwrap_or_default();
                 let weight = patch.weight.map(|weight| format!(" weight {weight}")).unwrap_or_default();
@@ -49,7 +55,7 @@ impl Edit {
             Self::Create(Kind::Vip, object) => Some(&object.name),
             Self::Update(key, _) | Self::Delete(key) if key.kind == Kind::Vip => Some(&key.name),
             Self::Bind(vip, _) | Self::Unbind(vip) => Some(vip),
-            Self::Create(..) | Self::Update(..) | Self::Delete(_) | Self::Backend(..) => None,
+            Self::Create(..) | Self::Update(..) | Self::Delete(_) | Self::DrainPop(..) | Self::Backend(..) => None,
         }
     }
 
@@ -79,7 +85,7 @@ impl Edit {
                 is_unused(documents, &key)?;
                 after.remove(&key);
             }
-            Self::Bind(vip, pools) => {
+            Self::Bind(vip, BindRequest { pools, failover, failback }) => {
                 let key = Key::new(Kind::Vip, vip);
                 let mut document = found(documents, &key)?.clone();
                 let [primary, fallbacks @ ..] = pools.as_slice() else {
@@ -88,8 +94,12 @@ impl Edit {
                 };
                 document.insert("pool".to_owned(), json!(primary));
                 match fallbacks {
-                    [] => drop(document.remove("fallback_pools")),
+                    [] => document.retain(|key, _| !FALLBACK_KEYS.contains(&key.as_str())),
                     _ => drop(document.insert("fallback_pools".to_owned(), json!(fallbacks))),
+                }
+                // Where there is no fall-back the schema says so.
+                for (key, value) in [("failover", failover), ("failback", failback)] {
+                    document.extend(value.map(|value| (key.to_owned(), json!(value))));
                 }
                 after.put(key, document);
             }
@@ -97,8 +107,21 @@ impl Edit {
                 let key = Key::new(Kind::Vip, vip);
                 let mut document = found(documents, &key)?.clone();
                 document.remove("pool");
-                document.remove("fallback_pools");
+                document.retain(|key, _| !FALLBACK_KEYS.contains(&key.as_str()));
                 after.put(key, document);
+            }
+            Self::DrainPop(pop, drains) => {
+                let key = Key::new(Kind::Pop, pop);
+                // One that has no object is up.
+                let mut document = documents.get(&key).cloned().unwrap_or_default();
+                if drains {
+                    document.insert("state".to_owned(), json!("drain"));
+                } else {
+                    document.remove("state");
+                }
+                if drains || documents.get(&key).is_some() {
+                    after.put(key, document);
+                }
             }
             Self::Backend(pool, address, patch) => {
                 let key = Key::new(Kind::Pool, pool);

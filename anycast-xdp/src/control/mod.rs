@@ -2,6 +2,7 @@
 //!
 //! | file | concern |
 //! | --- | --- |
+//! | `commands` | what is told the reconciler beside services |
 //! | `changes` | from what is asked for to what is handed on |
 //! | `edit` | what each verb makes of the documents |
 //! | `diff` | what is different, and whether that is much |
@@ -12,6 +13,7 @@
 //! | `watched` | what metrics are made of |
 
 mod changes;
+mod commands;
 mod desired;
 mod diff;
 mod edit;
@@ -27,6 +29,7 @@ use std::{path::Path, sync::Arc};
 use tokio::sync::watch;
 
 pub use self::{
+    commands::{Command, Commands, commands},
     desired::{Desired, VipChange},
     diff::{diff, removes_much},
     edit::Edit,

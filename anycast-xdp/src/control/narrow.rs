@@ -10,7 +10,7 @@ use std::{
 use super::judge::fits;
 use crate::{
     config::{Host, Source},
-    desired::{Config, HashOn, Listener, Returns, Role, Vip},
+    desired::{Binding, Config, HashOn, Listener, Returns, Role, Vip},
     documents::{Documents, Key, Kind},
 };
 
@@ -23,7 +23,9 @@ pub struct Index {
     vips: HashMap<IpAddr, String>,
     backends: HashSet<IpAddr>,
     listeners: Vec<(Vec<Listener>, HashOn)>,
-    lists: BTreeSet<Vec<String>>,
+    bindings: BTreeSet<Binding>,
+    /// Names of the VIPs that checks are sent to by name.
+    checked: BTreeSet<String>,
     vips_max: usize,
 }
 
@@ -32,8 +34,13 @@ impl Index {
     pub fn of(config: &Config) -> Self {
         let services = &config.services;
         let backends = services.pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.address);
-        let mut index =
-            Self { backends: backends.collect(), vips_max: config.local.limits.vips as usize, ..Self::default() };
+        let checks = services.pools.iter().filter_map(|pool| pool.health.as_ref()?.vip.clone());
+        let mut index = Self {
+            backends: backends.collect(),
+            checked: checks.collect(),
+            vips_max: config.local.limits.vips as usize,
+            ..Self::default()
+        };
         for vip in &services.vips {
             index.add(vip);
         }
@@ -46,7 +53,7 @@ impl Index {
             self.listeners.push((vip.listeners.clone(), vip.hash));
         }
         if !vip.fallback_pools.is_empty() {
-            self.lists.insert(list_of(vip));
+            self.bindings.insert(vip.binding());
         }
     }
 
@@ -70,13 +77,9 @@ impl Index {
         owner.is_none_or(|owner| *owner == vip.name)
             && !self.backends.contains(&vip.address)
             && self.has_listeners(vip)
-            && (vip.fallback_pools.is_empty() || self.lists.contains(&list_of(vip)))
+            && (vip.fallback_pools.is_empty() || self.bindings.contains(&vip.binding()))
             && (self.vips.len() < self.vips_max || self.vips.values().any(|name| *name == vip.name))
     }
-}
-
-fn list_of(vip: &Vip) -> Vec<String> {
-    vip.pools().map(str::to_owned).collect()
 }
 
 /// A VIP that was judged alone; none: it goes.
@@ -92,7 +95,8 @@ pub async fn judge(
     name: &str,
     looks_at_host: bool,
 ) -> Option<Judged> {
-    if !matches!(local.local.role, Role::Pop(_)) || after.count(Kind::Prefix) > PREFIXES_MAX {
+    let is_pop = matches!(local.local.role, Role::Pop(_));
+    if !is_pop || after.count(Kind::Prefix) > PREFIXES_MAX || index.checked.contains(name) {
         return None;
     }
     let key = Key::new(Kind::Vip, name);
@@ -102,7 +106,12 @@ pub async fn judge(
     let fallbacks = document.get("fallback_pools").and_then(|pools| pools.as_array()).into_iter().flatten();
     for pool in document.get("pool").into_iter().chain(fallbacks).filter_map(|pool| pool.as_str()) {
         let key = Key::new(Kind::Pool, pool);
-        few.put(key.clone(), after.get(&key)?.clone());
+        let mut pool = after.get(&key)?.clone();
+        // The VIP that a check names is not among the few. Without the name it is this one, which is more than is asked of it.
+        if let Some(check) = pool.get_mut("health").and_then(|check| check.as_object_mut()) {
+            check.remove("vip");
+        }
+        few.put(key, pool);
     }
     few.put(key, document.clone());
     let stored = host.judge(Source::Documents(&few)).ok()?;

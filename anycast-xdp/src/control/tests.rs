@@ -1,32 +1,22 @@
 //! Changes on a real store, judged by a real host file.
 
-use std::{fmt::Write as _, path::Path, sync::Arc};
+mod lab;
+
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
+use self::lab::{HOST, Lab, author};
 use super::{Control, Desired, Edit, Wanted};
 use crate::{
-    api::types::{Action, ApiError, BackendPatch, ChangeQuery, ErrorCode, ListQuery, NamedDocument, RevisionsQuery},
+    api::types::{
+        Action, ApiError, BackendPatch, BindRequest, ChangeQuery, ErrorCode, ListQuery, NamedDocument, RevisionsQuery,
+    },
     config::Host,
     desired::State,
     documents::{Document, Key, Kind},
-    store::{Author, SqliteStore},
+    store::SqliteStore,
 };
-
-const HOST: &str = r#"
-role = "pop"
-[host]
-pop = "beijing"
-name = "beijing-1"
-[hash]
-seed = "000102030405060708090a0b0c0d0e0f"
-[tunnel]
-source_ipv4 = "10.3.0.2"
-[[interface]]
-name = "eth0"
-roles = ["access", "backbone"]
-"#;
 
 const SERVICES: &str = r#"
 [[prefix]]
@@ -46,53 +36,9 @@ address = "192.0.2.80"
 pool = "home"
 "#;
 
-/// A control part on a store of its own.
-struct Lab {
-    directory: tempfile::TempDir,
-    control: Control<SqliteStore>,
-    desired: watch::Receiver<Arc<Desired>>,
-}
-
-impl Lab {
-    async fn new() -> Self {
-        Self::on(tempfile::tempdir().unwrap()).await
-    }
-
-    async fn on(directory: tempfile::TempDir) -> Self {
-        let file = directory.path().join("host.toml");
-        std::fs::write(&file, HOST).unwrap();
-        let store = directory.path().join("store.db");
-        let started = Control::start(Host::read(&file).unwrap(), async |_| SqliteStore::open(&store).await).await;
-        let (mut control, desired) = started.unwrap();
-        control.looks_at_host = false;
-        Self { directory, control, desired }
-    }
-
-    /// Another process with the same store.
-    async fn again(self) -> Self {
-        let Self { directory, control, desired } = self;
-        drop((control, desired));
-        Self::on(directory).await
-    }
-
-    async fn apply(&mut self, text: &str, query: ChangeQuery) -> Result<u64, ApiError> {
-        let wanted = Wanted::File { text, name: Path::new("services.toml") };
-        Ok(self.control.replace(wanted, query, author(), "apply").await?.revision)
-    }
-
-    async fn edit(&mut self, edit: Edit) -> Result<u64, ApiError> {
-        Ok(self.control.edit(edit, ChangeQuery::default(), author()).await?.revision)
-    }
-
-    fn pools_of_web(&self) -> Vec<String> {
-        let config = self.desired.borrow().config();
-        let web = config.services.vips.iter().find(|vip| vip.name == "web").unwrap();
-        web.pools().map(str::to_owned).collect()
-    }
-}
-
-fn author() -> Author {
-    Author { uid: 0, gid: 0, pid: 1, user: Some("root".to_owned()) }
+fn bind(vip: &str, pools: &[&str]) -> Edit {
+    let pools = pools.iter().map(|pool| (*pool).to_owned()).collect();
+    Edit::Bind(vip.to_owned(), BindRequest { pools, ..BindRequest::default() })
 }
 
 fn vip(name: &str, address: &str) -> Edit {
@@ -112,7 +58,7 @@ async fn changes_reach_the_reconciler_with_their_revision_and_outlive_the_proces
     let mut lab = Lab::new().await;
     assert_eq!(lab.desired.borrow().revision, 0);
     assert_eq!(lab.apply(SERVICES, ChangeQuery::default()).await, Ok(1));
-    assert_eq!(lab.edit(Edit::Bind("web".to_owned(), vec!["away".to_owned(), "home".to_owned()])).await, Ok(2));
+    assert_eq!(lab.edit(bind("web", &["away", "home"])).await, Ok(2));
     assert_eq!(lab.desired.borrow().revision, 2);
     assert_eq!(lab.pools_of_web(), ["away", "home"]);
     assert_eq!(lab.edit(Edit::Unbind("web".to_owned())).await, Ok(3));
@@ -143,7 +89,7 @@ async fn refused_changes_leave_everything_as_it_was() {
         (Edit::Delete(key("web")), ErrorCode::NeedsForce),
         (Edit::Delete(Key::new(Kind::Pool, "home")), ErrorCode::Invalid),
         (Edit::Delete(Key::new(Kind::Prefix, "anycast-v4")), ErrorCode::Invalid),
-        (Edit::Bind("web".to_owned(), vec!["nowhere".to_owned()]), ErrorCode::Invalid),
+        (bind("web", &["nowhere"]), ErrorCode::Invalid),
         (Edit::Backend("home".to_owned(), "10.9.9.9".parse().unwrap(), BackendPatch::default()), ErrorCode::NotFound),
     ];
     for (edit, code) in refusals {
@@ -278,7 +224,7 @@ async fn vip_alone_is_judged_alone_and_everything_else_with_the_whole() {
         (create("alike", "192.0.2.81", json!({})), true),
         (create("other", "192.0.2.82", json!({ "listeners": ["tcp/80"] })), false),
         (create("same", "192.0.2.83", json!({ "listeners": ["tcp/80"] })), true),
-        (Edit::Bind("alike".to_owned(), vec!["away".to_owned()]), true),
+        (bind("alike", &["away"]), true),
         (Edit::Update(key("alike"), object(&fallback)), false),
         (create("backed", "192.0.2.84", json!({ "fallback_pools": ["away"] })), false),
         (create("like-it", "192.0.2.85", json!({ "pool": "away", "fallback_pools": ["home"] })), true),

@@ -1,5 +1,7 @@
 //! `run`: take up the services, load and attach the programs, follow the kernel and the services, stay.
 
+mod health;
+mod publishing;
 mod reconciler;
 mod running;
 pub(crate) mod take;
@@ -12,17 +14,22 @@ use tokio::{
     sync::{Mutex, watch},
 };
 
-use self::reconciler::{Reconciler, start};
+use self::{
+    health::Checks,
+    publishing::Publishing,
+    reconciler::{Reconciler, start},
+};
 use crate::{
     api,
     config::{self, Host, host::HostFacts},
-    control::{Applied, Control, Reread},
+    control::{self, Applied, Control, Reread},
     dataplane::pins::Pins,
     desired::{Config, Local},
     metrics::{
         Metrics,
         listen::{self, Listening},
     },
+    publish::{host_drain::HostDrain, report::Board},
     store::SqliteStore,
 };
 
@@ -50,7 +57,8 @@ pub async fn run(host: Host) -> Result<()> {
     pins.create()?;
     let _lock = pins.lock()?;
 
-    let started = start(&pins, &first.config()).await;
+    let mut checks = Checks::start(&pins)?;
+    let started = start(&pins, &first.config(), checks.down()).await;
     if started.is_err() && is_first_start {
         // Nothing forwarded before, so nothing of the attempt has to stay.
         if let Err(error) = pins.remove() {
@@ -61,10 +69,23 @@ pub async fn run(host: Host) -> Result<()> {
     let recorder = Arc::clone(control.recorder());
     let control = Arc::new(Mutex::new(control));
     let (applied, watched) = watch::channel(Applied { revision: Some(first.revision), ..Applied::default() });
-    let metrics = Metrics::start(Arc::clone(&control), watched.clone()).await;
+    let host_drain = HostDrain::open(&first.local().control.store_of(&instance))?;
+    let (told, now) = watch::channel(publishing::before_the_first_look(&first));
+    let board = Board { instance: instance.clone(), now, host_drain };
+    let publishing = Publishing::new(&board, told)?;
+    let metrics = Metrics::start(Arc::clone(&control), watched.clone(), board.now.clone(), checks.watch()).await;
     let mut listening = Listening::start(Arc::clone(&metrics), bound)?;
-    let _api = api::serve(Arc::clone(&control), watched, metrics, first.local(), pins.run())?;
-    let mut reconciler = Reconciler::new(pins, started, first, applied, recorder)?;
+    let (commands, mut commanded) = control::commands();
+    let shared = api::Shared {
+        control: Arc::clone(&control),
+        applied: watched,
+        commands,
+        metrics,
+        publishing: board,
+        health: checks.watch(),
+    };
+    let _api = api::serve(shared, first.local(), pins.run())?;
+    let mut reconciler = Reconciler::new(pins, started, first, applied, recorder, publishing, checks)?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     tracing::info!(instance, vips = reconciler.current().config().services.vips.len(), "ready");
 
@@ -75,6 +96,7 @@ pub async fn run(host: Host) -> Result<()> {
                 let next = desired.borrow_and_update().clone();
                 reconciler.take(next).await?;
             }
+            Some(command) = commanded.recv() => reconciler.obey(command).await,
             _ = hangup.recv() => {
                 if reread(&control, &host_file, &instance).await {
                     // Or what was changed since, which has the file's facts as well.

@@ -13,13 +13,16 @@ use serde::{Deserialize, Serialize};
 
 pub use self::filter::{Filter, attach as attach_filter, own as own_filters, remove_own as remove_own_filters};
 use super::{
+    axp::PROBE_MARK,
     bpf,
     interfaces::interface_index,
     pins::{Pins, open_link},
 };
 
-/// The program, as the object calls it.
+/// A gateway's program, as the object calls it.
 pub const PROGRAM: &str = "gateway_return";
+/// All programs that are attached to an egress.
+const PROGRAMS: [&str; 2] = [PROGRAM, PROBE_MARK];
 
 /// How a program is attached to the egress of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

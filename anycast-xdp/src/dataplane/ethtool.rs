@@ -1,4 +1,4 @@
-//! What a driver says of itself, by ioctl (include/uapi/linux/ethtool.h): `ethtool -S`, `-i`, `-k` and `-l`.
+//! What a driver says of itself, by ioctl (include/uapi/linux/ethtool.h): `ethtool -S`, `-i`, `-k` and `-l`; and `-K`.
 
 use std::{
     collections::BTreeMap,
@@ -13,6 +13,9 @@ const ETHTOOL_GSSET_INFO: u32 = 0x37;
 const ETHTOOL_GSTRINGS: u32 = 0x1b;
 const ETHTOOL_GSTATS: u32 = 0x1d;
 const ETHTOOL_GFEATURES: u32 = 0x3a;
+const ETHTOOL_STXCSUM: u32 = 0x17;
+const ETHTOOL_STSO: u32 = 0x1f;
+const ETHTOOL_SGSO: u32 = 0x24;
 const ETHTOOL_GCHANNELS: u32 = 0x3c;
 const ETH_SS_STATS: u32 = 1;
 const ETH_SS_FEATURES: u32 = 4;
@@ -59,6 +62,23 @@ pub fn offloads(interface: &str) -> io::Result<BTreeMap<String, bool>> {
     ioctl(interface, &mut features)?;
     let is_active = |bit: usize| word(&features, 8 + bit / 32 * 16 + 8) & (1 << (bit % 32)) != 0;
     Ok(names.into_iter().enumerate().map(|(bit, name)| (name, is_active(bit))).collect())
+}
+
+/// Switches off what the stack leaves to a device that transmits: checksums, and cutting into segments. What the device cannot
+/// switch it does not do: native XDP takes segments from the other end of a veth pair (`veth_xdp_set`, drivers/net/veth.c).
+///
+/// # Errors
+///
+/// The kernel's.
+pub fn transmit_offloads_off(interface: &str) -> io::Result<()> {
+    for command in [ETHTOOL_SGSO, ETHTOOL_STSO, ETHTOOL_STXCSUM] {
+        // `struct ethtool_value`: cmd, data.
+        match ioctl(interface, &mut request(command, 8)) {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+            switched => switched?,
+        }
+    }
+    Ok(())
 }
 
 /// Receive queues of a device.

@@ -2,9 +2,11 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
     sync::OnceLock,
 };
+
+use super::bpf::{self, Element};
 
 /// `MEMBARRIER_CMD_GLOBAL`: returns after an RCU grace period (kernel/sched/membarrier.c). Refused with EINVAL on
 /// `nohz_full` kernels.
@@ -32,17 +34,18 @@ pub fn wait() -> io::Result<()> {
 fn by_map_in_map() -> io::Result<()> {
     const ARRAY: u32 = 2;
     const ARRAY_OF_MAPS: u32 = 12;
-    const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
     let inner = create_map(ARRAY, 0)?;
     let outer = create_map(ARRAY_OF_MAPS, inner.as_raw_fd())?;
-    let (key, value) = (0u32, inner.as_raw_fd());
-    let update =
-        UpdateElem { map_fd: outer.as_raw_fd(), pad: 0, key: &raw const key, value: &raw const value, flags: 0 };
-    // SAFETY: the attributes and what they point to live through the call.
-    match unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_ELEM, &raw const update, size_of::<UpdateElem>()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    let (key, mut value) = (0u32, inner.as_raw_fd());
+    let mut update = Element {
+        map_fd: outer.as_raw_fd(),
+        pad: 0,
+        key: (&raw const key).cast(),
+        value: (&raw mut value).cast(),
+        flags: 0,
+    };
+    // SAFETY: key and value have the map's sizes and live through the call.
+    unsafe { bpf::call(bpf::BPF_MAP_UPDATE_ELEM, &mut update) }.map(drop)
 }
 
 /// The first fields of `union bpf_attr` for `BPF_MAP_CREATE` (include/uapi/linux/bpf.h).
@@ -56,26 +59,10 @@ struct CreateMap {
     inner_map_fd: libc::c_int,
 }
 
-/// The fields of `union bpf_attr` for `BPF_MAP_UPDATE_ELEM`.
-#[repr(C)]
-struct UpdateElem {
-    map_fd: libc::c_int,
-    pad: u32,
-    key: *const u32,
-    value: *const libc::c_int,
-    flags: u64,
-}
-
 fn create_map(map_type: u32, inner_map_fd: libc::c_int) -> io::Result<OwnedFd> {
-    const BPF_MAP_CREATE: libc::c_int = 0;
-    let create = CreateMap { map_type, key_size: 4, value_size: 4, max_entries: 1, map_flags: 0, inner_map_fd };
-    // SAFETY: the attributes live through the call.
-    let fd = unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_CREATE, &raw const create, size_of::<CreateMap>()) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a new descriptor that nobody else knows.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd as libc::c_int) })
+    let mut create = CreateMap { map_type, key_size: 4, value_size: 4, max_entries: 1, map_flags: 0, inner_map_fd };
+    // SAFETY: no pointers.
+    bpf::new_fd(unsafe { bpf::call(bpf::BPF_MAP_CREATE, &mut create) }?)
 }
 
 #[cfg(test)]

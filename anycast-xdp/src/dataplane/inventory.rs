@@ -3,6 +3,8 @@
 //! The file is written before the maps are changed, with everything old and new that they may refer to during the
 //! change, and after it. It is replaced by a rename: a reader finds the old one or the new one, whole.
 
+mod records;
+
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -11,11 +13,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{egress::EgressHook, tables::Arrays};
-use crate::desired::{HashOn, State};
+pub use self::records::{BackendRecord, BindingRecord, DownSet, InterfaceRecord, PoolRecord, VipRecord, variant};
+use super::tables::Arrays;
+use crate::desired::Binding;
 
 /// What the maps of an instance hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,98 +39,6 @@ pub struct Inventory {
     /// Bindings of more than one pool, by index.
     #[serde(default)]
     pub bindings: Vec<BindingRecord>,
-}
-
-/// An attached interface.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InterfaceRecord {
-    /// Kernel name.
-    pub name: String,
-    /// XDP program: `pop`, `backbone` or `gateway`; none: packets only leave here.
-    pub program: Option<String>,
-    /// Asked mode: `auto`, `native` or `generic`.
-    pub asked: String,
-    /// The program is the variant that takes frames with fragments.
-    #[serde(default)]
-    pub frags: bool,
-    /// How a gateway's program for answers is attached to its egress; none: it is not.
-    #[serde(default)]
-    pub egress: Option<EgressHook>,
-}
-
-/// What the object calls a program, or its variant that takes frames with fragments.
-pub fn variant(program: &str, frags: bool) -> String {
-    if frags { format!("{program}_frags") } else { program.to_owned() }
-}
-
-/// A VIP and its index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VipRecord {
-    /// Index into `VIPS` and its counters.
-    pub index: u32,
-    /// Name.
-    pub name: String,
-    /// Address.
-    pub address: IpAddr,
-    /// Listeners in the notation of the configuration.
-    pub listeners: Vec<String>,
-    /// What decides the backend of its packets.
-    #[serde(default)]
-    pub hash: Option<HashOn>,
-    /// Pool name.
-    pub pool: Option<String>,
-    /// Names of its fall-backs.
-    #[serde(default)]
-    pub fallback_pools: Vec<String>,
-}
-
-/// A pool, its index, and its table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PoolRecord {
-    /// Index into `POOLS`.
-    pub index: u32,
-    /// Name.
-    pub name: String,
-    /// Home region.
-    pub home_region: String,
-    /// What it is there for.
-    #[serde(default)]
-    pub state: State,
-    /// First slot.
-    pub offset: u32,
-    /// Number of slots; 0: no table yet.
-    pub size: u32,
-    /// Backends.
-    pub backends: Vec<BackendRecord>,
-}
-
-/// A distinct list of a pool and its fall-backs, and its index. A pool alone has the pool's own index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BindingRecord {
-    /// Index into `POOLS`.
-    pub index: u32,
-    /// Names of the pools, in order.
-    pub pools: Vec<String>,
-}
-
-/// A backend and its index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BackendRecord {
-    /// Index into `BACKENDS` and its counters.
-    pub index: u32,
-    /// Tunnel address.
-    pub address: IpAddr,
-    /// Outer source toward it, a prefix.
-    pub source: Option<IpNet>,
-    /// Weight.
-    pub weight: u16,
-    /// Encap and its parameter, in words.
-    pub encap: String,
-    /// The configured MTU.
-    pub mtu_bytes: Option<u16>,
-    /// What it is there for.
-    #[serde(default)]
-    pub state: State,
 }
 
 impl Inventory {
@@ -204,6 +114,12 @@ impl Inventory {
         self.pools.iter().map(|pool| pool.index).chain(self.bindings.iter().map(|binding| binding.index))
     }
 
+    /// What VIPs are bound to, and its index into `POOLS`.
+    pub fn bound(&self) -> impl Iterator<Item = (Binding, u32)> {
+        let alone = self.pools.iter().map(|pool| (pool.binding(), pool.index));
+        alone.chain(self.bindings.iter().map(|binding| (binding.binding(), binding.index)))
+    }
+
     /// Tunnel address and index of every backend.
     pub fn backends(&self) -> impl Iterator<Item = (IpAddr, u32)> {
         self.pools.iter().flat_map(|pool| &pool.backends).map(|backend| (backend.address, backend.index))
@@ -212,6 +128,15 @@ impl Inventory {
     /// The index of every backend.
     pub fn backend_indexes(&self) -> BTreeSet<u32> {
         self.backends().map(|(_, index)| index).collect()
+    }
+
+    /// The backends whose probes failed last.
+    pub fn down(&self) -> DownSet {
+        let down = self.pools.iter().flat_map(|pool| {
+            let down = pool.backends.iter().filter(|backend| backend.is_down);
+            down.map(|backend| (pool.name.clone(), backend.address))
+        });
+        down.collect()
     }
 
     /// The pool with this name.

@@ -1,18 +1,23 @@
 //! Maps that are looked up by a key, and that packets do not change: entries are inserted and removed one by one.
 
+#[cfg(test)]
+mod failing;
 pub mod hinted;
+mod store;
 
 use std::{collections::BTreeMap, fmt};
 
-use anycast_common::map::{MapValue, ReturnerKey, TunnelKey};
-use anyhow::{Context as _, Result};
-use aya::{
-    Pod,
-    maps::{HashMap, LpmTrie, MapData, lpm_trie::Key},
-};
+use anycast_common::map::{ReturnerKey, TunnelKey};
+use anyhow::Result;
+use aya::maps::MapData;
 
-use self::hinted::Hinted;
-use super::tables::Raw;
+#[cfg(test)]
+use self::failing::Failing;
+use self::{
+    hinted::Hinted,
+    store::{Hash, Sources, Store},
+};
+use super::tables::typed;
 #[cfg(test)]
 use super::tables::{
     faulty::Faults,
@@ -55,17 +60,6 @@ pub struct Keyed<K, V> {
 
 #[cfg(test)]
 type Change<K, V> = fn(K, Option<V>) -> KeyChange;
-
-/// Where the entries are.
-trait Store<K, V>: Send {
-    fn entries(&self) -> Result<BTreeMap<K, V>>;
-    fn insert(&mut self, key: K, value: V) -> Result<()>;
-    fn remove(&mut self, key: &K) -> Result<()>;
-    /// Brings what stands in front of the map up to date with it.
-    fn settle(&mut self) -> Result<()> {
-        Ok(())
-    }
-}
 
 impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed<K, V> {
     fn new(store: impl Store<K, V> + 'static) -> Self {
@@ -199,89 +193,9 @@ impl<K: Copy + Ord + Send + 'static, V: Copy + PartialEq + Send + 'static> Keyed
     }
 }
 
-/// Entries of another store, by calls that fail on schedule.
-#[cfg(test)]
-struct Failing<K, V> {
-    store: Box<dyn Store<K, V>>,
-    faults: Faults,
-}
-
-#[cfg(test)]
-impl<K: Copy + Send, V: Send> Store<K, V> for Failing<K, V> {
-    fn entries(&self) -> Result<BTreeMap<K, V>> {
-        self.faults.one("read", || self.store.entries())
-    }
-
-    fn insert(&mut self, key: K, value: V) -> Result<()> {
-        self.faults.one("insert", || self.store.insert(key, value))
-    }
-
-    fn remove(&mut self, key: &K) -> Result<()> {
-        self.faults.one("remove", || self.store.remove(key))
-    }
-}
-
 impl<K, V> fmt::Debug for Keyed<K, V> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Keyed").finish_non_exhaustive()
-    }
-}
-
-impl<K: Copy + Ord + Send, V: Copy + Send> Store<K, V> for BTreeMap<K, V> {
-    fn entries(&self) -> Result<BTreeMap<K, V>> {
-        Ok(self.clone())
-    }
-
-    fn insert(&mut self, key: K, value: V) -> Result<()> {
-        BTreeMap::insert(self, key, value);
-        Ok(())
-    }
-
-    fn remove(&mut self, key: &K) -> Result<()> {
-        BTreeMap::remove(self, key);
-        Ok(())
-    }
-}
-
-/// A hash map of the kernel, and its name.
-struct Hash<K, V> {
-    name: &'static str,
-    map: HashMap<MapData, Raw<K>, V>,
-}
-
-impl<K: MapValue + Ord + Send, V: Pod + Send> Store<K, V> for Hash<K, V> {
-    fn entries(&self) -> Result<BTreeMap<K, V>> {
-        let entries = self.map.iter().map(|entry| entry.map(|(Raw(key), value)| (key, value)));
-        entries.collect::<Result<_, _>>().with_context(|| format!("cannot read {}", self.name))
-    }
-
-    fn insert(&mut self, key: K, value: V) -> Result<()> {
-        self.map.insert(Raw(key), value, 0).with_context(|| format!("cannot insert into {}", self.name))
-    }
-
-    fn remove(&mut self, key: &K) -> Result<()> {
-        self.map.remove(&Raw(*key)).with_context(|| format!("cannot remove from {}", self.name))
-    }
-}
-
-/// `SOURCES` of the kernel.
-struct Sources(LpmTrie<MapData, TunnelKey, u32>);
-
-impl Store<SourceKey, u32> for Sources {
-    fn entries(&self) -> Result<BTreeMap<SourceKey, u32>> {
-        let entries = self
-            .0
-            .iter()
-            .map(|entry| entry.map(|(key, value)| (SourceKey { bits: key.prefix_len(), key: key.data() }, value)));
-        entries.collect::<Result<_, _>>().context("cannot read SOURCES")
-    }
-
-    fn insert(&mut self, key: SourceKey, value: u32) -> Result<()> {
-        self.0.insert(&Key::new(key.bits, key.key), value, 0).context("cannot insert an allowed source")
-    }
-
-    fn remove(&mut self, key: &SourceKey) -> Result<()> {
-        self.0.remove(&Key::new(key.bits, key.key)).context("cannot remove an allowed source")
     }
 }
 
@@ -292,7 +206,6 @@ impl KeyedMaps {
     ///
     /// The first that cannot be opened.
     pub fn open(open: &impl Fn(&str) -> Result<MapData>) -> Result<Self> {
-        use super::tables::typed;
         Ok(Self {
             tunnels: Keyed::new(Hinted::open(open, ("TUNNELS", "TUNNEL_HINTS"), "TUNNELS", hinted::of_tunnel)?),
             sources: Keyed::new(Sources(typed(open, "SOURCES")?)),

@@ -1,16 +1,18 @@
 //! Loading the programs onto their maps, new or pinned.
 
 use std::{
+    collections::BTreeSet,
     os::fd::AsFd as _,
     path::{Path, PathBuf},
+    thread,
 };
 
 use anycast_common::flow::FlowKey;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
     maps::MapData,
-    programs::{ProgramError, SchedClassifier, Xdp},
+    programs::{Program, ProgramError, SchedClassifier, Xdp},
 };
 
 use super::tables::{
@@ -75,6 +77,28 @@ impl Loaded {
         Kernel::open(|name| second_handle(&self.ebpf, name))
     }
 
+    /// Loads these programs into the kernel, those that are not yet, all at once: it takes a second to verify the largest ones, and
+    /// verifies several at a time for whoever has CAP_BPF (`bpf_check`, kernel/bpf/verifier.c).
+    ///
+    /// # Errors
+    ///
+    /// A name that no program has, or the last words of the verifier about the first one by name that it refuses.
+    pub fn programs(&mut self, names: &BTreeSet<String>) -> Result<()> {
+        let mut programs: Vec<_> = self.ebpf.programs_mut().filter(|(name, _)| names.contains(*name)).collect();
+        programs.sort_unstable_by_key(|(name, _)| *name);
+        if let Some(missing) = names.iter().find(|name| programs.iter().all(|(known, _)| known != name)) {
+            bail!("the object has no program {missing}");
+        }
+        thread::scope(|scope| {
+            let load = |(name, program)| scope.spawn(move || load_program(name, program));
+            let threads: Vec<_> = programs.into_iter().map(load).collect();
+            let loaded = threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a thread that loaded a program died"))));
+            loaded.collect::<Vec<_>>().into_iter().collect()
+        })
+    }
+
     /// Loads one of the XDP programs into the kernel, if it is not yet.
     ///
     /// # Errors
@@ -96,18 +120,28 @@ impl Loaded {
 
 /// Loads one of the XDP programs into the kernel, if it is not yet.
 pub(super) fn load_xdp<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
-    let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
-    let program: &mut Xdp = program.try_into()?;
-    accepted(name, program.load())?;
-    Ok(program)
+    Ok(loaded_program(ebpf, name)?.try_into()?)
 }
 
 /// Loads one of the classifiers into the kernel, if it is not yet.
 pub(super) fn load_classifier<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut SchedClassifier> {
+    Ok(loaded_program(ebpf, name)?.try_into()?)
+}
+
+fn loaded_program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Program> {
     let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
-    let program: &mut SchedClassifier = program.try_into()?;
-    accepted(name, program.load())?;
+    load_program(name, program)?;
     Ok(program)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the object these kinds are attached to interfaces")]
+fn load_program(name: &str, program: &mut Program) -> Result<()> {
+    let loaded = match program {
+        Program::Xdp(program) => program.load(),
+        Program::SchedClassifier(program) => program.load(),
+        _ => bail!("program {name} is of no interface"),
+    };
+    accepted(name, loaded)
 }
 
 /// What the kernel said to a program.

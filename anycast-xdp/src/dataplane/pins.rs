@@ -4,14 +4,20 @@ use std::{
     fs, io,
     os::fd::{AsRawFd as _, OwnedFd},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use aya::programs::links::{FdLink, LinkError, PinnedLink};
 use nix::unistd::geteuid;
 
-use super::{bpffs, egress, generations, inventory::Inventory};
+use super::{axp, bpffs, egress, generations, inventory::Inventory};
 use crate::netlink;
+
+/// How often the lock is tried, and how long between.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the names of pins for the egress begin with.
 const EGRESS_PREFIX: &str = "egress:";
@@ -79,6 +85,11 @@ impl Pins {
         self.root.join("programs")
     }
 
+    /// Is it a program of the instance? They are pinned before they are attached.
+    pub fn has_program(&self, program_id: u32) -> bool {
+        self.programs().join(program_id.to_string()).exists()
+    }
+
     /// The daemon's lock, and directories for the state of generations.
     pub fn run(&self) -> &Path {
         &self.run
@@ -117,8 +128,17 @@ impl Pins {
         let path = self.lock_path();
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
-        // SAFETY: a valid descriptor.
-        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } != 0 {
+        // Whoever asks for the daemon's process id holds it for a moment.
+        let is_held = || {
+            // SAFETY: a valid descriptor.
+            unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) != 0 }
+        };
+        let mut tries = LOCK_TRIES;
+        while is_held() && tries > 0 {
+            tries -= 1;
+            thread::sleep(LOCK_PAUSE);
+        }
+        if tries == 0 {
             match self.daemon_pid() {
                 Some(pid) => bail!("another daemon of this instance is running (process {pid})"),
                 None => bail!("another process holds {}", path.display()),
@@ -150,6 +170,7 @@ impl Pins {
             remove_tree(&directory)?;
         }
         remove_tree(&self.run)?;
+        axp::remove(&self.instance, None)?;
         // Another instance's daemon hears of it if it needs one of them, and has it kept again.
         netlink::release_neighbours()?;
         Ok(())
@@ -190,8 +211,8 @@ pub(super) fn interface_of(pin_name: &str) -> String {
     pin_name.strip_prefix(EGRESS_PREFIX).unwrap_or(pin_name).replace("%2e", ".").replace("%25", "%")
 }
 
-/// Takes away everything of an instance: links and filters (which detaches the programs), maps, inventory, and the neighbours that
-/// the kernel keeps resolved for it. `false`: there was nothing. Works without bpffs, which is gone with all its pins.
+/// Takes away everything of an instance: links and filters (which detaches the programs), maps, inventory, `axp0`, and the neighbours
+/// that the kernel keeps resolved for it. `false`: there was nothing. Works without bpffs, which is gone with all its pins.
 ///
 /// # Errors
 ///
@@ -205,8 +226,9 @@ pub fn detach(instance: &str) -> Result<bool> {
         pins.remove()?;
         return Ok(true);
     }
-    // Filters are no files, and may be there when all else is gone.
-    Ok(!egress::remove_own_filters(instance, |_| false)?.is_empty())
+    // Filters and interfaces are no files, and may be there when all else is gone.
+    let had_filters = !egress::remove_own_filters(instance, |_| false)?.is_empty();
+    Ok(axp::remove(instance, None)? || had_filters)
 }
 
 /// `fs::remove_dir_all` asks for file types that bpffs does not tell.

@@ -22,7 +22,7 @@ use super::{
     inventory::{Inventory, PoolRecord},
     tables::{Arrays, Dataplane, tunnel_key_of},
 };
-use crate::desired::{Config, Role};
+use crate::desired::{Config, Role, Vip};
 
 /// Lets everybody answer who can be sent to before, during and after a change to `next`. Who may answer already does so
 /// still; one that is sent to in another tunnel answers in that from now on.
@@ -37,17 +37,15 @@ pub fn add<D: Dataplane>(
     reach: &Reach,
     origins: &BTreeMap<u32, u32>,
 ) -> Result<()> {
-    if !matches!(config.local.role, Role::Pop(_)) || !config.services.has_returning() {
+    if !matches!(config.local.role, Role::Pop(_)) {
         return Ok(());
     }
     let arrays = dataplane.arrays();
     let returned = config.services.returning();
-    let lists: BTreeSet<Vec<_>> = returned.clone().map(|vip| vip.pools().collect()).collect();
-    let pools = next.pools.iter().map(|pool| (pool.index, vec![pool.name.as_str()]));
-    let bindings = next.bindings.iter();
-    let bindings = bindings.map(|binding| (binding.index, binding.pools.iter().map(String::as_str).collect()));
-    let led = pools.chain(bindings).filter(|(_, names)| lists.contains(names)).map(|(index, _)| index);
-    // Until they are led there, those VIPs are where they were, and so are those whose answers will go directly.
+    let wanted_bindings: BTreeSet<_> = returned.clone().map(Vip::binding).collect();
+    let led = next.bound().filter(|(binding, _)| wanted_bindings.contains(binding)).map(|(_, index)| index);
+    // Until they are led there, those VIPs are where they were, and so are those whose answers will go directly, be they all:
+    // the tables of their pools change before their policies do.
     let addresses: BTreeSet<_> = returned.map(|vip| vip.address).collect();
     let entries = reach.vips.iter().map(|(address, index)| (address, arrays.vips.get(*index)));
     let bound = entries.filter(|(address, entry)| addresses.contains(address) || comes_back(entry));
@@ -59,6 +57,11 @@ pub fn add<D: Dataplane>(
 
 fn comes_back(vip: &VipEntry) -> bool {
     VipPolicy::from_cell(vip.policy).returns != RETURN_DIRECT
+}
+
+/// Do answers of any VIP come back to this PoP now?
+pub fn any_comes_back(arrays: &Arrays) -> bool {
+    arrays.vips.used().any(|index| comes_back(&arrays.vips.get(index)))
 }
 
 /// Lets nobody answer any more whom flows cannot be sent to: a grace period after they were. Read from the tables.
@@ -77,8 +80,12 @@ pub fn remove_others<D: Dataplane>(dataplane: &mut D, inventory: &Inventory) -> 
 }
 
 /// Indexes of backends that are in the place of others at the same address which flows go to in another tunnel: a gateway
-/// answers in one. Those flows lose nothing, for the others are the same host.
-pub fn superseded(arrays: &Arrays, next: &Inventory) -> BTreeSet<u32> {
+/// answers in one. Those flows lose nothing, for the others are the same host. None where answers of no VIP come back, neither
+/// now nor by `config`.
+pub fn superseded(arrays: &Arrays, config: &Config, next: &Inventory) -> BTreeSet<u32> {
+    if !config.services.has_returning() && !any_comes_back(arrays) {
+        return BTreeSet::new();
+    }
     let own: BTreeSet<_> = next.backends().map(|(_, index)| index).collect();
     let mut tunnels: BTreeMap<TunnelKey, BTreeSet<u64>> = BTreeMap::new();
     for (gateway, tunnel) in own.iter().filter_map(|index| tunnel(&arrays.backends.get(*index))) {

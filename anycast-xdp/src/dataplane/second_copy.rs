@@ -17,6 +17,7 @@ use aya::{
 };
 
 use super::{
+    axp::PROBE,
     egress,
     loader::{load_classifier, load_object, load_xdp, open_pin, second_handle},
     programs::Attached,
@@ -183,7 +184,7 @@ impl SecondCopy {
     fn uncounted(&self, counted: &Counted, is_changed: bool) -> Outcome {
         match self.program.trim_end_matches("_frags") {
             "gateway" => Outcome::Decapsulated,
-            "pop" => Outcome::Forwarded,
+            "pop" | PROBE => Outcome::Forwarded,
             "one_arm" if counted.vip.is_some() => Outcome::Forwarded,
             _ if is_changed => Outcome::Returned,
             _ => Outcome::NotVip,
@@ -198,6 +199,13 @@ impl SecondCopy {
             if count != Counter::default() {
                 counted.outcome = Some((*outcome, count));
             }
+        }
+        // An answer to a probe is counted there, and nowhere else.
+        let answered = Outcome::ProbeAnswered;
+        let count: Counter =
+            self.counters.probes.get(&(answered as u32), 0).context("PROBES")?.iter().map(|raw| raw.0).sum();
+        if count != Counter::default() {
+            counted.outcome = Some((answered, count));
         }
         if explanation.has(STAGE_VIP) && explanation.vip_index < self.counters.vips.len() {
             let per_cpu = self.counters.vips.get(&explanation.vip_index, 0).context("VIP_COUNTERS")?;
@@ -229,6 +237,7 @@ impl SecondCopy {
         for outcome in Outcome::ALL {
             self.counters.outcomes.set(*outcome as u32, on_every_cpu(Raw(Counter::default()))?, 0)?;
         }
+        self.counters.probes.set(Outcome::ProbeAnswered as u32, on_every_cpu(Raw(Counter::default()))?, 0)?;
         if explanation.has(STAGE_VIP) && explanation.vip_index < self.counters.vips.len() {
             self.counters.reset_vips(&BTreeSet::from([explanation.vip_index]))?;
             self.returned.set(explanation.vip_index, on_every_cpu(Raw(Counter::default()))?, 0)?;
@@ -250,7 +259,7 @@ pub fn explaining(ebpf: &Ebpf, program: &str) -> Option<&'static str> {
 }
 
 /// Programs, and what their twins that explain are called.
-const TWINS: [(&str, &str); 9] = [
+const TWINS: [(&str, &str); 10] = [
     ("pop", "explain_pop"),
     ("pop_frags", "explain_pop_frags"),
     ("backbone", "explain_backbone"),
@@ -260,6 +269,8 @@ const TWINS: [(&str, &str); 9] = [
     ("gateway", "explain_gateway"),
     ("gateway_frags", "explain_gateway_frags"),
     (egress::PROGRAM, "explain_gateway_return"),
+    // Of a packet without a mark, which is all that is explained.
+    (PROBE, "explain_pop"),
 ];
 
 /// Is it a classifier, and no XDP program?

@@ -1,12 +1,13 @@
 //! VIPs, pools and backends.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use anycast_common::listeners::{Compiled, ListenerError, compile};
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Encap, IPV6_MTU_MIN_BYTES, Listener};
+use super::{Binding, Encap, FailoverPolicy, Health, IPV6_MTU_MIN_BYTES, Listener};
 
 /// The services of a PoP or gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,30 @@ pub struct Services {
     pub vips: Vec<Vip>,
     /// In the order of the file.
     pub pools: Vec<Pool>,
+    /// What BGP announces. Empty in a host's file that names none.
+    pub prefixes: Vec<Prefix>,
+    /// PoPs of which there is something to say.
+    pub pops: Vec<Pop>,
+}
+
+/// What BGP announces to the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// Unique name.
+    pub name: String,
+    /// Prefixes do not overlap.
+    pub prefix: IpNet,
+    /// Names of the PoPs that announce it; none: every PoP.
+    pub publish: Option<Vec<String>>,
+}
+
+/// What is to be known of a PoP on all of its hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pop {
+    /// As `[host] pop` has it.
+    pub name: String,
+    /// It drains: every one of its hosts withdraws what it publishes.
+    pub is_draining: bool,
 }
 
 impl Services {
@@ -48,6 +73,10 @@ pub struct Vip {
     pub icmp_echo: IcmpEcho,
     /// The way that its answers take.
     pub returns: Returns,
+    /// What is done where its pools fail.
+    pub failover: FailoverPolicy,
+    /// Names of the PoPs that it is published at, some of those of its prefix; none: all of those.
+    pub publish: Option<Vec<String>>,
 }
 
 /// The way that a VIP's answers take.
@@ -90,6 +119,11 @@ impl Vip {
     /// The pools that it is bound to, in order.
     pub fn pools(&self) -> impl Iterator<Item = &str> {
         self.pool.iter().chain(&self.fallback_pools).map(String::as_str)
+    }
+
+    /// What it shares with other VIPs.
+    pub fn binding(&self) -> Binding {
+        Binding::new(self.pools().map(str::to_owned).collect(), self.failover.binding())
     }
 
     /// Its listeners, compiled. One that takes everything, but not by its addresses, is as one with listeners for every
@@ -157,6 +191,10 @@ pub struct Pool {
     pub state: State,
     /// At least one.
     pub backends: Vec<Backend>,
+    /// How it is found out which of them are down; none: only routes and the operator tell.
+    pub health: Option<Arc<Health>>,
+    /// Share of the hash buckets that it takes of what is bound to it before others, 0 to 100.
+    pub dial_percent: u8,
 }
 
 /// A home-region node.

@@ -5,7 +5,11 @@ use anycast_common::outcome::Outcome;
 /// What to do; none where all is well.
 pub const fn of(outcome: Outcome) -> Option<&'static str> {
     Some(match outcome {
-        Outcome::Forwarded | Outcome::Decapsulated | Outcome::Returned | Outcome::EchoAnswered => return None,
+        Outcome::Forwarded
+        | Outcome::Decapsulated
+        | Outcome::Returned
+        | Outcome::EchoAnswered
+        | Outcome::ProbeAnswered => return None,
         Outcome::TtlAnswered => "a traceroute shows this host; many of them are a routing loop in front of it",
         Outcome::TooBigAnswered => "the sender was told; for no packet to be too big, raise the MTU of the backbone",
         Outcome::Unset => "this is a bug: please report it with the packet",
@@ -84,7 +88,8 @@ mod tests {
     #[test]
     fn whatever_is_not_well_has_advice() {
         for outcome in Outcome::ALL {
-            let is_well = outcome.class() == Class::Forwarded || *outcome == Outcome::EchoAnswered;
+            let is_well = outcome.class() == Class::Forwarded
+                || matches!(outcome, Outcome::EchoAnswered | Outcome::ProbeAnswered);
             assert_eq!(of(*outcome).is_none(), is_well, "{}", outcome.label());
         }
     }

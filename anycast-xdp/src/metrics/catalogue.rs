@@ -36,20 +36,31 @@ families! {
     "Outcomes of the whole host" {
         OUTCOME_PACKETS = counter("anycast_xdp_outcome_packets", ["outcome", "class"], "Packets by outcome, those for no VIP too.");
         OUTCOME_BYTES = counter("anycast_xdp_outcome_bytes", ["outcome", "class"], "Their bytes.");
+        PROBE_PACKETS = counter("anycast_xdp_probe_packets", ["outcome"], "Packets of this host's own probes of backends by outcome, and `probe_answered`: answers to them that came in a tunnel. They are in none of the other counters.");
     }
     "Pools and backends" {
-        BINDING_VIPS = gauge("anycast_xdp_binding_vips", ["pools"], "VIPs that are bound to this list of pools.");
-        BINDING_ACTIVE = gauge("anycast_xdp_binding_active", ["pools", "pool"], "1: this pool of the list takes new flows.");
-        BINDING_DEGRADED = gauge("anycast_xdp_binding_degraded", ["pools"], "1: not the first pool of the list takes new flows, or the one that does is not usable; `anycast-xdp status` tells why.");
-        BINDING_IN_TRANSITION = gauge("anycast_xdp_binding_in_transition", ["pools"], "1: TCP flows that were there before a change may still be on other backends.");
+        BINDING_VIPS = gauge("anycast_xdp_binding_vips", ["pools", "failover", "failback"], "VIPs that are bound to this list of pools, with these rules of going from one to another.");
+        BINDING_ACTIVE = gauge("anycast_xdp_binding_active", ["pools", "failover", "failback", "pool"], "1: this pool of the list takes new flows.");
+        BINDING_SHARE = gauge("anycast_xdp_binding_share_ratio", ["pools", "failover", "failback", "pool"], "Share of the new flows that this pool of the list takes.");
+        BINDING_DEGRADED = gauge("anycast_xdp_binding_degraded", ["pools", "failover", "failback"], "1: not the first pool of the list takes all new flows, or the one that does is not usable; `anycast-xdp status` tells why.");
+        BINDING_IN_TRANSITION = gauge("anycast_xdp_binding_in_transition", ["pools", "failover", "failback"], "1: TCP flows that were there before a change may still be on other backends.");
         BACKEND = info("anycast_xdp_backend", ["pool", "backend", "encap", "state", "mtu_source"], "A backend; `mtu_source` is `route`, `configured` or `learnt`, empty without a route.");
         BACKEND_WEIGHT = gauge("anycast_xdp_backend_weight", ["pool", "backend"], "Configured share of the flows.");
         BACKEND_PACKETS = counter("anycast_xdp_backend_packets", ["pool", "backend"], "Packets handed to the driver toward the backend.");
         BACKEND_BYTES = counter("anycast_xdp_backend_bytes", ["pool", "backend"], "Their bytes.");
         BACKEND_ROUTED = gauge("anycast_xdp_backend_routed", ["pool", "backend"], "1: a route leads to the backend.");
+        BACKEND_UP = gauge("anycast_xdp_backend_up", ["pool", "backend"], "1: its probes do not fail, or there are none; 0: it is in the down set.");
         BACKEND_MTU = gauge("anycast_xdp_backend_mtu_bytes", ["pool", "backend"], "Longest outer packet toward the backend; 0: no route.");
         BACKEND_NEXT_HOPS = gauge("anycast_xdp_backend_next_hops", ["pool", "backend"], "Resolved next hops that its packets leave by; 0: they are dropped.");
         BACKEND_NEXT_HOP_SHARE = gauge("anycast_xdp_backend_next_hop_share_ratio", ["pool", "backend", "interface", "mac"], "Share of its flows that leave by this next hop.");
+    }
+    "Health" {
+        HEALTH_UP = gauge("anycast_xdp_health_up", ["pool", "backend"], "1: the backend is up by its probes, or was never probed; 0: its flows go to others.");
+        HEALTH_PROBES = counter("anycast_xdp_health_probes", ["pool", "backend", "result"], "Probes by what they came to: `success`, `failure`, or `not_sent`, which says nothing of the backend.");
+        HEALTH_RTT = gauge("anycast_xdp_health_probe_duration_seconds", ["pool", "backend"], "How long the last successful probe took.");
+        HEALTH_TRANSITIONS = counter("anycast_xdp_health_transitions", ["pool", "backend"], "How often the backend went down or came up.");
+        HEALTH_PENALTY = gauge("anycast_xdp_health_penalty", ["pool", "backend"], "1000 for each time that the backend went down, halved every `health.damping_half_life`; above 3000 it stays down until 1500 is reached.");
+        HEALTH_SUPPRESSED = gauge("anycast_xdp_health_suppressed", ["pool", "backend"], "1: the backend stays down whatever its probes say, because it flaps.");
     }
     "Interfaces and programs" {
         PROGRAM = info("anycast_xdp_program", ["interface", "hook", "program", "asked", "mode", "frags"], "A program that is to run on an interface; `mode` is `native`, `generic` or, at the egress, `attached`; else `detached`.");
@@ -68,6 +79,16 @@ families! {
         RECONCILER_FAILURES = counter("anycast_xdp_reconciler_failures", [], "Changes that the maps did not take.");
         RECONCILER_DURATION = histogram("anycast_xdp_reconciler_apply_duration_seconds", [], "How long changes of the maps took, failed ones too.");
         RECONCILER_DRIFT = gauge("anycast_xdp_reconciler_drift_entries", [], "Map entries that were not as they should be at the last look; absent before the first one.");
+    }
+    "Publishing" {
+        PUBLISHING_VIPS = gauge("anycast_xdp_publishing_vips", ["state"], "VIPs that are `published`, `draining` (their routers are being told) or `withdrawn`; this and what follows is absent without `[publish]`.");
+        PUBLISHING_PREFIXES = gauge("anycast_xdp_publishing_prefixes", ["state"], "Prefixes likewise.");
+        PUBLISHING_PREFIX = gauge("anycast_xdp_publishing_prefix_published", ["prefix"], "1: this host publishes the prefix with this name, in service.");
+        PUBLISHING_WITHHELD = gauge("anycast_xdp_publishing_withheld_vips", ["reason"], "VIPs that are withdrawn, by what keeps them from being published.");
+        PUBLISHING_DRAINING = gauge("anycast_xdp_publishing_draining", ["scope"], "1: the `host`, or its `pop`, drains.");
+        PUBLISHING_INTERFACE_UP = gauge("anycast_xdp_publishing_interface_up", ["interface"], "1: the interface that routes lead to is there and up; 0: nothing is published.");
+        PUBLISHING_CHANGES = counter("anycast_xdp_publishing_route_changes", [], "Routes that the daemon added and removed.");
+        PUBLISHING_RESTORED = counter("anycast_xdp_publishing_restored_routes", [], "Routes that somebody else took away, and that were added again.");
     }
     "Store" {
         STORE_READABLE = gauge("anycast_xdp_store_readable", [], "1: the store could be read just now; this and what follows is absent where the services are those of the host's file.");

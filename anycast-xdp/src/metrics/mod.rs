@@ -53,6 +53,8 @@ use crate::{
     control::{Applied, Desired},
     daemon::Services,
     desired::{ControlFacts, MetricsFacts},
+    health::{Watch, view::BackendHealth},
+    publish::report::Publishing,
     store::{SqliteStore, Store as _},
 };
 
@@ -66,6 +68,8 @@ pub struct Metrics {
     control: Services,
     desired: watch::Receiver<Arc<Desired>>,
     applied: watch::Receiver<Applied>,
+    publishing: watch::Receiver<Arc<Publishing>>,
+    health: Watch,
     store: Option<SqliteStore>,
     recorder: Arc<Recorder>,
     /// The labels, and the configuration that they are of.
@@ -78,7 +82,12 @@ pub struct Metrics {
 impl Metrics {
     /// The metrics of these services. Reads the counters once, in the background: the sum of VIPs without series of their
     /// own counts from then on.
-    pub async fn start(control: Services, applied: watch::Receiver<Applied>) -> Arc<Self> {
+    pub async fn start(
+        control: Services,
+        applied: watch::Receiver<Applied>,
+        publishing: watch::Receiver<Arc<Publishing>>,
+        health: Watch,
+    ) -> Arc<Self> {
         let (desired, store, recorder) = {
             let control = control.lock().await;
             (control.watch(), control.store().cloned(), Arc::clone(control.recorder()))
@@ -89,6 +98,8 @@ impl Metrics {
             control,
             desired,
             applied,
+            publishing,
+            health,
             store,
             recorder,
             labels: Mutex::default(),
@@ -114,16 +125,17 @@ impl Metrics {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         self.follow_labels();
         let store = self.read_store().await;
+        let health = self.health.view().await;
         let metrics = Arc::clone(self);
         let write = move || {
             let _turn = turn;
-            metrics.write(store)
+            metrics.write(store, health)
         };
         spawn_blocking(write).await.context("the reading was given up")?
     }
 
     /// Reads the maps and writes what they tell. Waits for the kernel.
-    fn write(&self, store: Option<StoreReading>) -> Result<String> {
+    fn write(&self, store: Option<StoreReading>, health: Vec<BackendHealth>) -> Result<String> {
         let began = Instant::now();
         let datapath = match Datapath::read(&self.instance) {
             Ok(datapath) => Some(datapath),
@@ -139,8 +151,10 @@ impl Metrics {
         });
         let reconciler =
             Reconciler { revision: self.desired.borrow().revision, applied: self.applied.borrow().clone() };
+        let publishing = Arc::clone(&self.publishing.borrow());
         let recorder = Arc::clone(&self.recorder);
-        let reading = Reading { datapath, shown, labels, store, reconciler, recorder, took: began.elapsed() };
+        let took = began.elapsed();
+        let reading = Reading { datapath, shown, labels, store, reconciler, publishing, health, recorder, took };
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Exposition(reading)));
         let mut text = String::new();

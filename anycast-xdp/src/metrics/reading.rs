@@ -12,6 +12,8 @@ use super::{
 use crate::{
     control::Applied,
     dataplane::inspect::Inspector,
+    health::view::BackendHealth,
+    publish::report::Publishing,
     store::Facts,
     view::{Stats, Status, VipRow},
 };
@@ -29,6 +31,10 @@ pub struct Reading {
     pub store: Option<StoreReading>,
     /// How far the maps are.
     pub reconciler: Reconciler,
+    /// What is published.
+    pub publishing: Arc<Publishing>,
+    /// The backends of pools with a check.
+    pub health: Vec<BackendHealth>,
     /// What was measured as it happened.
     pub recorder: Arc<Recorder>,
     /// How long reading took.

@@ -18,6 +18,9 @@
 //! | `state` | all replies → [`View`] |
 //! | `follower` | the loop |
 //! | `snapshot` | one look at all of it, without an order to the kernel, for `doctor` |
+//! | `own_routes`, `own_events` | the routes that are written here, and what happens to them |
+//! | `links` | one link: is it up, which program runs there |
+//! | `probe_route` | the routing table of probes |
 //! | `device` | what a driver can do with XDP, by generic netlink |
 
 pub mod device;
@@ -26,8 +29,12 @@ mod fib;
 mod follower;
 mod kernel;
 mod link;
+pub mod links;
 mod neighbour;
 mod nexthop;
+pub mod own_events;
+pub mod own_routes;
+mod probe_route;
 pub mod snapshot;
 mod socket;
 mod stale;
@@ -42,7 +49,10 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub use self::follower::{Follower, release_neighbours};
+pub use self::{
+    follower::{Follower, release_neighbours},
+    probe_route::{forget_probes, lead_probes},
+};
 
 /// What the kernel knows now about the ways to the destinations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 //! The kernel answers a route request within the system call that sends it, so asking is not asynchronous: it costs
 //! microseconds, leaves no half-done question behind when a future is dropped, and needs no task of its own.
 
+mod orders;
+
 use std::{io, os::fd::AsRawFd as _};
 
 use libc::{EAGAIN, ENOBUFS, MSG_TRUNC, NLM_F_ACK, NLM_F_REQUEST, SO_RCVBUFFORCE, SOL_SOCKET};
@@ -55,16 +57,22 @@ pub(super) enum Heard {
 }
 
 impl Events {
-    /// Subscribes; events from here on are queued.
+    /// Subscribes to what has a say in where packets go; events from here on are queued.
     pub fn open() -> io::Result<Self> {
+        Self::of(&GROUPS)
+    }
+
+    /// Subscribes to these groups; events from here on are queued.
+    pub fn of(groups: &[MulticastGroup]) -> io::Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
-        if let Err(error) = force_receive_buffer(&socket, EVENT_BUFFER_BYTES) {
+        // Beyond `net.core.rmem_max`, which needs CAP_NET_ADMIN.
+        if let Err(error) = set_option(&socket, SOL_SOCKET, SO_RCVBUFFORCE, EVENT_BUFFER_BYTES) {
             debug!(%error, "netlink receive buffer stays at the system's default");
         }
         socket.set_non_blocking(true)?;
         socket.bind_auto()?;
-        for group in GROUPS {
-            socket.add_membership(group as u32)?;
+        for group in groups {
+            socket.add_membership(*group as u32)?;
         }
         // SAFETY: a `Socket` owns its descriptor: the same one, and open, until it is dropped with the `AsyncFd`.
         let socket = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?;
@@ -143,7 +151,7 @@ impl Requests {
         mut each: impl FnMut(u16, &[u8]),
     ) -> Result<(), AskError> {
         self.sequence = self.sequence.wrapping_add(1);
-        let request = serialize(message_type, flags, self.sequence, body);
+        let request = serialize(message_type, flags | NLM_F_ACK as u16, self.sequence, body);
         self.socket.send(&request, 0)?;
         loop {
             // Empty (EAGAIN) would mean that the kernel sent no acknowledgement: a failure, and no reason to hang.
@@ -159,18 +167,18 @@ impl Requests {
     }
 }
 
-/// A request as it goes over the socket. With the acknowledgement asked for, every answer has an end that can be seen.
+/// A request as it goes over the socket. With an acknowledgement asked for, an answer has an end that can be seen.
 fn serialize(message_type: u16, flags: u16, sequence: u32, body: &impl Emitable) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
     let header_bytes = header.buffer_len();
     let length = header_bytes + body.buffer_len();
     header.length = length as u32;
     header.message_type = message_type;
-    header.flags = flags | (NLM_F_REQUEST | NLM_F_ACK) as u16;
+    header.flags = flags | NLM_F_REQUEST as u16;
     header.sequence_number = sequence;
-    let mut bytes = vec![0; length];
+    let mut bytes = vec![0; length.next_multiple_of(4)];
     header.emit(&mut bytes);
-    body.emit(&mut bytes[header_bytes..]);
+    body.emit(&mut bytes[header_bytes..length]);
     bytes
 }
 
@@ -206,15 +214,15 @@ fn messages(datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
     })
 }
 
-/// Sets the receive buffer beyond `net.core.rmem_max`, which needs `CAP_NET_ADMIN`.
-fn force_receive_buffer(socket: &Socket, bytes: libc::c_int) -> io::Result<()> {
-    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and the pointer and length describe `bytes`.
+/// Sets an option of the socket.
+fn set_option(socket: &Socket, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    // SAFETY: the descriptor is open for as long as `socket` is borrowed, and the pointer and length describe `value`.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
-            SOL_SOCKET,
-            SO_RCVBUFFORCE,
-            (&raw const bytes).cast(),
+            level,
+            option,
+            (&raw const value).cast(),
             size_of::<libc::c_int>() as libc::socklen_t,
         )
     };
@@ -232,7 +240,7 @@ mod tests {
         let bytes = serialize(26, 0x300, 7, &RouteMessage::default());
         let read: Vec<_> = messages(&bytes).collect();
         assert_eq!(read.len(), 1);
-        assert_eq!((read[0].message_type(), read[0].flags(), read[0].sequence_number()), (26, 0x305, 7));
+        assert_eq!((read[0].message_type(), read[0].flags(), read[0].sequence_number()), (26, 0x301, 7));
         assert_eq!(read[0].payload(), [0; 12]);
     }
 

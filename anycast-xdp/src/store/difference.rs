@@ -38,7 +38,7 @@ mod tests {
     use crate::documents::Kind;
 
     fn key(n: u8) -> Key {
-        Key::new(Kind::ALL[usize::from(n % 3)], format!("{}", n / 3))
+        Key::new(Kind::ALL[usize::from(n % 4)], format!("{}", n / 4))
     }
 
     /// Many sets of three changes to a copy of the same nine objects.

@@ -106,8 +106,10 @@ pub struct ExplainedPool {
     pub home_region: String,
     /// Slot of the flow, from 0.
     pub slot: u32,
-    /// Slots of the pool's table.
+    /// Slots of the table.
     pub slots: u32,
+    /// Why the flows of the VIP are not all on its first pool, or what is wrong with the one that they are on; none: all is well.
+    pub why: Option<String>,
 }
 
 /// The backend.
@@ -123,6 +125,8 @@ pub struct ExplainedBackend {
     pub encap: String,
     /// Longest outer packet on the way to it, in bytes; none: no route.
     pub mtu_bytes: Option<u16>,
+    /// Its probes fail, and it is sent to all the same: those of all others of the pool fail, too.
+    pub is_down_by_health: bool,
 }
 
 /// The PoP that a client's last packet came by.

@@ -7,15 +7,13 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
     net::IpAddr,
-    os::fd::AsRawFd as _,
-    process::Command,
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
 use anycast_xdp::netlink::{Follower, Hop, NeighbourKey, Route, View};
+
+use crate::namespace::{between, ifindex, run};
 
 /// What nothing here takes: the slowest is a gateway that the kernel probes again, every five seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -26,32 +24,6 @@ pub const PROMPT: Duration = Duration::from_millis(50);
 /// MAC of the router's end of link `index`.
 pub const fn router_mac(index: u8) -> [u8; 6] {
     [0x02, 0, 0, 0, index, 2]
-}
-
-/// A network namespace, removed on drop.
-struct Namespace(String);
-
-impl Namespace {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("axnl-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        run(&format!("ip netns add {name}"));
-        Self(name)
-    }
-
-    /// Moves the calling thread in, and the threads and processes that it starts from now on.
-    fn enter(&self) {
-        let file = File::open(format!("/run/netns/{}", self.0)).unwrap();
-        // SAFETY: a plain system call on a descriptor that is open; it concerns the calling thread only.
-        let result = unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) };
-        assert_eq!(result, 0, "setns: {}", std::io::Error::last_os_error());
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.0]).status();
-    }
 }
 
 /// The topology, seen from within the PoP's namespace.
@@ -65,22 +37,12 @@ impl Lab {
     where
         F: AsyncFnOnce(Self) + Send + 'static,
     {
-        // SAFETY: has no preconditions.
-        if unsafe { libc::geteuid() } != 0 {
-            eprintln!("SKIPPED {test}: needs root");
-            return;
-        }
-        let (pop, router) = (Namespace::new(), Namespace::new());
-        let lab = Self { router: router.0.clone() };
-        let inside = std::thread::spawn(move || {
-            pop.enter();
-            lab.wire(&pop.0);
-            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(body(lab));
-            drop(pop);
-        });
-        if let Err(panic) = inside.join() {
-            std::panic::resume_unwind(panic);
-        }
+        let wire = |pop: &str, router: &str| {
+            let lab = Self { router: router.to_owned() };
+            lab.wire(pop);
+            lab
+        };
+        between(test, "axnl", wire, body);
     }
 
     fn wire(&self, pop: &str) {
@@ -114,26 +76,12 @@ impl Lab {
     }
 }
 
-/// Runs a command, in the PoP's namespace; it must succeed.
-pub fn run(command: &str) -> String {
-    let mut words = command.split_whitespace();
-    let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
-    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
 pub fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
 pub fn addresses(texts: &[&str]) -> BTreeSet<IpAddr> {
     texts.iter().map(|text| address(text)).collect()
-}
-
-pub fn ifindex(link: &str) -> u32 {
-    let name = std::ffi::CString::new(link).unwrap();
-    // SAFETY: the pointer is to a string that ends with a zero byte and lives until after the call.
-    unsafe { libc::if_nametoindex(name.as_ptr()) }
 }
 
 pub fn hop(link: &str, via: &str, weight: u16) -> Hop {

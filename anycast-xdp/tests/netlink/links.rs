@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use anycast_xdp::netlink::Access;
 
-use crate::lab::{Lab, PROMPT, Watched, address, hop, ifindex, router_mac, run};
+use crate::{
+    lab::{Lab, PROMPT, Watched, address, hop, router_mac},
+    namespace::{ifindex, run},
+};
 
 /// Routes to both destinations over both links.
 fn two_ways() {

@@ -3,5 +3,7 @@
 
 mod lab;
 mod links;
+#[path = "../common/namespace.rs"]
+mod namespace;
 mod neighbours;
 mod routes;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use anycast_xdp::netlink::release_neighbours;
 
-use crate::lab::{Lab, PROMPT, Watched, addresses, ip_neigh, router_mac, run};
+use crate::{
+    lab::{Lab, PROMPT, Watched, addresses, ip_neigh, router_mac},
+    namespace::run,
+};
 
 const OTHER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0x99];
 

@@ -2,7 +2,10 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use crate::lab::{Lab, PROMPT, Watched, addresses, hop, router_mac, run};
+use crate::{
+    lab::{Lab, PROMPT, Watched, addresses, hop, router_mac},
+    namespace::run,
+};
 
 #[test]
 fn single_route_gives_hop_prefix_mtu_link_and_mac() {

@@ -17,12 +17,13 @@ use anycast_common::{
 use anycast_xdp::{
     dataplane::{
         apply::plan,
-        inventory::Inventory,
+        bindings::Bindings,
+        inventory::{DownSet, Inventory},
         loader::{self, Loaded},
         tables::{Kernel, Raw},
         ways::Ways,
     },
-    desired::{Config, GatewayRole, Icmp, Limits, Local, PopRole, Role, Services},
+    desired::{Config, GatewayRole, HealthFacts, Icmp, Limits, Local, PopRole, Role, Services},
     netlink::{Hop, Link, NeighbourKey, Route, View},
 };
 use anyhow::{Context as _, Result, bail};
@@ -113,12 +114,12 @@ impl Production {
         };
         let mut loaded = loader::load(None, &config.local.limits, seed.as_ref())?;
         let kernel = &mut loaded.kernel;
-        let mut plan = plan(kernel, &Inventory::default(), config)?;
+        let mut plan = plan(kernel, &Inventory::default(), config, &DownSet::new())?;
         plan.install_backends(kernel)?;
         let backends: Vec<_> =
             plan.next.pools.iter().flat_map(|pool| &pool.backends).map(|one| (one.address, one.index)).collect();
         Ways::new(kernel).update(kernel, &view(egress, &backends), &backends)?;
-        plan.switch(kernel)?;
+        plan.switch(kernel, &Bindings::default())?;
         let inventory = plan.next;
         if let Role::Gateway(_) = config.local.role {
             loaded.classifier(EGRESS)?;
@@ -236,6 +237,8 @@ fn pop_role() -> Role {
         icmp: Icmp::default(),
         transition_secs: 300,
         gue_port: GUE_PORT,
+        health: HealthFacts::default(),
+        publish: None,
     })
 }
 

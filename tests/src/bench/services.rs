@@ -6,7 +6,9 @@ use anycast_common::{
     bench::ADDRESSES,
     header::{GUE_PORT, protocol},
 };
-use anycast_xdp::desired::{Backend, Encap, HashOn, IcmpEcho, Listener, Pool, Returns, Services, State, Vip};
+use anycast_xdp::desired::{
+    Backend, Encap, FailoverPolicy, HashOn, IcmpEcho, Listener, Pool, Returns, Services, State, Vip,
+};
 use anyhow::Result;
 
 use super::addresses as at;
@@ -47,6 +49,7 @@ pub fn ordinary() -> Result<Services> {
             pool(POOL_HUNDRED, hundred(), Encap::Ipip),
             pool(POOL_ARMED, hundred(), GUE),
         ],
+        ..Services::default()
     };
     for (name, address, backend, encap) in encaps {
         services.vips.push(vip(name, address.parse()?, false, name));
@@ -61,7 +64,11 @@ pub fn many_vips() -> Services {
         let address = Ipv4Addr::from_bits(at::MANY_FIRST_V4.to_bits() + nth);
         vip(&format!("vip{nth}"), address.into(), false, POOL_ONE)
     });
-    Services { vips: vips.collect(), pools: vec![pool(POOL_ONE, [at::BACKEND_V4.into()], Encap::Ipip)] }
+    Services {
+        vips: vips.collect(),
+        pools: vec![pool(POOL_ONE, [at::BACKEND_V4.into()], Encap::Ipip)],
+        ..Services::default()
+    }
 }
 
 /// What a gateway serves: VIPs without pools.
@@ -82,9 +89,11 @@ pub fn gateway() -> Result<Services> {
             icmp_echo: IcmpEcho::default(),
             returns,
             fallback_pools: Vec::new(),
+            failover: FailoverPolicy::default(),
+            publish: None,
         })
     });
-    Ok(Services { vips: vips.into_iter().collect::<Result<_>>()?, pools: Vec::new() })
+    Ok(Services { vips: vips.into_iter().collect::<Result<_>>()?, pools: Vec::new(), ..Services::default() })
 }
 
 /// One VIP whose answers come back to the PoP.
@@ -93,6 +102,7 @@ pub fn returning() -> Result<Services> {
     Ok(Services {
         vips: vec![Vip { returns: Returns::Pop, ..vip }],
         pools: vec![pool(POOL_ONE, [at::BACKEND_V4.into()], Encap::Ipip)],
+        ..Services::default()
     })
 }
 
@@ -125,11 +135,13 @@ fn vip(name: &str, address: IpAddr, listens: bool, pool: &str) -> Vip {
         fallback_pools: Vec::new(),
         icmp_echo: IcmpEcho::default(),
         returns: Returns::default(),
+        failover: FailoverPolicy::default(),
+        publish: None,
     }
 }
 
 fn pool(name: &str, addresses: impl IntoIterator<Item = IpAddr>, encap: Encap) -> Pool {
     let backend = |address| Backend { address, weight: 1, encap, mtu_bytes: None, state: State::Up };
     let backends = addresses.into_iter().map(backend).collect();
-    Pool { name: name.into(), home_region: "home".into(), state: State::Up, backends }
+    Pool { name: name.into(), home_region: "home".into(), state: State::Up, backends, health: None, dial_percent: 100 }
 }

@@ -1,5 +1,6 @@
 //! The demo: two PoPs and one home region, a client at each PoP, and a web server that both reach at one address.
 
+mod internet;
 mod keep;
 mod text;
 mod world;
@@ -23,6 +24,9 @@ struct Options {
     /// Leave it up, to play with; `cargo xtask demo down` removes it
     #[arg(long)]
     keep: bool,
+    /// A small Internet with real BGP in its place: what players see when carriers, hosts, PoPs and regions fail (3 minutes)
+    #[arg(long, conflicts_with = "keep")]
+    world: bool,
     #[command(subcommand)]
     command: Option<Action>,
 }
@@ -59,6 +63,10 @@ fn run(options: &Options) -> Result<()> {
         Some(Action::Down) => keep::down(),
         Some(Action::Hold) => keep::hold(show),
         None if options.keep => keep::start(),
+        None if options.world => {
+            lab::clean_up_on_signals()?;
+            internet::show()
+        }
         None => {
             lab::clean_up_on_signals()?;
             show()?.finish()

@@ -63,7 +63,7 @@ pub(super) fn what_to_try(out: &mut impl Write, world: &World) -> io::Result<()>
 }
 
 /// A table whose columns from `numbers_from` on are numbers.
-fn table(header: &[&str], numbers_from: usize) -> Table {
+pub(super) fn table(header: &[&str], numbers_from: usize) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(header);
     for column in table.column_iter_mut().skip(numbers_from) {

@@ -59,11 +59,10 @@ impl KernelCounters {
         self.get(name) - before.get(name)
     }
 
-    /// TCP segments that this host sent again since `before` because they had not arrived. Those that had, and were sent
-    /// again because a busy machine answered late, are told by the receiver's duplicate SACK (RFC 2883).
-    pub fn lost_segments_since(&self, before: &Self) -> u64 {
-        let sent_again = self.since(before, "TcpRetransSegs");
-        sent_again.saturating_sub(self.since(before, "TcpExtTCPDSACKRecvSegs"))
+    /// TCP segments that arrived twice since `before`, as the duplicate SACKs (RFC 2883) tell that this host sent for them. Its peer
+    /// counts fewer of those, because a busy machine lets a later acknowledgement stand in for them.
+    pub fn duplicate_segments_since(&self, before: &Self) -> u64 {
+        ["TcpExtTCPDSACKOldSent", "TcpExtTCPDSACKOfoSent"].map(|name| self.since(before, name)).iter().sum()
     }
 
     /// Frames that the interfaces of a namespace dropped for want of room: a veth whose reader a busy machine does not

@@ -77,12 +77,14 @@ impl Deployment {
             lab.home.add_loopback_address(mix.vip)?;
             gateway = gateway.vip(mix.name, mix.vip);
         }
-        let gateway = Daemon::start(&lab.home, &lab.scratch, gateway.instance(), gateway.text())?;
-        let mut pops = Vec::new();
-        for (number, site) in lab.sites.iter().enumerate() {
-            let config = services(PopConfig::new(&lab, site, &format!("pop{number}")), &lab);
-            pops.push(Daemon::start(&site.pop, &lab.scratch, config.instance(), config.text())?);
-        }
+        let sites = lab.sites.iter().enumerate();
+        let configs: Vec<_> =
+            sites.map(|(number, site)| services(PopConfig::new(&lab, site, &format!("pop{number}")), &lab)).collect();
+        let mut wanted = vec![(&lab.home, gateway.instance(), gateway.text())];
+        wanted
+            .extend(lab.sites.iter().zip(&configs).map(|(site, config)| (&site.pop, config.instance(), config.text())));
+        let mut pops = Daemon::start_all(&lab.scratch, &wanted)?;
+        let gateway = pops.remove(0);
         Ok(Self { pops, gateway, lab })
     }
 

@@ -15,14 +15,14 @@ const LINK_ENDS: u32 = 500;
 #[derive(Clone, Debug)]
 pub struct End<'a> {
     namespace: &'a Namespace,
-    name: &'a str,
+    name: String,
     addresses: Vec<IpNet>,
 }
 
 impl<'a> End<'a> {
     /// An interface of this name in this namespace.
-    pub fn new(namespace: &'a Namespace, name: &'a str, addresses: impl IntoIterator<Item = IpNet>) -> Self {
-        Self { namespace, name, addresses: addresses.into_iter().collect() }
+    pub fn new(namespace: &'a Namespace, name: impl Into<String>, addresses: impl IntoIterator<Item = IpNet>) -> Self {
+        Self { namespace, name: name.into(), addresses: addresses.into_iter().collect() }
     }
 }
 
@@ -107,7 +107,7 @@ fn face_xdp(end: &End<'_>) -> Result<PassProgram> {
         .with_context(|| format!("checksum offload of {}", end.name))?;
     // A veth end without NAPI loses what the other end sends by XDP_TX or XDP_REDIRECT (errors -6 and -95, or frames
     // that stay in the ring). A program of its own gives it NAPI on every kernel.
-    PassProgram::attach(end.namespace, end.name)
+    PassProgram::attach(end.namespace, &end.name)
 }
 
 /// IPv6 addresses are tentative, and unusable, while duplicate detection runs.

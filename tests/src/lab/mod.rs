@@ -19,16 +19,21 @@ pub mod device;
 pub mod doctor;
 pub mod link;
 pub mod namespace;
+pub mod players;
 pub mod process;
 pub mod returns;
+pub mod routing;
 pub mod sandbox;
 pub mod scratch;
 pub mod server;
 mod signals;
+pub mod stall;
 pub mod stream;
 mod sweep;
 pub mod topology;
 pub mod wait;
+pub mod wire;
+pub mod world;
 pub mod xdp_pass;
 
 pub use namespace::Namespace;
@@ -73,4 +78,14 @@ pub(crate) fn unique_name(what: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{PREFIX}{}-{}-{what}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Gives the calling thread its time before others: what stands still whenever something else computes measures the
+/// machine.
+pub(crate) fn run_ahead_of_others() {
+    // SAFETY: no pointers. On Linux the 0 means the calling thread alone. Without the right to do so it
+    // is slower, which reports tell.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -15) };
+    // SAFETY: no pointers; the calling thread's sleeps end within a microsecond of their time, instead of 50.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1000_u64) };
 }

@@ -70,6 +70,12 @@ impl Namespace {
         Ok(self)
     }
 
+    /// The same namespace for what runs in it; it does not keep the name, and takes nothing away when it is dropped.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self { name: String::new(), file: Arc::clone(&self.file) }
+    }
+
     /// Name under `/run/netns`.
     pub fn name(&self) -> &str {
         &self.name

@@ -2,6 +2,7 @@
 
 mod batch;
 mod counters;
+mod emptied;
 mod instance;
 mod odd;
 mod returns;
@@ -20,7 +21,7 @@ use aya::programs::{ProgramError, Xdp};
 
 use self::instance::Instance;
 use super::{
-    model::{Action, Buffer, CounterKey, Input, Program},
+    model::{Action, CounterKey, Input, Program},
     subject::{Counters, Subject},
     tables::{GatewayTables, Path, Returns, Tables},
 };
@@ -62,6 +63,11 @@ impl Kernel {
         Self { is_tables_only: true, ..Self::default() }
     }
 
+    /// The same input, with the mark of a probe in its frame.
+    pub(super) fn marked(&self, input: &Input) -> Result<Input> {
+        Ok(self.instance(input.program)?.marked(input))
+    }
+
     /// The object that holds a program, with its maps.
     pub(super) fn loaded(&self, program: Program) -> Result<&Loaded> {
         Ok(&self.instance(program)?.loaded)
@@ -70,7 +76,7 @@ impl Kernel {
     /// Gives a packet to the twin of its program that explains; `None`: it has none. It counts where its program does.
     pub fn run_explaining(&mut self, input: &Input) -> Result<Option<(u32, Vec<u8>)>> {
         // The packet tests read what classifiers do from what they write.
-        if input.program == Program::GatewayReturn {
+        if input.program == Program::GatewayReturn || input.mark.is_some() {
             return Ok(None);
         }
         self.before_packet()?;
@@ -98,7 +104,7 @@ impl Kernel {
 
     /// Notes whether the packet may have begun a flow, by the action that it met.
     pub(super) fn after_packet(&mut self, input: &Input, action: u32) {
-        let begins = matches!(input.program, Program::Pop | Program::OneArm);
+        let begins = matches!(input.program, Program::Pop | Program::OneArm | Program::Probe);
         self.has_begun = begins && action != Action::Pass as u32;
         let remembers = self.remembers();
         if let Some((_, gateway)) = &mut self.installed {
@@ -127,9 +133,10 @@ impl Kernel {
 
 impl Subject for Kernel {
     fn install(&mut self, tables: &Tables) -> Result<()> {
-        let (mut pop, mut gateway) = (Instance::pop(&tables.pop)?, Instance::gateway(&tables.gateway)?);
+        let (pop, gateway) = self.installed.take().unzip();
+        let (mut pop, mut gateway) = (Instance::pop(pop, &tables.pop)?, Instance::gateway(gateway, &tables.gateway)?);
         if !self.is_tables_only {
-            for program in ["pop", "backbone", "pop_frags", "backbone_frags"] {
+            for program in ["pop", "probe", "backbone", "pop_frags", "backbone_frags"] {
                 pop.loaded.xdp(program)?;
             }
             for program in ["gateway", "gateway_frags"] {
@@ -169,8 +176,12 @@ impl Subject for Kernel {
             // Verified when it is needed: it is as long as the other two together.
             pop.loaded.xdp(&name(input))?;
         }
-        let program = self.instance(input.program)?.program(&name(input))?;
-        let result = run_program(program, input).with_context(|| format!("cannot run program {}", name(input)))?;
+        let instance = self.instance(input.program)?;
+        let marked = instance.marked(input);
+        let program = instance.program(&name(input))?;
+        let (action, frame) =
+            run_program(program, &marked).with_context(|| format!("cannot run program {}", name(input)))?;
+        let result = (action, unmarked(frame, &marked, input));
         self.after_packet(input, result.0);
         Ok(result)
     }
@@ -182,7 +193,7 @@ impl Subject for Kernel {
             | CounterKey::VipDrop(program, ..)
             | CounterKey::Returned(program, _)
             | CounterKey::Stray(program, ..) => program,
-            CounterKey::Backend(..) => Program::Pop,
+            CounterKey::Backend(..) | CounterKey::Probe(_) => Program::Pop,
             CounterKey::Peer(_) => Program::Gateway,
         };
         self.instance(program)?.counter(key)
@@ -215,16 +226,24 @@ pub(super) fn name(input: &Input) -> String {
         Program::Pop => "pop",
         Program::Backbone => "backbone",
         Program::OneArm => "one_arm",
+        Program::Probe => return "probe".to_owned(),
         Program::Gateway => "gateway",
         Program::GatewayReturn => return "gateway_return".to_owned(),
     };
     if input.linear_bytes.is_some() { format!("{name}_frags") } else { name.to_owned() }
 }
 
+/// The frame afterwards, with its own source address in the place of the mark, if that is still there.
+pub(super) fn unmarked(mut frame: Vec<u8>, marked: &Input, input: &Input) -> Vec<u8> {
+    if input.mark.is_some() && frame.get(6..12) == Some(&marked.frame[6..12]) {
+        frame[6..12].copy_from_slice(&input.frame[6..12]);
+    }
+    frame
+}
+
 /// Something to try what this kernel takes.
 fn trial() -> Input {
-    let (program, buffer, frame) = (Program::Backbone, Buffer::default(), vec![0; 128]);
-    Input { program, ingress_ifindex: 1, headroom: true, linear_bytes: None, buffer, frame }
+    Input::new(Program::Backbone, 1, vec![0; 128])
 }
 
 fn run_program(program: &Xdp, input: &Input) -> Result<(u32, Vec<u8>), ProgramError> {

@@ -10,6 +10,7 @@ mod clock;
 pub mod compare;
 pub mod coverage;
 pub mod differential;
+mod elements;
 pub mod generate;
 pub mod kernel;
 pub mod model;

@@ -42,6 +42,8 @@ pub struct PopTables {
     pub links: Vec<Link>,
     /// Answers on their way back.
     pub returns: PopReturns,
+    /// Where probes of this host come from.
+    pub health: Vec<IpAddr>,
 }
 
 /// What the backbone program reads besides.

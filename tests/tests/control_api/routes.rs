@@ -1,7 +1,11 @@
 //! Every route, and what it does.
 
 use anycast_tests::{
-    lab::api::{JSON, TOML},
+    lab::{
+        api::{JSON, TOML},
+        controlled::Controlled,
+        topology::Family,
+    },
     require_root,
 };
 use serde_json::{Value, json};
@@ -51,7 +55,8 @@ fn every_route_does_what_it_says_and_answers_as_described() {
     assert_eq!(names(&api.good("get", "/v1/prefixes?label=team%3Dgame", &none)), ["lab"]);
 
     // Bindings and backends.
-    api.good("post", "/v1/vips/web/bind", &json!({ "pools": ["away", "home"] }));
+    api.good("post", "/v1/vips/web/bind?wait=true", &json!({ "pools": ["away", "home"] }));
+    assert_eq!(api.good("post", "/v1/pools/away/failback", &none), json!({ "pool": "away", "moved": [] }));
     let web = api.good("get", "/v1/vips/web", &none);
     assert_eq!((&web["object"]["pool"], &web["object"]["fallback_pools"]), (&json!("away"), &json!(["home"])));
     api.good("post", "/v1/vips/web/unbind", &none);
@@ -88,7 +93,31 @@ fn every_route_does_what_it_says_and_answers_as_described() {
     let reconciler = api.good("get", "/v1/reconciler", &none);
     assert_eq!((&reconciler["state"], &reconciler["applied_revision"]), (&json!("applied"), &json!(head + 2)));
 
-    for path in ["/v1/vips/chat", "/v1/pools/spare", "/v1/prefixes/lab"] {
+    // What is published: nothing here, but a PoP can drain all the same.
+    let pop = version["pop"].as_str().unwrap();
+    assert_eq!(api.good("get", "/v1/publishing", &none)["interface"], none);
+    let drained = api.good("post", "/v1/drain", &json!({ "scope": "pop" }));
+    assert_eq!(drained["drain"], json!({ "host": false, "pop": true, "phase": "withdrawn" }));
+    assert_eq!(api.good("get", &format!("/v1/pops/{pop}"), &none)["object"]["state"], "drain");
+    assert_eq!(api.good("post", "/v1/undrain", &json!({ "scope": "pop" }))["drain"]["phase"], "none");
+    let host = api.send("post", "/v1/drain", &json!({}));
+    assert_eq!(host.refusal(), (422, "invalid".to_owned()));
+    api.good("post", "/v1/pops", &json!({ "name": "shanghai" }));
+    api.good("patch", "/v1/pops/shanghai", &json!({ "state": "drain" }));
+    assert_eq!(names(&api.good("get", "/v1/pops?contains=drain", &none)), ["shanghai"]);
+
+    // Health, from the address that tunnels begin at; nobody is at home.
+    let source = controlled.lab.site().tunnel_source(Family::V4);
+    let facts = Controlled::host(&controlled.lab).and(&format!("\n[health]\nsource_ipv4 = \"{source}\"\n"));
+    controlled.pop.reload(facts.text()).unwrap();
+    api.good("post", "/v1/vips/web/bind", &json!({ "pools": ["away"] }));
+    api.good("patch", "/v1/pools/away?wait=true", &json!({ "health": { "type": "icmp" } }));
+    let health = api.good("get", "/v1/health", &none);
+    assert_eq!(health["backends"][0]["pool"], "away", "{health}");
+    let probes = api.good("post", "/v1/health/check?pool=away", &none);
+    assert_eq!(probes["probes"].as_array().unwrap().len(), 1, "{probes}");
+
+    for path in ["/v1/vips/chat", "/v1/pools/spare", "/v1/prefixes/lab", "/v1/pops/shanghai"] {
         let gone = api.good("delete", path, &none);
         assert_eq!(gone["changes"][0]["action"], "delete");
     }

@@ -53,7 +53,7 @@ fn gateway_config(lab: &Lab) -> GatewayConfig {
 }
 
 #[test]
-fn before_the_first_start() {
+fn what_is_missing_before_the_first_start_is_named_with_its_fix() {
     require_root!();
     let lab = Topology::pop_and_home().build().unwrap();
     let config = pop_config(&lab);
@@ -106,7 +106,7 @@ fn before_the_first_start() {
 }
 
 #[test]
-fn while_everything_runs() {
+fn each_breakage_of_what_runs_is_named_with_its_fix() {
     require_root!();
     let deployment = Deployment::new(Topology::pop_and_home()).unwrap();
     let lab = &deployment.lab;
@@ -129,7 +129,7 @@ fn while_everything_runs() {
 }
 
 #[test]
-fn while_daemons_stop_and_change() {
+fn what_stopped_and_changed_daemons_leave_is_named_with_its_fix() {
     require_root!();
     let mut deployment = Deployment::new(Topology::pop_and_home()).unwrap();
     let lab = &deployment.lab;

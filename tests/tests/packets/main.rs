@@ -32,6 +32,9 @@ mod no_vip;
 mod oddities;
 mod one_arm;
 mod path_mtu;
+mod probe_answers;
+mod probes;
+mod probes_on_broken_ways;
 mod protocols;
 mod reporting;
 mod returns_at_backbone;
@@ -56,7 +59,7 @@ use anycast_common::outcome::Outcome;
 use anycast_tests::require_root;
 
 use fixture::{
-    Expect, Row, check,
+    Row, check,
     world::{
         broken, broken_silent, jumbo as jumbo_world, nameless, ordinary, returns, returns_without_keys, silent, tunnels,
     },
@@ -116,6 +119,9 @@ groups! {
     never_answered in silent;
     oddities in ordinary;
     path_mtu in broken;
+    probe_answers in returns;
+    probes in ordinary;
+    probes_on_broken_ways in broken;
     time_exceeded in ordinary;
     time_exceeded_without_address in nameless;
 }
@@ -138,13 +144,7 @@ fn repeated(names: &[String]) -> Vec<&String> {
 fn every_outcome_has_a_row_or_a_reason_why_not() {
     let mut row_counts: BTreeMap<&str, usize> = BTreeMap::new();
     for row in GROUPS.iter().flat_map(|(_, rows)| rows()) {
-        let outcome = match row.expect {
-            Expect::Ignored => continue,
-            Expect::Passed(outcome) | Expect::Dropped(_, outcome) | Expect::Answered(_, outcome, _) => outcome,
-            Expect::Forwarded(_) => Outcome::Forwarded,
-            Expect::Decapsulated { .. } => Outcome::Decapsulated,
-            Expect::Answer(answer) => answer.outcome,
-        };
+        let Some(outcome) = row.expect.outcome() else { continue };
         *row_counts.entry(outcome.label()).or_default() += 1;
     }
     eprintln!("rows by outcome: {row_counts:?}");

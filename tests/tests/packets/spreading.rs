@@ -6,7 +6,7 @@ use anycast_common::maglev::{Candidate, build};
 use anycast_tests::{
     oracle::{
         kernel::Kernel,
-        model::{Buffer, CounterKey, Input, Program},
+        model::{CounterKey, Input, Program},
         subject::Subject as _,
     },
     packet::{IcmpError, Outer, Packet, decode_outer, tcp_flags},
@@ -25,9 +25,7 @@ const PORTS: std::ops::Range<u16> = 20_000..21_000;
 
 /// What leaves for a packet that comes in by the access interface.
 fn forwarded(kernel: &mut Kernel, packet: Packet) -> Outer {
-    let (program, ingress_ifindex, frame) = (Program::Pop, interface::ACCESS.ifindex, packet.build());
-    let input =
-        Input { program, ingress_ifindex, headroom: true, linear_bytes: None, buffer: Buffer::default(), frame };
+    let input = Input::new(Program::Pop, interface::ACCESS.ifindex, packet.build());
     let (_, frame) = kernel.run(&input).expect("a test run");
     decode_outer(&frame).expect("a tunnel packet")
 }

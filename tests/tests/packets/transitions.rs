@@ -6,7 +6,7 @@ use anycast_common::maglev::{Candidate, build};
 use anycast_tests::{
     oracle::{
         kernel::Kernel,
-        model::{Buffer, Input, Program},
+        model::{Input, Program},
         subject::Subject as _,
         tables::{Hash, Tables, Transition, Vip},
     },
@@ -54,14 +54,7 @@ fn whole() -> Transition {
 
 /// Which backend gets a packet.
 fn backend(kernel: &mut Kernel, packet: Packet) -> usize {
-    let input = Input {
-        program: Program::Pop,
-        ingress_ifindex: interface::ACCESS.ifindex,
-        headroom: true,
-        linear_bytes: None,
-        buffer: Buffer::default(),
-        frame: packet.build(),
-    };
+    let input = Input::new(Program::Pop, interface::ACCESS.ifindex, packet.build());
     let (_, frame) = kernel.run(&input).expect("a test run");
     let outer: IpAddr = decode_outer(&frame).expect("a tunnel packet").destination;
     way::SPREAD.iter().position(|way| address(way.backend) == outer).expect("one of the backends")

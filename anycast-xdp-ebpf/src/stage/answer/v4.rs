@@ -3,6 +3,7 @@
 use anycast_common::{
     checksum,
     header::{IPV4_BYTES, icmp_forbids_error, protocol},
+    map::OWN_ADDRESS_WORDS,
 };
 use aya_ebpf::bindings::xdp_md;
 
@@ -40,9 +41,13 @@ impl Answer for V4 {
 
     #[inline(always)]
     fn own_address() -> Option<u32> {
-        let [a, b, c, d, ..] = maps::icmp_source()?[0].to_ne_bytes();
-        let address = u32::from_ne_bytes([a, b, c, d]);
+        let address = of_words(maps::icmp_source()?);
         (address != 0).then_some(address)
+    }
+
+    #[inline(always)]
+    fn is_health_address(address: u32) -> bool {
+        address != 0 && maps::health_source().is_some_and(|words| of_words(words) == address)
     }
 
     #[inline(always)]
@@ -87,4 +92,11 @@ impl Answer for V4 {
         write_icmp(packet.part(IPV4_BYTES), kind, mtu_bytes);
         Some(())
     }
+}
+
+/// The address of a host's own in a set of them.
+#[inline(always)]
+fn of_words(words: &[u64; OWN_ADDRESS_WORDS]) -> u32 {
+    let [a, b, c, d, ..] = words[0].to_ne_bytes();
+    u32::from_ne_bytes([a, b, c, d])
 }

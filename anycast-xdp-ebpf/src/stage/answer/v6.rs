@@ -2,6 +2,7 @@
 
 use anycast_common::{
     header::{IPV6_BYTES, icmpv6_forbids_error, protocol},
+    map::OWN_ADDRESS_WORDS,
     outer_patch::ipv6_first_word,
 };
 use aya_ebpf::bindings::xdp_md;
@@ -42,9 +43,13 @@ impl Answer for V6 {
 
     #[inline(always)]
     fn own_address() -> Option<[u32; 4]> {
-        let [_, first, second] = maps::icmp_source()?.map(|word| [word as u32, (word >> 32) as u32].map(u32::to_le));
-        let address = [first[0], first[1], second[0], second[1]];
+        let address = of_words(maps::icmp_source()?);
         (address != [0; 4]).then_some(address)
+    }
+
+    #[inline(always)]
+    fn is_health_address(address: [u32; 4]) -> bool {
+        address != [0; 4] && maps::health_source().is_some_and(|words| of_words(words) == address)
     }
 
     #[inline(always)]
@@ -89,4 +94,11 @@ impl Answer for V6 {
         write_icmp(packet.part(IPV6_BYTES), kind, mtu_bytes);
         Some(())
     }
+}
+
+/// The address of a host's own in a set of them.
+#[inline(always)]
+fn of_words(words: &[u64; OWN_ADDRESS_WORDS]) -> [u32; 4] {
+    let [_, first, second] = words.map(|word| [word as u32, (word >> 32) as u32].map(u32::to_le));
+    [first[0], first[1], second[0], second[1]]
 }

@@ -22,6 +22,9 @@ pub(super) struct Args {
     /// What it is there for: up, drain or down
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
+    /// Share of its flows that it takes before other pools, from 0 to 100
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=100))]
+    dial_percent: Option<u8>,
     /// A backend: its address, then its other keys, such as weight, encap and state. May be repeated
     #[arg(long = "backend", value_name = "ADDRESS[,KEY=VALUE...]", value_parser = backend)]
     backends: Vec<Backend>,
@@ -44,6 +47,7 @@ impl Args {
         Flags::default()
             .text("home_region", self.home_region.as_ref())
             .text("state", self.state.as_ref())
+            .number("dial_percent", self.dial_percent)
             .list("backend", &self.backends)
     }
 }

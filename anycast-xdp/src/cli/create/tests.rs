@@ -14,6 +14,7 @@ struct Line {
 fn made(line: &[&str]) -> Result<Value, Failure> {
     let args = Line::try_parse_from([&["create"], line].concat()).expect("arguments").args;
     let (common, flags) = match &args.kind {
+        KindArgs::Pop(args) => (&args.common, args.flags()),
         KindArgs::Prefix(args) => (&args.common, args.flags()),
         KindArgs::Pool(args) => (&args.common, args.flags()),
         KindArgs::Vip(args) => (&args.common, args.flags()),
@@ -89,6 +90,12 @@ fn flags_of_a_pool_become_its_keys() {
         { "address": "fd00:4::2" },
     ]);
     assert_eq!(made(&line).unwrap(), json!({ "home_region": "guangzhou", "state": "drain", "backend": backends }));
+}
+
+#[test]
+fn flags_of_a_pop_become_its_keys() {
+    let line = ["pop", "beijing", "--state", "drain", "--label", "country=cn"];
+    assert_eq!(made(&line).unwrap(), json!({ "state": "drain", "labels": { "country": "cn" } }));
 }
 
 #[test]

@@ -22,6 +22,15 @@ pub(super) struct Args {
     /// Names of the pools that take its place, in this order, with commas between
     #[arg(long = "fallback-pool", value_name = "POOL", value_delimiter = ',')]
     fallback_pools: Vec<String>,
+    /// Who takes its flows to the next pool: local or manual
+    #[arg(long, value_name = "WHO")]
+    failover: Option<String>,
+    /// When they go back to a better pool: after a time such as 10m, or manual
+    #[arg(long, value_name = "WHEN")]
+    failback: Option<String>,
+    /// What becomes of it without a usable pool: withdraw or fail-open
+    #[arg(long, value_name = "WHAT")]
+    all_down: Option<String>,
     /// What it takes: tcp/80, udp/5000-5100, icmp, 47; with commas between. Without: everything
     #[arg(long = "listener", value_name = "LISTENER", value_delimiter = ',')]
     listeners: Vec<String>,
@@ -50,6 +59,9 @@ impl Args {
             .text("address", self.address.as_ref())
             .text("pool", self.pool.as_ref())
             .list("fallback_pools", &self.fallback_pools)
+            .text("failover", self.failover.as_ref())
+            .text("failback", self.failback.as_ref())
+            .text("all_down", self.all_down.as_ref())
             .list("listeners", &self.listeners)
             .text("hash", self.hash.as_ref())
             .text("icmp_echo", self.icmp_echo.as_ref())

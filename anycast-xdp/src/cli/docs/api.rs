@@ -98,7 +98,7 @@ fn schemas(out: &mut String) {
 }
 
 fn is_object_of_the_configuration(name: &str) -> bool {
-    ["Prefix", "Pool", "Vip"]
+    ["Pop", "Prefix", "Pool", "Vip"]
         .iter()
         .any(|kind| name.strip_prefix(kind).is_some_and(|rest| matches!(rest, "" | "Patch")))
 }

@@ -8,7 +8,7 @@ use super::{
     style::{Colour, Style},
     values::{shown, word},
 };
-use crate::api::types::{Action, Change, ChangeResult, Diff, FieldChange, Plan};
+use crate::api::types::{Action, Change, ChangeResult, Diff, FailbackResult, FieldChange, Plan};
 
 /// With more changes than this, the answer to a change only counts them: `diff` has them all.
 const TOLD_MAX: usize = 50;
@@ -41,6 +41,15 @@ pub fn change_result(result: &ChangeResult, style: Style) -> String {
     }
     let told = if all.len() > TOLD_MAX { String::new() } else { format!("{}\n", changes(all, style)) };
     format!("{told}revision {revision}: {}; {datapath}\n", counts(all, ""))
+}
+
+/// Which bindings went back to a pool.
+pub fn failback(FailbackResult { pool, moved }: &FailbackResult) -> String {
+    if moved.is_empty() {
+        return format!("nothing moved: no binding waits for {pool}\n");
+    }
+    let bindings = moved.iter().map(|binding| format!("  {}\n", binding.pools.join(", ")));
+    format!("new flows of these bindings go to {pool} now:\n{}", bindings.collect::<String>())
 }
 
 /// `1 to create, 2 to delete`.

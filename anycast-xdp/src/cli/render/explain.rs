@@ -73,7 +73,8 @@ fn steps(explained: &Explained) -> Vec<(&'static str, String)> {
     }
     steps.extend(explained.flow.as_ref().map(|step| ("flow", flow(step))));
     if let Some(pool) = &explained.pool {
-        let line = format!("{} in {}: slot {} of {}", pool.name, pool.home_region, pool.slot, pool.slots);
+        let why = pool.why.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+        let line = format!("{} in {}: slot {} of {}{why}", pool.name, pool.home_region, pool.slot, pool.slots);
         steps.push(("pool", line));
     }
     steps.extend(explained.backend.as_ref().map(|step| ("backend", backend(step))));
@@ -108,7 +109,8 @@ fn flow(flow: &ExplainedFlow) -> String {
 fn backend(backend: &ExplainedBackend) -> String {
     let mtu = backend.mtu_bytes.map_or_else(|| "no route".to_owned(), |mtu| format!("path MTU {mtu}"));
     let source = backend.source.map(|source| format!(", {} from {source}", backend.encap)).unwrap_or_default();
-    format!("{}, weight {}{source}, {mtu}", backend.address, backend.weight)
+    let by_health = if backend.is_down_by_health { ", down by health as all others of the pool" } else { "" };
+    format!("{}, weight {}{source}, {mtu}{by_health}", backend.address, backend.weight)
 }
 
 fn pop(pop: &ExplainedPop) -> String {

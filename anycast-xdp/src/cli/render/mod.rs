@@ -5,8 +5,11 @@
 mod changes;
 mod doctor;
 mod explain;
+mod health;
 mod history;
 mod objects;
+mod probe;
+mod publishing;
 mod rates;
 mod refusal;
 mod stats;
@@ -21,11 +24,14 @@ mod values;
 mod vips;
 
 pub use self::{
-    changes::{change_result, diff, plan},
+    changes::{change_result, diff, failback, plan},
     doctor::{checklists, doctor},
     explain::explain,
+    health::{checked, health},
     history::history,
     objects::{object, objects},
+    probe::probe,
+    publishing::{drained, publishing},
     rates::{Rates, rates},
     refusal::api_error,
     stats::stats,

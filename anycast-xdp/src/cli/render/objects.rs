@@ -48,17 +48,25 @@ fn table(title: &str, list: &[Value], width: Option<u16>) -> String {
 /// The objects of a kind, one a row.
 pub fn objects(kind: Kind, items: &[NamedDocument], style: Style) -> String {
     let columns: &[Column] = match kind {
+        Kind::Pop => &POP_COLUMNS,
         Kind::Prefix => &PREFIX_COLUMNS,
         Kind::Pool => &POOL_COLUMNS,
         Kind::Vip => &VIP_COLUMNS,
     };
     let cells = |document: &Document| match kind {
+        Kind::Pop => pop(document),
         Kind::Prefix => prefix(document),
         Kind::Pool => pool(document),
         Kind::Vip => vip(document),
     };
     let rows = items.iter().map(|item| [vec![word(&item.name)], cells(&item.document)].concat());
     plain(columns, rows.collect(), style.width)
+}
+
+const POP_COLUMNS: [Column; 3] = [Column::Text("NAME"), Column::Text("STATE"), Column::Text("LABELS")];
+
+fn pop(document: &Document) -> Vec<String> {
+    ["state", "labels"].map(|key| value_of(document, key)).to_vec()
 }
 
 const PREFIX_COLUMNS: [Column; 4] =

@@ -17,6 +17,7 @@ pub fn stats(stats: &Stats, width: Option<u16>) -> String {
     let returns = stats.vips.iter().flat_map(returns).collect();
     let backends = stats.backends.iter().map(backend).collect();
     let outcomes = stats.outcomes.iter().map(outcome).collect();
+    let probes = stats.probes.iter().map(outcome).collect();
     let losses = stats.interfaces.iter().flat_map(losses).collect();
     let text = [
         titled("VIPs", &VIP_COLUMNS, vips, width),
@@ -24,6 +25,7 @@ pub fn stats(stats: &Stats, width: Option<u16>) -> String {
         titled("Answers on their way back", &RETURN_COLUMNS, returns, width),
         titled("Backends, forwarded", &BACKEND_COLUMNS, backends, width),
         titled("Outcomes of this host", &OUTCOME_COLUMNS, outcomes, width),
+        titled("Probes of backends, in none of the above", &OUTCOME_COLUMNS, probes, width),
         titled("Interfaces: lost after the verdict, and what the NIC counts", &LOSS_COLUMNS, losses, width),
     ]
     .concat();

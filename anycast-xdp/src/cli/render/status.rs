@@ -65,20 +65,32 @@ fn mode(attachment: &Attachment) -> String {
     if attachment.frags { format!("{}, frags", attachment.mode) } else { attachment.mode.clone() }
 }
 
-const BINDING_COLUMNS: [Column; 5] = [
+const BINDING_COLUMNS: [Column; 6] = [
     Column::Text("POOLS"),
     Column::Number("VIPS"),
+    Column::Text("GOES OVER, BACK"),
     Column::Text("ACTIVE"),
     Column::Text("IN TRANSITION"),
     Column::Text("WHY"),
 ];
 
 fn binding(binding: &BindingStatus) -> Vec<String> {
-    let active = binding.active.clone().unwrap_or_else(|| "-".to_owned());
+    let active = match binding.shares.as_slice() {
+        [] => "-".to_owned(),
+        [only] => only.pool.clone(),
+        shares => {
+            shares.iter().map(|share| format!("{} {} %", share.pool, share.percent)).collect::<Vec<_>>().join(", ")
+        }
+    };
+    let policy = match binding.pools.len() {
+        0 | 1 => "-".to_owned(),
+        _ => format!("{}, {}", binding.failover, binding.failback),
+    };
     let in_transition = if binding.in_transition { "yes" } else { "no" };
     vec![
         binding.pools.join(", "),
         binding.vips.to_string(),
+        policy,
         active,
         in_transition.to_owned(),
         if binding.reason.is_empty() { "-".to_owned() } else { binding.reason.clone() },
@@ -109,12 +121,18 @@ fn backend(backend: &BackendStatus) -> Vec<String> {
         backend.pool.clone(),
         backend.address.to_string(),
         backend.weight.to_string(),
-        backend.state.to_string(),
+        state(backend),
         backend.encap.clone(),
         mtu,
         said_by(backend),
         next_hops,
     ]
+}
+
+/// What it is there for, and whether its probes fail.
+fn state(backend: &BackendStatus) -> String {
+    let by_health = if backend.is_down_by_health { ", down by health" } else { "" };
+    format!("{}{by_health}", backend.state)
 }
 
 /// Who says the MTU.

@@ -52,11 +52,11 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     listeners(limits, services, findings);
 }
 
-/// The first VIP of each distinct list.
+/// The first VIP of each distinct list: of pools, and of rules to go from one to another.
 fn lists_with_fallbacks(services: &ServicesDraft) -> Vec<&VipDraft> {
     let mut seen = BTreeSet::new();
     let lists = services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
-    lists.filter(|vip| seen.insert(vip.pool_names().collect::<Vec<_>>())).collect()
+    lists.filter(|vip| seen.insert(vip.binding())).collect()
 }
 
 /// Where answers of a gateway go: its allowed sources, which are then backends of one more pool.
@@ -133,7 +133,7 @@ fn fixed<'a>(noun: &str, most: u32, places: impl Iterator<Item = &'a Place>, fin
     }
 }
 
-/// Refuses the pool whose Maglev table is the first beyond the limit. The PoP hosts of a gateway are a pool, too.
+/// Refuses the pool or list whose Maglev table is the first beyond the limit. The PoP hosts of a gateway are a pool, too.
 fn slots(limits: &Limits, services: &ServicesDraft, peer: Option<&Located<IpNet>>, findings: &mut Findings<'_>) {
     let mut needed = if peer.is_some() { u64::from(table_size(1)).next_multiple_of(2) } else { 0 };
     let mut first_beyond = peer.filter(|_| needed > u64::from(limits.slots)).map(|source| &source.place);
@@ -144,11 +144,35 @@ fn slots(limits: &Limits, services: &ServicesDraft, peer: Option<&Located<IpNet>
             first_beyond.get_or_insert(&pool.place);
         }
     }
+    let dialled = dialled(services);
+    for (vip, size) in &dialled {
+        needed += u64::from(*size).next_multiple_of(2);
+        if needed > u64::from(limits.slots) {
+            first_beyond.get_or_insert(&vip.place);
+        }
+    }
     if let Some(place) = first_beyond {
-        let whose = if peer.is_some() { "the allowed sources, which count as a pool, need" } else { "the pools need" };
+        let whose = match (peer.is_some(), dialled.is_empty()) {
+            (true, _) => "the allowed sources, which count as a pool, need",
+            (false, true) => "the pools need",
+            (false, false) => "the pools, and the distinct lists of pools with dials, need",
+        };
         let what = format!("{whose} {needed} Maglev slots, limits.slots is {}", limits.slots);
         findings.refuse(place, Problem::new(what, format!("raise `slots` in [limits] to at least {needed}")));
     }
+}
+
+/// The first VIP of each distinct list that has a table of its own, and its size: where a dial leaves flows to a pool behind.
+fn dialled(services: &ServicesDraft) -> Vec<(&VipDraft, u32)> {
+    let by_name: HashMap<_, _> =
+        services.pools.iter().filter_map(|pool| Some((pool.name.as_ref()?.value.0.as_str(), pool))).collect();
+    let lists = lists_with_fallbacks(services).into_iter().filter_map(|vip| {
+        let pools: Vec<_> = vip.pool_names().filter_map(|name| by_name.get(name)).collect();
+        let (_, others) = pools.split_last()?;
+        let divides = |pool: &&&PoolDraft| pool.dial_percent.is_some_and(|dial| dial.0 < 100);
+        others.iter().any(divides).then(|| (vip, table_size(pools[0].backends.len())))
+    });
+    lists.collect()
 }
 
 /// Refuses the VIPs whose listeners are the first beyond the limit: by their sets, and by the pages of their ports.

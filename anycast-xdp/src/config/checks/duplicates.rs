@@ -27,6 +27,7 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     unique(&local.gateway.tunnel_addresses, remove, findings);
     unique(&local.gateway.allowed_sources, remove, findings);
 
+    unique(services.pops.iter().filter_map(|pop| pop.name.as_ref()), rename, findings);
     unique(services.prefixes.iter().filter_map(|prefix| prefix.name.as_ref()), rename, findings);
     for pops in services.prefixes.iter().filter_map(|prefix| prefix.publish.as_ref()) {
         unique(pops, remove, findings);

@@ -3,6 +3,7 @@
 mod addresses;
 mod capacity;
 mod duplicates;
+mod health;
 mod interfaces;
 mod mtus;
 mod pools;
@@ -19,5 +20,6 @@ pub(super) fn check(local: &LocalDraft, services: &ServicesDraft, findings: &mut
     mtus::check(local, services, findings);
     addresses::check(local, services, findings);
     returns::check(local, services, findings);
+    health::check(local, services, findings);
     capacity::check(local, services, findings);
 }

@@ -8,6 +8,7 @@ use crate::documents::Kind;
 /// What an object of this kind looks like, its name with it.
 pub fn json_schema(kind: Kind) -> Value {
     let section = match kind {
+        Kind::Pop => &fields::pop::SECTION,
         Kind::Prefix => &fields::prefix::SECTION,
         Kind::Pool => &fields::pool::SECTION,
         Kind::Vip => &fields::vip::SECTION,
@@ -17,14 +18,16 @@ pub fn json_schema(kind: Kind) -> Value {
 
 fn table(section: &Section) -> Value {
     let fields = section.fields.iter().map(|field| (field.key.to_owned(), property(field)));
-    let lists = section.sections.iter().map(|inner| {
+    let inner = section.sections.iter().map(|inner| {
         let least = usize::from(inner.required);
-        (inner.key.to_owned(), json!({ "type": "array", "minItems": least, "items": table(inner) }))
+        let one = table(inner);
+        let schema = if inner.is_list() { json!({ "type": "array", "minItems": least, "items": one }) } else { one };
+        (inner.key.to_owned(), schema)
     });
     json!({
         "type": "object",
         "description": section.description,
-        "properties": fields.chain(lists).collect::<Map<_, _>>(),
+        "properties": fields.chain(inner).collect::<Map<_, _>>(),
         "required": section.required_keys(),
         "additionalProperties": false,
     })

@@ -42,11 +42,33 @@ fn returning_pop(vip: &str, of_home: &str, of_spare: &str) -> String {
         + &format!("return = \"pop\"\n{vip}\n{spare}{of_spare}\n")
 }
 
+/// The small PoP with a check of its pool.
+fn checked(keys: &str) -> String {
+    pop("[[interface]]", "[health]\nsource_ipv4 = \"10.3.0.9\"\n[[interface]]").replacen(
+        "[[vip]]",
+        &format!("[pool.health]\n{keys}\n[[vip]]"),
+        1,
+    )
+}
+
 fn listeners(list: &str) -> String {
     pop_and(&format!("listeners = {list}\n"))
 }
 
+/// The small PoP with a second pool `spare`, more on the first one, and a VIP with both.
+fn with_fallback(of_home: &str, vip: &str) -> String {
+    let spare = "[[pool]]\nname = \"spare\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.4.0.3\"\n";
+    let named = pop("name = \"home\"", &format!("name = \"home\"\n{of_home}"));
+    format!("{named}fallback_pools = [\"spare\"]\n{vip}\n{spare}")
+}
+
 broken! {
+    // Failover
+    rules_of_failover_without_fall_backs_are_refused: pop_and("failover = \"manual\"\nfailback = \"manual\"\nall_down = \"fail-open\"\n");
+    rules_of_failover_on_a_gateway_are_refused: format!("{SMALL_GATEWAY}failover = \"local\"\nfailback = \"1m\"\nall_down = \"withdraw\"\n");
+    rules_of_failover_in_other_words_are_refused: with_fallback("dial_percent = 101", "failover = \"auto\"\nfailback = \"25h\"\nall_down = \"open\"");
+    slots_without_room_for_a_list_with_dials_are_refused: with_fallback("dial_percent = 10", "") + "[limits]\nslots = 5000\n";
+
     // Syntax
     syntax_errors_are_told_all_at_once: "role = pop\n[host\npop = \"beijing\"\nname = 'x\n";
     key_given_twice_is_refused: pop("name = \"web\"", "name = \"web\"\nname = \"other\"");
@@ -73,6 +95,18 @@ broken! {
 
     hash_and_states_are_words: pop("name = \"home\"", "name = \"home\"\nstate = \"drained\"").replace("address = \"10.4.0.2\"", "address = \"10.4.0.2\"\nstate = true").replace("pool = \"home\"", "pool = \"home\"\nhash = \"address\"");
     transition_out_of_range_is_refused: pop_and("[transition]\nsecs = 0\n");
+
+    // Health
+    keys_of_another_check_are_refused: checked("type = \"icmp\"\nport = 80\npath = \"/\"\nsend = \"x\"\nname = \"a.example\"");
+    keys_that_a_check_needs_are_missed: checked("type = \"udp\"") + "[[pool]]\nname = \"spare\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.5.0.2\"\n[pool.health]\ntype = \"dns\"\n[[pool]]\nname = \"other\"\nhome_region = \"x1\"\n[[pool.backend]]\naddress = \"10.6.0.2\"\n[pool.health]\ntype = \"tcp\"\n";
+    bad_values_of_checks_are_refused: checked("type = \"http\"\nport = 0\nhost = \"a b\"\npath = \"health\"\nstatus = \"399-200\"\ninterval = \"1\"\nrise = 0\nfall = 101\njitter_percent = 51");
+    timeout_beyond_the_interval_is_refused: checked("interval = \"500ms\"\ntimeout = \"1s\"");
+    payload_that_is_none_is_refused: checked("type = \"udp\"\nport = 53\nsend = 'a\\n'\nexpect = \"hex:0\"");
+    check_by_a_vip_of_another_pool_is_refused: checked("vip = \"wob\"");
+    check_without_source_is_refused_once_a_family: pop("[[vip]]", "[pool.health]\n[[vip]]");
+    health_source_that_is_a_vip_is_refused: pop("[[interface]]", "[health]\nsource_ipv4 = \"192.0.2.80\"\nsource_ipv6 = \"10.0.0.1\"\ndamping_half_life = \"100ms\"\n[[interface]]");
+    health_of_a_gateway_is_refused: gateway("[[vip]]", "[health]\nsource_ipv4 = \"10.4.0.2\"\n[[vip]]");
+    check_that_is_a_list_is_refused: pop("[[vip]]", "[[pool.health]]\n[[vip]]");
 
     // Fall-backs
     fall_backs_that_no_pool_is_or_that_stand_twice_are_refused: pop_and("fallback_pools = [\"hone\", \"home\"]\n");

@@ -2,6 +2,7 @@
 
 mod broken;
 mod fuzz;
+mod publishing;
 mod stored;
 mod valid;
 

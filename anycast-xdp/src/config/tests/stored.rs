@@ -30,6 +30,11 @@ weight = 50
 address = "10.4.0.3"
 encap = "gue"
 
+[pool.health]
+type = "udp"
+port = 7
+send = 'ping\x00'
+
 [[vip]]
 name = "web"
 address = "192.0.2.80"
@@ -45,7 +50,8 @@ address = "192.0.2.81"
 /// A host's file without its services.
 fn host(file: &str) -> Host {
     let services = file.find("[[pool]]").or_else(|| file.find("[[vip]]")).unwrap();
-    Host { file: "host.toml".into(), text: file[..services].to_owned() }
+    let health = if file.contains("role = \"pop\"") { "[health]\nsource_ipv4 = \"10.3.0.9\"\n" } else { "" };
+    Host { file: "host.toml".into(), text: file[..services].to_owned() + health }
 }
 
 fn documents_of(text: &str) -> Documents {

@@ -1,13 +1,13 @@
 //! Files that are accepted, and what they become.
 
-use std::{net::IpAddr, path::Path};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use anycast_common::{header::GUE_PORT, maglev::table_size};
 
 use ipnet::IpNet;
 
 use super::{GATEWAY, POP, SMALL_GATEWAY, SMALL_POP, changed, parse};
-use crate::desired::{AttachMode, Config, HashOn, Interface, Limits, Returns, Role, State, TRANSITION_SECS};
+use crate::desired::{AttachMode, Check, Config, HashOn, Interface, Limits, Returns, Role, State, TRANSITION_SECS};
 
 fn accepted(text: &str) -> Config {
     parse(text, Path::new("test.toml")).unwrap_or_else(|errors| panic!("{errors}"))
@@ -61,6 +61,39 @@ fn what_is_left_out_has_the_defaults_of_the_code() {
     assert_eq!(pop.transition_secs, TRANSITION_SECS);
     assert_eq!(pop.gue_port, GUE_PORT);
     assert_eq!(config.services.vips[0].returns, Returns::Direct);
+}
+
+#[test]
+fn check_is_read_with_its_defaults() {
+    let with = |keys: &str| {
+        let text = changed(SMALL_POP, "[[interface]]", "[health]\nsource_ipv4 = \"10.3.0.9\"\n[[interface]]");
+        let config = accepted(&changed(&text, "[[vip]]", &format!("[pool.health]\n{keys}\n[[vip]]")));
+        config.services.pools[0].health.as_deref().cloned().unwrap()
+    };
+    let ms = Duration::from_millis;
+    let icmp = with("");
+    assert_eq!(icmp.check, Check::Icmp);
+    assert_eq!((icmp.interval, icmp.timeout), (ms(1000), ms(800)));
+    assert_eq!((icmp.rise, icmp.fall, icmp.jitter_percent, icmp.vip), (2, 3, 10, None));
+    let slow = with("interval = \"10s\"\ntimeout = \"10s\"\nrise = 1\nfall = 1\njitter_percent = 0\nvip = \"web\"");
+    assert_eq!((slow.interval, slow.timeout), (ms(10_000), ms(10_000)));
+    assert_eq!((slow.rise, slow.fall, slow.jitter_percent, slow.vip.as_deref()), (1, 1, 0, Some("web")));
+    assert_eq!(with("type = \"tcp\"\nport = 443").check, Check::Tcp { port: 443 });
+    let http = |port, tls, host: Option<&str>, path: &str, status| Check::Http {
+        port,
+        tls,
+        host: host.map(str::to_owned),
+        path: path.to_owned(),
+        status,
+    };
+    assert_eq!(with("type = \"http\"").check, http(80, false, None, "/", 200..=399));
+    let full = "type = \"https\"\nport = 8443\nhost = \"www.example\"\npath = \"/health?a=1\"\nstatus = \"204\"";
+    assert_eq!(with(full).check, http(8443, true, Some("www.example"), "/health?a=1", 204..=204));
+    let udp = |expect: &[u8]| Check::Udp { port: 7, send: b"ping\0".to_vec(), expect: expect.to_vec() };
+    assert_eq!(with("type = \"udp\"\nport = 7\nsend = 'ping\\x00'").check, udp(b""));
+    assert_eq!(with("type = \"udp\"\nport = 7\nsend = \"hex:70696e6700\"\nexpect = \"pong\"").check, udp(b"pong"));
+    let dns = Check::Dns { port: 53, name: "a.example".to_owned() };
+    assert_eq!(with("type = \"dns\"\nname = \"a.example.\"").check, dns);
 }
 
 #[test]

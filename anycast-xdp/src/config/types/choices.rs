@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::{FieldType, text};
 use crate::{
     config::{findings::Problem, schema::nearest},
-    desired::{AttachMode, HashOn, IcmpEcho, State},
+    desired::{AllDown, AttachMode, Failover, HashOn, IcmpEcho, State},
 };
 
 /// A type whose values are words.
@@ -29,6 +29,17 @@ pub(crate) enum EncapName {
     Ipip,
     Gre,
     Gue,
+}
+
+/// `type` of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckName {
+    Icmp,
+    Tcp,
+    Http,
+    Https,
+    Udp,
+    Dns,
 }
 
 /// One of an interface's `roles`.
@@ -53,6 +64,13 @@ pub(crate) enum WithoutPop {
     Drop,
 }
 
+/// `state` of a PoP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PopState {
+    Up,
+    Drain,
+}
+
 impl Choice for RoleName {
     const WORDS: &'static [(&'static str, Self)] = &[("pop", Self::Pop), ("gateway", Self::Gateway)];
 }
@@ -61,9 +79,24 @@ impl Choice for EncapName {
     const WORDS: &'static [(&'static str, Self)] = &[("ipip", Self::Ipip), ("gre", Self::Gre), ("gue", Self::Gue)];
 }
 
+impl Choice for CheckName {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("icmp", Self::Icmp),
+        ("tcp", Self::Tcp),
+        ("http", Self::Http),
+        ("https", Self::Https),
+        ("udp", Self::Udp),
+        ("dns", Self::Dns),
+    ];
+}
+
 impl Choice for InterfaceRole {
     const WORDS: &'static [(&'static str, Self)] =
         &[("access", Self::Access), ("backbone", Self::Backbone), ("egress", Self::Egress)];
+}
+
+impl Choice for PopState {
+    const WORDS: &'static [(&'static str, Self)] = &[("up", Self::Up), ("drain", Self::Drain)];
 }
 
 impl Choice for ReturnWay {
@@ -82,6 +115,14 @@ impl Choice for AttachMode {
 impl Choice for IcmpEcho {
     const WORDS: &'static [(&'static str, Self)] =
         &[("forward", Self::Forward), ("answer", Self::Answer), ("drop", Self::Drop)];
+}
+
+impl Choice for Failover {
+    const WORDS: &'static [(&'static str, Self)] = &[("local", Self::Local), ("manual", Self::Manual)];
+}
+
+impl Choice for AllDown {
+    const WORDS: &'static [(&'static str, Self)] = &[("withdraw", Self::Withdraw), ("fail-open", Self::FailOpen)];
 }
 
 impl Choice for HashOn {
@@ -126,7 +167,7 @@ macro_rules! displayed {
     };
 }
 
-displayed!(InterfaceRole, AttachMode, IcmpEcho, HashOn, State);
+displayed!(CheckName, InterfaceRole, AttachMode, IcmpEcho, HashOn, State);
 
 /// `"a", "b" or "c"`.
 fn words<T: Choice>() -> String {

@@ -2,20 +2,25 @@
 
 mod addresses;
 mod choices;
+mod durations;
+mod failback;
 mod host_names;
 mod labels;
 mod names;
 mod numbers;
+mod probes;
 
 use serde_json::{Value, json};
 use toml::de::DeValue;
 
 pub(super) use self::{
-    choices::{EncapName, InterfaceRole, ReturnWay, RoleName, WithoutPop},
+    choices::{CheckName, EncapName, InterfaceRole, PopState, ReturnWay, RoleName, WithoutPop},
+    durations::Span,
     host_names::{AbsolutePath, GroupName},
     labels::Labels,
     names::{InterfaceName, Name, check_name},
     numbers::{Integer, Seed},
+    probes::{DomainName, Payload, RequestPath, Statuses},
 };
 use super::findings::Problem;
 

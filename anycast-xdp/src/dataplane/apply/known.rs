@@ -8,13 +8,13 @@ use ipnet::IpNet;
 
 use super::{
     super::{
-        inventory::{BackendRecord, BindingRecord, Inventory, PoolRecord},
+        inventory::{BackendRecord, BindingRecord, DownSet, Inventory, PoolRecord},
         tables::Arrays,
     },
     reach::Reach,
     slots::{Cell, read},
 };
-use crate::desired::Pool;
+use crate::desired::{Binding, Pool};
 
 /// A pool while it gets its indexes; those that are not known yet are 0.
 pub struct Draft {
@@ -31,12 +31,13 @@ pub struct Known<'a> {
     contested: BTreeSet<u32>,
     reach: &'a Reach,
     arrays: &'a Arrays,
+    down: &'a DownSet,
     given_pools: BTreeSet<u32>,
     given_backends: BTreeSet<u32>,
 }
 
 impl<'a> Known<'a> {
-    pub fn of(current: &'a Inventory, reach: &'a Reach, arrays: &'a Arrays) -> Self {
+    pub fn of(current: &'a Inventory, down: &'a DownSet, reach: &'a Reach, arrays: &'a Arrays) -> Self {
         // An index that packets find comes before one that was only planned.
         let is_planned = |index: u32| !reach.pools.contains(&index);
         let own: BTreeSet<_> = current.pools.iter().map(|pool| (pool.index, vec![pool.name.as_str()])).collect();
@@ -60,6 +61,7 @@ impl<'a> Known<'a> {
             contested,
             reach,
             arrays,
+            down,
             given_pools: BTreeSet::new(),
             given_backends: BTreeSet::new(),
         }
@@ -91,6 +93,7 @@ impl<'a> Known<'a> {
             name: pool.name.clone(),
             home_region: pool.home_region.clone(),
             state: pool.state,
+            dial_percent: pool.dial_percent,
             offset: 0,
             size: 0,
             backends: Vec::new(),
@@ -117,20 +120,33 @@ impl<'a> Known<'a> {
                 encap: backend.encap.to_string(),
                 mtu_bytes: backend.mtu_bytes,
                 state: backend.state,
+                is_down: false,
             });
             drafted.push(entry);
+        }
+        // Without a check there is nobody who tells that they are up again.
+        if pool.health.is_some() {
+            record.set_down(self.down);
         }
         Ok(Draft { record, entries: drafted })
     }
 
-    pub fn binding(&mut self, pools: Vec<String>) -> BindingRecord {
+    /// A record with the index that the binding has, and where its flows are, if that is at another index: on that of one with
+    /// the same pools, which moves them by other rules.
+    pub fn binding(&mut self, binding: Binding) -> (BindingRecord, Option<u32>) {
+        let Binding { pools, policy } = binding;
         let room = 1..self.arrays.pools.len();
-        let known = self.bindings.iter().filter(|known| known.pools == pools && room.contains(&known.index));
         let records: Vec<_> =
             pools.iter().filter_map(|name| self.pools.get(name.as_str())).flatten().copied().collect();
-        let own = known.map(|known| known.index).filter(|index| self.is_of(*index, &records)).collect::<Vec<_>>();
-        let index = own.into_iter().find(|index| self.given_pools.insert(*index));
-        BindingRecord { index: index.unwrap_or(0), pools }
+        let alike = self.bindings.iter().filter(|known| known.pools == pools && room.contains(&known.index));
+        let alike: Vec<_> = alike.filter(|known| self.is_of(known.index, &records)).copied().collect();
+        let mut own = alike.iter().filter(|known| known.policy == policy).map(|known| known.index);
+        let index = own.find(|index| self.given_pools.insert(*index));
+        let origin = alike.first().map(|known| known.index).filter(|_| index.is_none());
+        let noted = self.bindings.iter().filter(|known| known.pools == pools);
+        let in_use = noted.min_by_key(|known| known.policy != policy).map(|known| known.in_use.clone());
+        let in_use = in_use.unwrap_or_default();
+        (BindingRecord { index: index.unwrap_or(0), pools, policy, in_use }, origin)
     }
 
     /// Does the map hold this entry there, wherever its packets go? An inventory that was written before a crash may

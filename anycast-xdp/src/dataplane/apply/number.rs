@@ -14,7 +14,7 @@ use ipnet::IpNet;
 
 use super::{
     super::{
-        inventory::{BindingRecord, Inventory, PoolRecord, VipRecord},
+        inventory::{BindingRecord, DownSet, Inventory, PoolRecord, VipRecord},
         ranges::Indexes,
         tables::Arrays,
     },
@@ -23,7 +23,7 @@ use super::{
     reach::Reach,
     slots::{leads_to, table},
 };
-use crate::desired::{Backend, Config, PopRole, Role, Vip};
+use crate::desired::{Backend, Binding, Config, PopRole, Role, Vip};
 
 /// Indexes of backends that are to be written, and what.
 pub type NewBackends = Vec<(u32, BackendEntry)>;
@@ -46,8 +46,8 @@ pub struct Pools {
 /// # Errors
 ///
 /// No room for old and new.
-pub fn pools(config: &Config, current: &Inventory, reach: &Reach, arrays: &Arrays) -> Result<Pools> {
-    let mut known = Known::of(current, reach, arrays);
+pub fn pools(config: &Config, current: &Inventory, down: &DownSet, reach: &Reach, arrays: &Arrays) -> Result<Pools> {
+    let mut known = Known::of(current, down, reach, arrays);
     let mut drafts = match &config.local.role {
         Role::Pop(role) => {
             let entries = |backend: &Backend| Ok(vec![toward(role, backend)?]);
@@ -60,20 +60,22 @@ pub fn pools(config: &Config, current: &Inventory, reach: &Reach, arrays: &Array
                 .collect::<Result<Vec<_>>>()?
         }
     };
-    let mut bindings: Vec<_> = lists_with_fallbacks(config).into_iter().map(|list| known.binding(list)).collect();
+    let (mut bindings, found): (Vec<_>, Vec<_>) =
+        with_fallbacks(config).into_iter().map(|binding| known.binding(binding)).unzip();
     let own = drafts.iter().map(|draft| draft.record.index).chain(bindings.iter().map(|binding| binding.index));
     let mut origins: BTreeMap<_, _> = own.filter(|index| *index != 0).map(|index| (index, index)).collect();
     let new_backends = take_free(&mut drafts, &mut bindings, reach, arrays)?;
+    let found = bindings.iter().zip(found).filter_map(|(binding, found)| Some((binding.index, found?)));
+    origins.extend(found);
     part_from_leavers(&mut drafts, &mut bindings, &mut origins, config, reach, arrays)?;
     Ok(Pools { records: drafts.into_iter().map(|draft| draft.record).collect(), bindings, new_backends, origins })
 }
 
-/// The distinct lists of a pool and its fall-backs.
-fn lists_with_fallbacks(config: &Config) -> Vec<Vec<String>> {
+/// The distinct bindings of a pool and its fall-backs.
+fn with_fallbacks(config: &Config) -> Vec<Binding> {
     let mut seen = BTreeSet::new();
-    let lists = config.services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
-    let lists = lists.map(|vip| vip.pools().map(str::to_owned).collect::<Vec<_>>());
-    lists.filter(|list| seen.insert(list.clone())).collect()
+    let vips = config.services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
+    vips.map(Vip::binding).filter(|binding| seen.insert(binding.clone())).collect()
 }
 
 /// Gives an index to everything that has none. What packets cannot find, and nothing keeps, is free.
@@ -117,14 +119,11 @@ fn part_from_leavers(
     let Role::Pop(role) = &config.local.role else {
         return Ok(());
     };
-    let wanted: BTreeMap<_, Vec<_>> =
-        config.services.vips.iter().map(|vip| (vip.address, vip.pools().collect())).collect();
-    let own_pools = pools.iter().map(|pool| (pool.record.index, vec![pool.record.name.as_str()]));
-    let own_lists =
-        bindings.iter().map(|binding| (binding.index, binding.pools.iter().map(String::as_str).collect::<Vec<_>>()));
+    let wanted: BTreeMap<_, _> = config.services.vips.iter().map(|vip| (vip.address, vip.binding())).collect();
+    let own_pools = pools.iter().map(|pool| (pool.record.index, pool.record.binding()));
+    let own_lists = bindings.iter().map(|binding| (binding.index, binding.binding()));
     let own: BTreeMap<_, _> = own_pools.chain(own_lists).collect();
-    let stays =
-        |vip: &IpAddr, index: u32| wanted.get(vip).is_some_and(|list| own.get(&index).is_some_and(|own| own == list));
+    let stays = |vip: &IpAddr, index: u32| wanted.get(vip).is_some_and(|wanted| own.get(&index) == Some(wanted));
     let bound =
         reach.vips.iter().map(|(vip, index)| (vip, PoolRef::from_cell(arrays.vips.get(*index).pool).pool_index));
     let left: BTreeSet<_> = bound.filter(|(vip, index)| !stays(vip, *index)).map(|(_, index)| index).collect();
@@ -199,6 +198,7 @@ pub fn vip_record(vip: &Vip, index: u32) -> VipRecord {
         hash: vip.pool.is_some().then_some(vip.hash),
         pool: vip.pool.clone(),
         fallback_pools: vip.fallback_pools.clone(),
+        policy: vip.binding().policy,
     }
 }
 

@@ -38,8 +38,14 @@ pub fn pool(config: &Config) -> Option<(Pool, Vec<IpNet>)> {
         mtu_bytes: role.return_mtu_bytes,
         state: State::Up,
     });
-    let pool =
-        Pool { name: POPS.to_owned(), home_region: String::new(), state: State::Up, backends: backends.collect() };
+    let pool = Pool {
+        name: POPS.to_owned(),
+        home_region: String::new(),
+        state: State::Up,
+        backends: backends.collect(),
+        health: None,
+        dial_percent: 100,
+    };
     Some((pool, prefixes))
 }
 

@@ -9,7 +9,7 @@ use anyhow::Result;
 
 use super::{
     super::{
-        inventory::{BackendRecord, Inventory, PoolRecord, VipRecord},
+        inventory::{BackendRecord, DownSet, Inventory, PoolRecord, VipRecord},
         tables::{Arrays, Dataplane},
     },
     number::{self, NewBackends},
@@ -34,6 +34,8 @@ pub struct Plan<'a> {
     pub(super) new_vips: BTreeSet<u32>,
     /// What pools and bindings take over, see [`number::Pools::origins`].
     pub(super) origins: BTreeMap<u32, u32>,
+    /// Pools that had a dial of 0: that no flow is on them does not mean that flows have left them.
+    pub(super) idle_pools: BTreeSet<String>,
     /// New VIPs take the indexes of VIPs that go.
     pub(super) reuses_vips: bool,
 }
@@ -41,14 +43,20 @@ pub struct Plan<'a> {
 /// Plans the change from what `current` and the maps hold to what `config` asks for.
 ///
 /// What was there keeps its index, and so its counters: VIPs by address, pools by name, backends by pool, address and
-/// tunnel source. `current` is believed in names only, and as far as the maps bear it out.
+/// tunnel source. `current` is believed in names only, and as far as the maps bear it out. `down` are the backends whose probes
+/// fail.
 ///
 /// # Errors
 ///
 /// A table without room for old and new side by side.
-pub fn plan<'a, D: Dataplane>(dataplane: &mut D, current: &Inventory, config: &'a Config) -> Result<Plan<'a>> {
+pub fn plan<'a, D: Dataplane>(
+    dataplane: &mut D,
+    current: &Inventory,
+    config: &'a Config,
+    down: &DownSet,
+) -> Result<Plan<'a>> {
     let mut reach = Reach::of(dataplane)?;
-    let mut pools = number::pools(config, current, &reach, dataplane.arrays());
+    let mut pools = number::pools(config, current, down, &reach, dataplane.arrays());
     // What flows stay on counts, too, and is the first to go.
     if let Err(error) = &pools
         && dataplane.arrays().old_pools.used().next().is_some()
@@ -56,7 +64,7 @@ pub fn plan<'a, D: Dataplane>(dataplane: &mut D, current: &Inventory, config: &'
         tracing::warn!("transitions end early, their flows move at once: {error:#}");
         Tables::new(dataplane, &config.local.limits)?.end_transitions()?;
         reach = Reach::of(dataplane)?;
-        pools = number::pools(config, current, &reach, dataplane.arrays());
+        pools = number::pools(config, current, down, &reach, dataplane.arrays());
     }
     let number::Pools { records, bindings, new_backends, origins } = pools?;
     let arrays = dataplane.arrays();
@@ -70,9 +78,14 @@ pub fn plan<'a, D: Dataplane>(dataplane: &mut D, current: &Inventory, config: &'
         reach,
         new_backends,
         origins,
+        idle_pools: idle_pools(current),
         new_vips: vips.new,
         reuses_vips: vips.reuses,
     })
+}
+
+fn idle_pools(current: &Inventory) -> BTreeSet<String> {
+    current.pools.iter().filter(|pool| pool.dial_percent == 0).map(|pool| pool.name.clone()).collect()
 }
 
 /// An inventory with the facts of the host and no services.

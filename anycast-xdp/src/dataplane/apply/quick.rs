@@ -33,7 +33,7 @@ enum Step {
 }
 
 /// Changes VIPs under the programs that run, and in the inventory. `false`: nothing was changed, because more than the VIPs would have to be:
-/// another address, listeners or a list of pools that no VIP has.
+/// another address, listeners or a list of pools that no VIP has, pools that were left in a transition.
 ///
 /// # Errors
 ///
@@ -114,12 +114,21 @@ fn words(arrays: &Arrays, inventory: &Inventory, vip: &Vip, index: u32) -> Optio
     };
     let alike = inventory.vips.iter().find(is_alike)?;
     let listener_set = VipPolicy::from_cell(arrays.vips.get(alike.index).policy).listener_set;
-    let list: Vec<_> = vip.pools().collect();
-    let pool_index = match list.as_slice() {
+    let binding = vip.binding();
+    let pool_index = match binding.pools.as_slice() {
         [] => 0,
         [pool] => inventory.pool(pool)?.index,
-        _ => inventory.bindings.iter().find(|binding| binding.pools == list)?.index,
+        _ => inventory.bindings.iter().find(|known| known.binding() == binding)?.index,
     };
+    if is_left_in_transition(arrays, inventory, pool_index) {
+        return None;
+    }
     let pool = PoolRef { pool_index }.to_cell();
     Some((pool, listeners::policy(listener_set, vip).to_cell(), record))
+}
+
+/// Did the last VIP leave it before its transition ended? Backends that only its old table leads to may be gone since.
+fn is_left_in_transition(arrays: &Arrays, inventory: &Inventory, pool_index: u32) -> bool {
+    let leads_to_it = |vip: &VipRecord| PoolRef::from_cell(arrays.vips.get(vip.index).pool).pool_index == pool_index;
+    pool_index != 0 && arrays.old_pools.get(pool_index) != 0 && !inventory.vips.iter().any(leads_to_it)
 }

@@ -237,7 +237,10 @@ pub fn table(seed: &[u8; 16], pool: &PoolRecord) -> Result<Vec<u32>> {
     let candidates: Vec<_> =
         backends.map(|one| Candidate { address: mapped(one.address), weight: one.weight }).collect();
     let mut positions = maglev::build(seed, &candidates)?;
-    let takes_nothing: Vec<_> = pool.backends.iter().map(|backend| backend.state != State::Up).collect();
+    let heeds_health = !pool.is_all_down();
+    let backends = pool.backends.iter();
+    let takes_nothing: Vec<_> =
+        backends.map(|backend| backend.state != State::Up || heeds_health && backend.is_down).collect();
     if takes_nothing.contains(&true) {
         positions = maglev::refill(seed, &candidates, &positions, &takes_nothing)?;
     }

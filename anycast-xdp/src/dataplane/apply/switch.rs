@@ -12,7 +12,7 @@ use anyhow::Result;
 use super::{
     super::{
         array::Array,
-        bindings::Bindings,
+        bindings::{Bindings, Origins},
         returners,
         tables::{Dataplane, mapped},
     },
@@ -53,16 +53,18 @@ impl Plan<'_> {
     }
 
     /// Switches pools and VIPs over, waits until no program sees the old ones, and clears what is left of them. What goes
-    /// on from there is for [`Bindings`] to end.
+    /// on from there is for [`Bindings`] to end. `before` are those of this process; new ones in one that starts.
     ///
     /// # Errors
     ///
     /// A refused system call. What was switched before it stays switched, and is consistent.
-    pub fn switch<D: Dataplane>(&mut self, dataplane: &mut D) -> Result<Bindings> {
+    pub fn switch<D: Dataplane>(&mut self, dataplane: &mut D, before: &Bindings) -> Result<Bindings> {
         let taken = Taken::of(self.config, &self.next);
         returners::add(dataplane, self.config, &self.next, &self.reach, &self.origins)?;
         taken.add(dataplane, &self.reach, &self.next)?;
-        let bindings = Bindings::start(dataplane, self.config, &self.next, &self.origins, Instant::now())?;
+        let (indexes, found, idle_pools) = (&self.origins, &self.reach.pools, &self.idle_pools);
+        let from = Origins { indexes, found, idle_pools, before };
+        let bindings = Bindings::start(dataplane, self.config, &self.next, &from, Instant::now())?;
         for pool in &mut self.next.pools {
             let descriptor = Cell::New(pool.index).get(dataplane.arrays());
             (pool.offset, pool.size) = (descriptor.offset, descriptor.size);
@@ -94,16 +96,13 @@ impl Plan<'_> {
 
     fn switch_vips<D: Dataplane>(&self, dataplane: &mut D) -> Result<()> {
         let policies = listeners::policies(dataplane.arrays(), &self.reach, &self.config.services.vips)?;
-        let pools = self.next.pools.iter().map(|pool| (vec![pool.name.as_str()], pool.index));
-        let lists = self.next.bindings.iter();
-        let lists = lists.map(|list| (list.pools.iter().map(String::as_str).collect(), list.index));
-        let pools: BTreeMap<Vec<&str>, u32> = pools.chain(lists).collect();
+        let bound: BTreeMap<_, _> = self.next.bound().collect();
         dataplane.reset_vip_counters(&self.new_vips)?;
         if !self.new_vips.is_empty() {
             dataplane.forget_paths(&|key, _| self.new_vips.contains(&key.vip_index))?;
         }
         for ((vip, wanted), policy) in self.next.vips.iter().zip(&self.config.services.vips).zip(policies) {
-            let pool_index = pools.get(&wanted.pools().collect::<Vec<_>>()).copied().unwrap_or(0);
+            let pool_index = bound.get(&wanted.binding()).copied().unwrap_or(0);
             let pool = PoolRef { pool_index }.to_cell();
             if self.new_vips.contains(&vip.index) {
                 dataplane.arrays().vips.write(vip.index, VipEntry { address: mapped(vip.address), pool, policy });

@@ -1,4 +1,4 @@
-//! Attaching the program for answers to the egress of interfaces.
+//! Attaching programs to the egress of interfaces.
 
 use std::{fs, path::PathBuf};
 
@@ -35,8 +35,14 @@ impl Made {
 }
 
 /// Swaps the program at the egress of an interface, or attaches it. What it made, if it was not there.
-pub(super) fn one(loaded: &mut Loaded, pins: &Pins, interface: &str, hook: EgressHook) -> Result<Option<Made>> {
-    let program = loaded.classifier(egress::PROGRAM)?;
+pub(super) fn one(
+    loaded: &mut Loaded,
+    pins: &Pins,
+    name: &str,
+    interface: &str,
+    hook: EgressHook,
+) -> Result<Option<Made>> {
+    let program = loaded.classifier(name)?;
     match hook {
         EgressHook::Tcx => {
             let pin = pins.egress_link(interface);
@@ -53,7 +59,7 @@ pub(super) fn one(loaded: &mut Loaded, pins: &Pins, interface: &str, hook: Egres
         }
         EgressHook::Clsact => {
             let index = interface_index(interface).with_context(|| format!("there is no interface {interface}"))?;
-            let is_new = attach_filter(program, index, pins.instance())?;
+            let is_new = attach_filter(program, name, index, pins.instance())?;
             Ok(is_new.then(|| Made::Filter(interface.to_owned())))
         }
     }

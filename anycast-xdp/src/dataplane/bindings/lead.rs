@@ -59,3 +59,19 @@ pub fn keep<D: Dataplane>(tables: &mut Tables<'_, D>, index: u32, origin: u32, d
     }
     true
 }
+
+/// Goes on keeping the flows of a binding where it keeps them already, but for those of dead backends. `false`: there are no
+/// others.
+pub fn keep_on<D: Dataplane>(tables: &mut Tables<'_, D>, index: u32, origin: u32, dead: &BTreeSet<u32>) -> bool {
+    let arrays = tables.arrays();
+    let mut kept = Seen::of(arrays, origin).kept();
+    kept.iter_mut().filter(|index| !is_alive(arrays, dead, **index)).for_each(|index| *index = 0);
+    if kept.iter().all(|index| *index == 0) {
+        return false;
+    }
+    if let Err(error) = lead_old(tables, index, Some(origin), &kept) {
+        tracing::warn!("running flows move at once: {error:#}");
+        return false;
+    }
+    true
+}

@@ -3,12 +3,13 @@
 use std::{
     mem::offset_of,
     net::{IpAddr, Ipv4Addr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anycast_common::map::{BackendEntry, BackendRoute, GroupEntry, TransitionKey, WHOLE_TABLE};
 
-use super::{super::apply::slots::Cell, Bindings, Seen, choice::FAIL_BACK_HOLD};
+use super::{super::apply::slots::Cell, Bindings, Seen};
 use crate::{
     dataplane::{
         apply::plan,
@@ -19,10 +20,14 @@ use crate::{
         },
     },
     desired::{
-        Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Local, Pool, PopRole, Returns, Role, Services, State,
-        TRANSITION_SECS, Vip,
+        Backend, Config, Encap, FailoverPolicy, HashOn, HealthFacts, Icmp, IcmpEcho, Limits, Pool, PopRole, Returns,
+        Role, Services, State, TRANSITION_SECS, Vip,
+        examples::{icmp_check, local},
     },
 };
+
+/// What `failback` is that says nothing.
+const FAIL_BACK_HOLD: Duration = Duration::from_secs(5);
 
 const LIMITS: Limits = Limits {
     vips: 1000,
@@ -53,6 +58,8 @@ fn config(state: State, vips: u32) -> Config {
                 state: State::Up,
             })
             .collect(),
+        health: Some(Arc::new(icmp_check())),
+        dial_percent: 100,
     });
     let vips = (0..vips).map(|number| Vip {
         name: format!("vip-{number}"),
@@ -63,6 +70,8 @@ fn config(state: State, vips: u32) -> Config {
         icmp_echo: IcmpEcho::default(),
         returns: Returns::default(),
         fallback_pools: if number % 2 == 0 { vec!["b".to_owned()] } else { vec!["c".to_owned(), "b".to_owned()] },
+        failover: FailoverPolicy::default(),
+        publish: None,
     });
     let role = Role::Pop(PopRole {
         tunnel_source_ipv4: Some(Ipv4Addr::new(10, 9, 0, 1).into()),
@@ -72,17 +81,11 @@ fn config(state: State, vips: u32) -> Config {
         allow_small_mtu: false,
         transition_secs: TRANSITION_SECS,
         gue_port: 6080,
+        health: HealthFacts::default(),
+        publish: None,
     });
-    let local = Local {
-        instance: "test".to_owned(),
-        role,
-        pop: "test".to_owned(),
-        host: "test".to_owned(),
-        interfaces: Vec::new(),
-        limits: LIMITS,
-        control: crate::desired::ControlFacts::default(),
-    };
-    Config { local, services: Services { vips: vips.collect(), pools: pools.collect() } }
+    let local = local(role, LIMITS);
+    Config { local, services: Services { vips: vips.collect(), pools: pools.collect(), ..Services::default() } }
 }
 
 struct World {
@@ -93,24 +96,25 @@ struct World {
 
 impl World {
     fn new(vips: u32) -> Self {
-        let mut world = Self {
-            memory: Memory::new(&LIMITS).expect("memory"),
-            bindings: Bindings::default(),
-            inventory: Inventory::default(),
-        };
-        world.memory.arrays().groups.write(1, GroupEntry { picks: 1, ..GroupEntry::default() });
+        let mut world = Self::with_limits(&LIMITS);
         world.apply(&config(State::Up, vips));
         world
     }
 
+    fn with_limits(limits: &Limits) -> Self {
+        let mut memory = Memory::new(limits).expect("memory");
+        memory.arrays().groups.write(1, GroupEntry { picks: 1, ..GroupEntry::default() });
+        Self { memory, bindings: Bindings::default(), inventory: Inventory::default() }
+    }
+
     fn apply(&mut self, config: &Config) {
-        let mut plan = plan(&mut self.memory, &self.inventory, config).expect("room");
+        let mut plan = plan(&mut self.memory, &self.inventory, config, &self.bindings.down()).expect("room");
         plan.install_backends(&mut self.memory).expect("backends");
         self.inventory = plan.next.clone();
         for pool in 0..self.inventory.pools.len() {
             self.set_ways(pool, true);
         }
-        self.bindings = plan.switch(&mut self.memory).expect("room");
+        self.bindings = plan.switch(&mut self.memory, &self.bindings).expect("room");
     }
 
     fn set_ways(&mut self, pool: usize, are_there: bool) {
@@ -138,6 +142,11 @@ impl World {
         lists.collect()
     }
 }
+
+mod dials;
+mod health;
+mod left;
+mod policies;
 
 #[test]
 fn pool_that_fails_is_one_store_for_each_distinct_list() {

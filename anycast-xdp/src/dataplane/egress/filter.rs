@@ -13,7 +13,7 @@ use netlink_packet_route::{
 
 use super::{
     super::interfaces::{self, interface_name},
-    PROGRAM,
+    PROGRAMS,
 };
 
 /// The first: the others see what it leaves alone.
@@ -43,7 +43,7 @@ pub struct Filter {
 impl Filter {
     /// Is it the one that an instance attaches?
     pub fn is_own(&self, instance: &str) -> bool {
-        self.is_in_our_place() && self.name == own_name(instance)
+        self.is_in_our_place() && PROGRAMS.iter().any(|program| self.name == own_name(program, instance))
     }
 
     fn is_in_our_place(&self) -> bool {
@@ -52,16 +52,16 @@ impl Filter {
 }
 
 /// What an instance calls its filter. Instances know their own by it.
-fn own_name(instance: &str) -> String {
-    format!("{PROGRAM}:{instance}")
+fn own_name(program: &str, instance: &str) -> String {
+    format!("{program}:{instance}")
 }
 
-/// Attaches a program, or replaces the one that the instance's filter runs. `true`: there was none.
+/// Attaches the program of this name, or replaces the one that the instance's filter runs. `true`: there was none.
 ///
 /// # Errors
 ///
 /// Another qdisc or filter in the place of ours, or whatever else the kernel refuses.
-pub fn attach(program: &SchedClassifier, ifindex: u32, instance: &str) -> Result<bool> {
+pub fn attach(program: &SchedClassifier, name: &str, ifindex: u32, instance: &str) -> Result<bool> {
     make_clsact(ifindex)?;
     let there = filters(ifindex)?.into_iter().find(Filter::is_in_our_place);
     if let Some(other) = there.as_ref().filter(|filter| !filter.is_own(instance)) {
@@ -76,7 +76,7 @@ pub fn attach(program: &SchedClassifier, ifindex: u32, instance: &str) -> Result
     let descriptor = program.fd()?.as_fd().as_raw_fd();
     let options = vec![
         TcOption::Bpf(TcFilterBpfOption::ProgFd(u32::try_from(descriptor)?)),
-        TcOption::Bpf(TcFilterBpfOption::ProgName(own_name(instance))),
+        TcOption::Bpf(TcFilterBpfOption::ProgName(own_name(name, instance))),
         TcOption::Bpf(TcFilterBpfOption::Flags(TcBpfFlags::DirectAction)),
     ];
     let mut message = TcMessage::with_index(ifindex.cast_signed());

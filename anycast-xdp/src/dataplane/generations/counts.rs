@@ -42,6 +42,8 @@ pub struct Counts {
     pub backends: BTreeMap<u32, Count>,
     /// By number of the outcome.
     pub outcomes: BTreeMap<u32, Count>,
+    /// Of probes and their answers, by number of the outcome.
+    pub probes: BTreeMap<u32, Count>,
     /// By interface index and kind.
     pub losses: BTreeMap<u32, BTreeMap<u32, u64>>,
 }
@@ -77,6 +79,9 @@ impl Counts {
         }
         for (number, count) in other.outcomes {
             self.outcomes.entry(number).or_default().add(count);
+        }
+        for (number, count) in other.probes {
+            self.probes.entry(number).or_default().add(count);
         }
         for (ifindex, kinds) in other.losses {
             let own = self.losses.entry(ifindex).or_default();
@@ -121,6 +126,9 @@ impl Counts {
         read(open("OUTCOMES")?, &outcomes, |number, sums| {
             counts.outcomes.insert(number, Count::at(&sums, 0));
         })?;
+        read(open("PROBES")?, &outcomes, |number, sums| {
+            counts.probes.insert(number, Count::at(&sums, 0));
+        })?;
         each_pair(open("VIP_DROPS")?, |vip, number, sums| {
             counts.vips.entry(vip).or_default().drops.insert(number, Count::at(sums, 0));
         })?;
@@ -146,7 +154,12 @@ impl Counts {
         let (vips, backends) = (from.vips(), from.backends());
         let to_vips: BTreeMap<_, _> = to.vips().into_iter().map(|(index, name)| (name, index)).collect();
         let to_backends: BTreeMap<_, _> = to.backends().into_iter().map(|(index, name)| (name, index)).collect();
-        let mut counts = Self { outcomes: by_outcome(self.outcomes), losses: self.losses, ..Self::default() };
+        let mut counts = Self {
+            outcomes: by_outcome(self.outcomes),
+            probes: by_outcome(self.probes),
+            losses: self.losses,
+            ..Self::default()
+        };
         for (index, vip) in self.vips {
             if let Some(index) = vips.get(&index).and_then(|name| to_vips.get(name)) {
                 counts.vips.insert(*index, VipCounts { drops: by_outcome(vip.drops), ..vip });
@@ -163,6 +176,7 @@ impl Counts {
     fn without_zeroes(mut self) -> Self {
         let is_some = |_: &u32, count: &mut Count| *count != Count::default();
         self.outcomes.retain(is_some);
+        self.probes.retain(is_some);
         self.backends.retain(is_some);
         self.vips.retain(|_, vip| *vip != VipCounts::default());
         self
@@ -221,6 +235,7 @@ mod tests {
             vips: BTreeMap::from([(1, vip(10)), (2, vip(20))]),
             backends: BTreeMap::from([(5, Count(3, 30))]),
             outcomes: BTreeMap::from([(1, Count(8, 80)), (2, Count(1, 1))]),
+            probes: BTreeMap::from([(1, Count(7, 70)), (2, Count(1, 1))]),
             losses: BTreeMap::from([(4, BTreeMap::from([(1, 2)]))]),
         };
         let too_big = Outcome::TooBig as u32;
@@ -231,6 +246,7 @@ mod tests {
         assert_eq!(moved.vips[&7].drops, drops);
         assert_eq!(moved.backends, BTreeMap::from([(9, Count(3, 30))]));
         assert_eq!(moved.outcomes, BTreeMap::from([(too_big, Count(8, 80))]));
+        assert_eq!(moved.probes, BTreeMap::from([(too_big, Count(7, 70))]));
 
         let mut twice = moved.clone();
         twice.add(moved);

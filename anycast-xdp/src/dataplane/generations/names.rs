@@ -7,12 +7,13 @@ use std::{
     path::Path,
 };
 
+use anycast_common::dial::WHOLE_PERCENT;
 use anyhow::Result;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::super::inventory::{BackendRecord, Inventory, PoolRecord};
-use crate::desired::State;
+use super::super::inventory::{BackendRecord, BindingRecord, Inventory, PoolRecord};
+use crate::desired::{BindingPolicy, State};
 
 /// Names by index. Other fields of an inventory may change from build to build, and are not looked at.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Names {
     vips: Vec<Vip>,
     #[serde(default)]
     pools: Vec<Pool>,
+    #[serde(default)]
+    bindings: Vec<Binding>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -42,6 +45,15 @@ struct Backend {
     index: u32,
     address: IpAddr,
     source: Option<IpNet>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Binding {
+    pools: Vec<String>,
+    #[serde(default)]
+    policy: BindingPolicy,
+    #[serde(default)]
+    in_use: Vec<String>,
 }
 
 /// What a backend is known by: pool, tunnel address and source.
@@ -79,11 +91,12 @@ impl Names {
         backends.collect()
     }
 
-    /// An inventory that says no more than this. Each index has one name, so that a change can keep it.
+    /// An inventory that says no more than this. Each index has one name, so that a change can keep it; bindings have none.
     pub fn inventory(&self) -> Inventory {
         let mut given = BTreeSet::new();
         let pools = self.pools.iter().filter(|pool| given.insert(pool.index));
         let pools = pools.map(|pool| PoolRecord {
+            dial_percent: WHOLE_PERCENT,
             index: pool.index,
             name: pool.name.clone(),
             home_region: String::new(),
@@ -94,6 +107,7 @@ impl Names {
                 .backends
                 .iter()
                 .map(|backend| BackendRecord {
+                    is_down: false,
                     index: backend.index,
                     address: backend.address,
                     source: backend.source,
@@ -104,6 +118,12 @@ impl Names {
                 })
                 .collect(),
         });
-        Inventory { pools: pools.collect(), ..Inventory::default() }
+        let bindings = self.bindings.iter().map(|binding| BindingRecord {
+            index: 0,
+            pools: binding.pools.clone(),
+            policy: binding.policy,
+            in_use: binding.in_use.clone(),
+        });
+        Inventory { pools: pools.collect(), bindings: bindings.collect(), ..Inventory::default() }
     }
 }

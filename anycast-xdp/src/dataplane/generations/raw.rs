@@ -9,10 +9,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 
-const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
-const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
-const BPF_MAP_GET_NEXT_KEY: libc::c_int = 4;
-const BPF_MAP_UPDATE_BATCH: libc::c_int = 26;
+use super::super::bpf::{self, Batch, Element};
+
 /// Entries that are zeroed by one call.
 const BATCH_LEN: u32 = 1024;
 /// `BPF_MAP_TYPE_*` (include/uapi/linux/bpf.h).
@@ -30,30 +28,6 @@ pub(super) struct RawMap {
     /// What a look-up gives: of a per-CPU map one value for each possible CPU, each rounded up to 8 bytes.
     room: usize,
     pub len: u32,
-}
-
-/// The fields of `union bpf_attr` for commands on elements.
-#[repr(C)]
-struct Element {
-    map_fd: libc::c_int,
-    pad: u32,
-    key: *const u8,
-    /// Or the room for the next key.
-    value: *mut u8,
-    flags: u64,
-}
-
-/// The fields of `union bpf_attr` for commands on many elements, of an array.
-#[repr(C)]
-struct Batch {
-    begin: u64,
-    end: u64,
-    keys: *const u32,
-    values: *const u8,
-    count: u32,
-    map_fd: libc::c_int,
-    element_flags: u64,
-    flags: u64,
 }
 
 impl RawMap {
@@ -83,14 +57,12 @@ impl RawMap {
 
     fn call(&self, command: libc::c_int, key: *const u8, value: *mut u8) -> io::Result<bool> {
         let map_fd = self.map.fd().as_fd().as_raw_fd();
-        let element = Element { map_fd, pad: 0, key, value, flags: 0 };
+        let mut element = Element { map_fd, pad: 0, key, value, flags: 0 };
         // SAFETY: callers give a key of the map's size or none, and room for what the command gives.
-        match unsafe { libc::syscall(libc::SYS_bpf, command, &raw const element, size_of::<Element>()) } {
-            0 => Ok(true),
-            _ => match io::Error::last_os_error() {
-                error if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
-                error => Err(error),
-            },
+        match unsafe { bpf::call(command, &mut element) } {
+            Ok(_) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -102,7 +74,7 @@ impl RawMap {
     pub fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
         self.check_key(key)?;
         let mut value = vec![0; self.room];
-        Ok(self.call(BPF_MAP_LOOKUP_ELEM, key.as_ptr(), value.as_mut_ptr())?.then_some(value))
+        Ok(self.call(bpf::BPF_MAP_LOOKUP_ELEM, key.as_ptr(), value.as_mut_ptr())?.then_some(value))
     }
 
     /// The value at a key as 8-byte numbers, each the sum over all CPUs.
@@ -124,7 +96,7 @@ impl RawMap {
         // A key that goes while it is looked at sends the walk back to the beginning.
         while keys.len() < self.len as usize * 2 {
             let last = keys.last().map_or(std::ptr::null(), Vec::as_ptr);
-            if !self.call(BPF_MAP_GET_NEXT_KEY, last, next.as_mut_ptr())? {
+            if !self.call(bpf::BPF_MAP_GET_NEXT_KEY, last, next.as_mut_ptr())? {
                 break;
             }
             keys.push(next.clone());
@@ -138,7 +110,7 @@ impl RawMap {
             return self.zero();
         }
         for key in self.keys()? {
-            self.call(BPF_MAP_DELETE_ELEM, key.as_ptr(), std::ptr::null_mut())?;
+            self.call(bpf::BPF_MAP_DELETE_ELEM, key.as_ptr(), std::ptr::null_mut())?;
         }
         Ok(())
     }
@@ -148,22 +120,15 @@ impl RawMap {
         let zeroes = vec![0u8; self.room * BATCH_LEN.min(self.len) as usize];
         for first in (0..self.len).step_by(BATCH_LEN as usize) {
             let keys: Vec<u32> = (first..self.len).take(BATCH_LEN as usize).collect();
-            let batch = Batch {
-                begin: 0,
-                end: 0,
-                keys: keys.as_ptr(),
-                values: zeroes.as_ptr(),
+            let mut batch = Batch {
+                keys: keys.as_ptr() as u64,
+                values: zeroes.as_ptr() as u64,
                 count: keys.len() as u32,
                 map_fd: self.map.fd().as_fd().as_raw_fd(),
-                element_flags: 0,
-                flags: 0,
+                ..Batch::default()
             };
-            // SAFETY: the attributes live through the call, and point to as many keys and values as they say.
-            let done =
-                unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_UPDATE_BATCH, &raw const batch, size_of::<Batch>()) };
-            if done != 0 {
-                return Err(io::Error::last_os_error());
-            }
+            // SAFETY: as many keys and values as it says, which live through the call.
+            unsafe { bpf::call(bpf::BPF_MAP_UPDATE_BATCH, &mut batch) }?;
         }
         Ok(())
     }

@@ -59,6 +59,15 @@ impl Inspector {
                 outcomes.insert(outcome.label().to_owned(), Count(count));
             }
         }
+        let mut probes = BTreeMap::new();
+        for outcome in Outcome::ALL {
+            let counters = self.kernel.counters.probes.get(&(*outcome as u32), 0);
+            let counted = total(&counters.context("cannot read PROBES")?);
+            let count = counted + of(&carried.probes, *outcome as u32);
+            if count.packets != 0 {
+                probes.insert(outcome.label().to_owned(), Count(count));
+            }
+        }
         let vips: Vec<_> = vips.collect::<Result<_>>()?;
         // Forwarded packets are counted by VIP only; the host's figure is their sum.
         let forwarded: Counter = vips.iter().map(|vip: &VipStats| vip.forwarded.0).sum();
@@ -76,6 +85,7 @@ impl Inspector {
             vips,
             backends: backends.collect::<Result<_>>()?,
             outcomes,
+            probes,
             interfaces: self.interfaces(&carried)?,
         })
     }

@@ -6,7 +6,7 @@ use anycast_common::map::{HINT_PLACES, HINT_V4, HINT_V6, HINT_WORD, Hint, MapVal
 use anyhow::{Context as _, Result};
 use aya::maps::MapData;
 
-use super::{Hash, Store};
+use super::store::{Hash, Store};
 use crate::dataplane::{
     array::Array,
     tables::{tunnel_key_of, typed},

@@ -8,25 +8,10 @@ use std::{
 
 use aya::{Pod, maps::MapData};
 
-/// `enum bpf_cmd` (include/uapi/linux/bpf.h).
-const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
+use super::super::bpf::{self, Batch};
 
 /// Entries of one call at first. A bucket that has more refuses with ENOSPC, and gets more room.
 const COUNT: u32 = 4096;
-
-/// The `batch` part of `union bpf_attr`.
-#[repr(C)]
-#[derive(Default)]
-struct Attributes {
-    in_batch: u64,
-    out_batch: u64,
-    keys: u64,
-    values: u64,
-    count: u32,
-    map_fd: u32,
-    elem_flags: u64,
-    flags: u64,
-}
 
 /// Every entry of a hash map.
 ///
@@ -43,20 +28,18 @@ pub fn entries<K: Pod, V: Pod>(map: &MapData) -> io::Result<Vec<(K, V)>> {
     loop {
         let mut keys: Vec<K> = Vec::with_capacity(room as usize);
         let mut values: Vec<V> = Vec::with_capacity(room as usize);
-        let mut attributes = Attributes {
-            in_batch: if is_first { 0 } else { (&raw const position) as u64 },
-            out_batch: (&raw mut next) as u64,
+        let mut attributes = Batch {
+            begin: if is_first { 0 } else { (&raw const position) as u64 },
+            end: (&raw mut next) as u64,
             keys: keys.as_mut_ptr() as u64,
             values: values.as_mut_ptr() as u64,
             count: room,
-            map_fd: fd.cast_unsigned(),
-            ..Attributes::default()
+            map_fd: fd,
+            ..Batch::default()
         };
         // SAFETY: keys and values have room for `count` of the map's own key and value sizes, which the types have; both
         // positions outlive the call.
-        let answer =
-            unsafe { libc::syscall(libc::SYS_bpf, BPF_MAP_LOOKUP_BATCH, &raw mut attributes, size_of::<Attributes>()) };
-        let error = (answer != 0).then(io::Error::last_os_error);
+        let error = unsafe { bpf::call(bpf::BPF_MAP_LOOKUP_BATCH, &mut attributes) }.err();
         match error.as_ref().and_then(io::Error::raw_os_error) {
             Some(libc::ENOSPC) => {
                 room *= 2;

@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// Every map of the object.
-pub const MAPS: [(&str, Kind); 41] = [
+pub const MAPS: [(&str, Kind); 42] = [
     ("VIP4", Kind::Table),
     ("VIP6", Kind::Table),
     ("VIP_HINTS", Kind::Table),
@@ -62,6 +62,7 @@ pub const MAPS: [(&str, Kind); 41] = [
     ("VIP_DROPS", Kind::Counter),
     ("BACKEND_COUNTERS", Kind::Counter),
     ("OUTCOMES", Kind::Counter),
+    ("PROBES", Kind::Counter),
     ("DRIVER_LOSSES", Kind::Counter),
     ("PROGRAM_IDS", Kind::Table),
     ("EXPLAIN", Kind::Own),
@@ -112,6 +113,7 @@ pub fn capacities(limits: &Limits) -> Vec<(&'static str, u32)> {
         ("VIP_DROPS", limits.vip_drops),
         ("BACKEND_COUNTERS", twice(limits.backends)),
         ("OUTCOMES", Outcome::COUNT as u32),
+        ("PROBES", Outcome::COUNT as u32),
         ("DRIVER_LOSSES", LOSSES_MAX),
     ]
 }

@@ -23,6 +23,8 @@ pub struct Counters {
     pub backends: PerCpuArray<MapData, Raw<Counter>>,
     /// `OUTCOMES`.
     pub outcomes: PerCpuArray<MapData, Raw<Counter>>,
+    /// `PROBES`, and the answers to them.
+    pub probes: PerCpuArray<MapData, Raw<Counter>>,
     /// `DRIVER_LOSSES`.
     pub losses: PerCpuHashMap<MapData, Raw<DriverLossKey>, u64>,
     /// `PROGRAM_IDS`.
@@ -44,6 +46,7 @@ impl Counters {
             vip_drops: typed(open, "VIP_DROPS")?,
             backends: typed(open, "BACKEND_COUNTERS")?,
             outcomes: typed(open, "OUTCOMES")?,
+            probes: typed(open, "PROBES")?,
             losses: typed(open, "DRIVER_LOSSES")?,
             program_ids: typed(open, "PROGRAM_IDS")?,
             base: None,

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod answers;
+mod axp;
 mod drivers;
 mod egress;
 mod gateway;
@@ -67,7 +68,7 @@ pub struct Answer<'a> {
 pub type Family = (&'static str, &'static [Check]);
 
 /// All checks, in the order in which they are made.
-pub const FAMILIES: [Family; 14] = [
+pub const FAMILIES: [Family; 15] = [
     ("The machine", &system::CHECKS),
     ("Interfaces", &interfaces::CHECKS),
     ("XDP on the interfaces", &xdp::CHECKS),
@@ -80,6 +81,7 @@ pub const FAMILIES: [Family; 14] = [
     ("What the stack must have", &gateway::CHECKS),
     ("How a gateway's stack answers", &answers::CHECKS),
     ("Answers through the PoP", &returns::CHECKS),
+    ("What the host itself sends to VIPs", &axp::CHECKS),
     ("Users and groups", &rights::CHECKS),
     ("What runs", &instance::CHECKS),
 ];

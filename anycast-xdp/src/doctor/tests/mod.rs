@@ -1,5 +1,6 @@
 //! Every check against made-up facts: a host that is well, and one thing that is not.
 
+mod axp;
 mod driver;
 mod gateway;
 mod instance;
@@ -37,6 +38,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         .chain(instance::ROWS)
         .chain(returns::ROWS)
         .chain(rights::ROWS)
+        .chain(axp::ROWS)
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn everything_is_known_of_a_world_that_is_well() {
 }
 
 #[test]
-fn driver_that_tells_nothing() {
+fn checks_of_a_driver_that_tells_nothing_are_skipped() {
     let mut world = World::pop_before_start();
     for name in ["in0", "bb0"] {
         let device = world.device(name);
@@ -39,14 +39,14 @@ fn driver_that_tells_nothing() {
 }
 
 #[test]
-fn driver_that_tells_of_transmission_only_with_a_program() {
+fn check_of_transmission_is_skipped_where_a_driver_tells_of_it_only_with_a_program() {
     let mut world = World::pop_before_start();
     world.device("bb0").xdp_features = Ok(XdpFeatures::BASIC);
     assert_eq!(skipped(&world), ["xdp_xmit_missing"]);
 }
 
 #[test]
-fn pins_that_are_hidden() {
+fn checks_of_pins_that_are_hidden_are_skipped() {
     let mut world = World::pop();
     world.facts.devices.values_mut().for_each(|device| device.own_program_id = None);
     world.facts.instance.state = State::Hidden("Permission denied".to_owned());
@@ -67,7 +67,7 @@ fn pins_that_are_hidden() {
 }
 
 #[test]
-fn netlink_that_fails() {
+fn checks_of_routes_are_skipped_where_netlink_fails() {
     let mut world = World::pop();
     world.facts.ways = Err("no".to_owned());
     let codes = [
@@ -95,7 +95,7 @@ fn netlink_that_fails() {
 }
 
 #[test]
-fn sysctls_that_are_not_shown() {
+fn checks_of_sysctls_that_are_not_shown_are_skipped() {
     let mut world = World::gateway();
     world.facts.sysctls.0.clear();
     world.facts.system.jit = Err("no".to_owned());

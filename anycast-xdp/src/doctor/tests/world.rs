@@ -252,6 +252,7 @@ fn instance(config: &Config, role: &str) -> Instance {
             weight: backend.weight,
             state: if pool.state == desired::State::Up { backend.state } else { pool.state },
             encap: backend.encap.to_string(),
+            is_down_by_health: false,
             mtu_source: Some(MtuSource::Route),
             mtu_left_secs: None,
             mtu_bytes: 1600,

@@ -7,8 +7,8 @@ use anycast_common::{map::Counter, outcome::Outcome};
 use crate::{
     metrics::{
         catalogue::{
-            BUILD, DATAPATH_READABLE, HOST, INTERFACE_LOST, INTERFACE_NIC, OUTCOME_BYTES, OUTCOME_PACKETS, PROGRAM,
-            PROGRAM_ATTACHED, SCRAPE_DURATION, START_TIME, TABLE_CAPACITY, TABLE_USED,
+            BUILD, DATAPATH_READABLE, HOST, INTERFACE_LOST, INTERFACE_NIC, OUTCOME_BYTES, OUTCOME_PACKETS,
+            PROBE_PACKETS, PROGRAM, PROGRAM_ATTACHED, SCRAPE_DURATION, START_TIME, TABLE_CAPACITY, TABLE_USED,
         },
         reading::Reading,
         writer::Writer,
@@ -39,7 +39,13 @@ pub fn outcomes(writer: &mut Writer<'_>, reading: &Reading) -> fmt::Result {
         Some(([outcome.label().into(), outcome.class().label().into()], unit(count)))
     };
     writer.counters(&OUTCOME_PACKETS, Outcome::ALL.iter().filter_map(|outcome| row(outcome, |count| count.packets)))?;
-    writer.counters(&OUTCOME_BYTES, Outcome::ALL.iter().filter_map(|outcome| row(outcome, |count| count.bytes)))
+    writer.counters(&OUTCOME_BYTES, Outcome::ALL.iter().filter_map(|outcome| row(outcome, |count| count.bytes)))?;
+    let probes = reading.datapath.as_ref().map(|datapath| &datapath.stats.probes);
+    let probe = |outcome: &Outcome| {
+        let count = probes?.get(outcome.label()).copied().unwrap_or_default().0;
+        Some(([outcome.label().into()], count.packets))
+    };
+    writer.counters(&PROBE_PACKETS, Outcome::ALL.iter().filter_map(probe))
 }
 
 pub fn interfaces(writer: &mut Writer<'_>, reading: &Reading) -> fmt::Result {

@@ -1,8 +1,10 @@
 //! Series of what was read, in the order of the catalogue.
 
 mod control;
+mod health;
 mod host;
 mod pools;
+mod publishing;
 mod vips;
 
 use std::fmt;
@@ -24,9 +26,11 @@ impl Collector for Exposition {
         host::outcomes(&mut writer, reading)?;
         pools::bindings(&mut writer, reading)?;
         pools::backends(&mut writer, reading)?;
+        health::health(&mut writer, reading)?;
         host::interfaces(&mut writer, reading)?;
         host::tables(&mut writer, reading)?;
         control::reconciler(&mut writer, reading)?;
+        publishing::publishing(&mut writer, reading)?;
         control::store(&mut writer, reading)?;
         control::api(&mut writer, reading)
     }

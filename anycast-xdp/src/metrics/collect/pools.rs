@@ -9,7 +9,8 @@ use crate::{
     metrics::{
         catalogue::{
             BACKEND, BACKEND_BYTES, BACKEND_MTU, BACKEND_NEXT_HOP_SHARE, BACKEND_NEXT_HOPS, BACKEND_PACKETS,
-            BACKEND_ROUTED, BACKEND_WEIGHT, BINDING_ACTIVE, BINDING_DEGRADED, BINDING_IN_TRANSITION, BINDING_VIPS,
+            BACKEND_ROUTED, BACKEND_UP, BACKEND_WEIGHT, BINDING_ACTIVE, BINDING_DEGRADED, BINDING_IN_TRANSITION,
+            BINDING_SHARE, BINDING_VIPS,
         },
         reading::Reading,
         writer::{Value, Writer},
@@ -21,23 +22,32 @@ use crate::{
 type Key<'a> = (&'a str, IpAddr);
 
 pub fn bindings(writer: &mut Writer<'_>, reading: &Reading) -> fmt::Result {
-    let bindings = || {
-        let bindings = reading.datapath.iter().flat_map(|datapath| &datapath.status.bindings);
-        bindings.filter(|binding| !binding.pools.is_empty()).map(|binding| (binding.pools.join(","), binding))
-    };
-    let gauge = |value: fn(&BindingStatus) -> u32| {
-        bindings().map(move |(pools, binding)| ([Value::from(pools)], value(binding)))
+    let bindings =
+        || reading.datapath.iter().flat_map(|datapath| &datapath.status.bindings).filter(|one| !one.pools.is_empty());
+    let gauge =
+        |value: fn(&BindingStatus) -> u32| bindings().map(move |binding| (binding_labels(binding), value(binding)));
+    let by_pool = |value: fn(&BindingStatus, &str) -> f64| {
+        bindings().flat_map(move |binding| {
+            binding.pools.iter().map(move |pool| {
+                let [pools, failover, failback] = binding_labels(binding);
+                ([pools, failover, failback, pool.into()], value(binding, pool))
+            })
+        })
     };
     writer.gauges(&BINDING_VIPS, gauge(|binding| binding.vips))?;
-    let active = bindings().flat_map(|(pools, binding)| {
-        binding.pools.iter().map(move |pool| {
-            let is_active = binding.active.as_ref() == Some(pool);
-            ([pools.clone().into(), pool.into()], u32::from(is_active))
-        })
-    });
-    writer.gauges(&BINDING_ACTIVE, active)?;
+    writer.gauges(&BINDING_ACTIVE, by_pool(|binding, pool| f64::from(u8::from(share(binding, pool) > 0.0))))?;
+    writer.gauges(&BINDING_SHARE, by_pool(share))?;
     writer.gauges(&BINDING_DEGRADED, gauge(|binding| u32::from(!binding.reason.is_empty())))?;
     writer.gauges(&BINDING_IN_TRANSITION, gauge(|binding| u32::from(binding.in_transition)))
+}
+
+fn binding_labels(binding: &BindingStatus) -> [Value<'_>; 3] {
+    [binding.pools.join(",").into(), binding.failover.as_str().into(), binding.failback.as_str().into()]
+}
+
+/// From 0 to 1.
+fn share(binding: &BindingStatus, pool: &str) -> f64 {
+    binding.shares.iter().find(|share| share.pool == pool).map_or(0.0, |share| share.percent / 100.0)
 }
 
 pub fn backends(writer: &mut Writer<'_>, reading: &Reading) -> fmt::Result {
@@ -57,6 +67,7 @@ pub fn backends(writer: &mut Writer<'_>, reading: &Reading) -> fmt::Result {
     writer.counters(&BACKEND_PACKETS, counts.iter().map(|(key, count)| (labels(*key), count.packets)))?;
     writer.counters(&BACKEND_BYTES, counts.iter().map(|(key, count)| (labels(*key), count.bytes)))?;
     writer.gauges(&BACKEND_ROUTED, gauge(|backend| u32::from(backend.mtu_bytes != 0)))?;
+    writer.gauges(&BACKEND_UP, gauge(|backend| u32::from(!backend.is_down_by_health)))?;
     writer.gauges(&BACKEND_MTU, gauge(|backend| backend.mtu_bytes.into()))?;
     writer.gauges(&BACKEND_NEXT_HOPS, gauge(|backend| backend.next_hops.len() as u32))?;
     writer.gauges(&BACKEND_NEXT_HOP_SHARE, backends.iter().flat_map(|(key, backend)| shares(*key, backend)))

@@ -19,6 +19,9 @@ use super::super::{Namespace, wait::wait_for};
 const ANSWER_LIMIT: Duration = Duration::from_secs(8);
 /// Between two messages of a connection.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Messages at once, and the time until the next ones: a veth has 256 places, and what does not fit is lost to everybody.
+const BURST: usize = 32;
+const BREATH: Duration = Duration::from_millis(1);
 
 /// Connections that each send numbered messages and want them back, until stopped.
 #[derive(Debug)]
@@ -103,7 +106,14 @@ fn exchange(streams: Vec<TcpStream>, stop: &AtomicBool, rounds: &AtomicU64) -> V
         let mut keep = |what: &str, result: std::io::Result<()>, at: usize| {
             result.map_err(|error| broken.push((at, format!("{what}: {error}")))).is_ok()
         };
-        streams.retain_mut(|(at, stream)| keep("sending", stream.write_all(&number), *at));
+        let mut sent = 0;
+        streams.retain_mut(|(at, stream)| {
+            sent += 1;
+            if sent % BURST == 0 {
+                std::thread::sleep(BREATH);
+            }
+            keep("sending", stream.write_all(&number), *at)
+        });
         streams.retain_mut(|(at, stream)| {
             let mut answer = [0; 8];
             let result = stream.read_exact(&mut answer);

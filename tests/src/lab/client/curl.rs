@@ -61,6 +61,11 @@ impl<'a> Curl<'a> {
         self.run(&[], address, path)
     }
 
+    /// GET `http://address:port/path`.
+    pub fn get_from_port(&self, address: IpAddr, port: u16, path: &str) -> Result<Transfer> {
+        self.run(&[], address, &format!(":{port}{path}"))
+    }
+
     /// PUT of a file to `http://address/path`.
     pub fn put(&self, file: &Path, address: IpAddr, path: &str) -> Result<Transfer> {
         let file = file.to_str().context("a path in UTF-8")?;

@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    ops::Range,
     time::Duration,
 };
 
@@ -22,4 +23,22 @@ pub fn udp_round_trip(client: &Namespace, server: SocketAddr, payload: &[u8]) ->
     let len = socket.recv(&mut answer).with_context(|| format!("no answer from {server}"))?;
     ensure!(&answer[..len] == payload, "{server} answered with other bytes");
     Ok(())
+}
+
+/// The number that a [numbered server](super::super::server::UdpEcho::numbered) answers with, from each of these ports of the
+/// client: one flow each, the same whenever it is asked again.
+pub fn udp_servers(client: &Namespace, server: SocketAddr, ports: Range<u16>) -> Result<Vec<u8>> {
+    let any = |port| -> SocketAddr {
+        if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, port).into() } else { (Ipv6Addr::UNSPECIFIED, port).into() }
+    };
+    let ask = |port: u16| -> Result<u8> {
+        let socket = UdpSocket::bind(any(port)).with_context(|| format!("binding UDP port {port}"))?;
+        socket.connect(server).with_context(|| format!("connecting to {server}"))?;
+        socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+        socket.send(b"who").with_context(|| format!("sending to {server}"))?;
+        let mut answer = [0];
+        socket.recv(&mut answer).with_context(|| format!("no answer from {server} to port {port}"))?;
+        Ok(answer[0])
+    };
+    client.enter(|| ports.map(ask).collect())?
 }

@@ -4,6 +4,7 @@ mod binary;
 mod config;
 mod ready;
 mod stats;
+mod together;
 
 use std::{
     path::{Path, PathBuf},
@@ -28,10 +29,10 @@ use super::{
     wait::wait_for,
 };
 
-/// How long a daemon may take to say READY: it waits for neighbours.
-const READY_LIMIT: Duration = Duration::from_secs(20);
+/// How long a daemon may take to say READY: it waits for neighbours, and the kernel verifies more than a million instructions.
+const READY_LIMIT: Duration = Duration::from_mins(1);
 /// How long a command on the pinned state may take.
-const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+const COMMAND_LIMIT: Duration = Duration::from_mins(1);
 
 /// A daemon and what it has pinned: killed and detached on drop.
 #[derive(Debug)]

@@ -13,11 +13,11 @@ use super::{
         process::Process,
         scratch::Scratch,
     },
-    BINARY, FILES, Machine, wait_for_log,
+    BINARY, FILES, Machine, Unit, wait_for_log,
 };
 
-const READY_LIMIT: Duration = Duration::from_secs(30);
-const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+const READY_LIMIT: Duration = Duration::from_mins(1);
+const COMMAND_LIMIT: Duration = Duration::from_mins(1);
 
 /// A daemon; killed and detached on drop.
 #[derive(Debug)]
@@ -53,10 +53,13 @@ impl SandboxedDaemon {
     /// Starts it again; `tracer` is what runs it, in the sandbox.
     pub fn resume(&mut self, tracer: &[&str]) -> Result<()> {
         ensure!(self.process.is_none(), "the daemon of {} is running", self.instance);
-        run_within(self.machine.sandbox(&self.host)?.args(self.words("ExecStartPre")?), COMMAND_LIMIT)?;
+        run_within(
+            self.machine.sandbox(&self.host)?.args(self.words(&self.machine.unit, "ExecStartPre")?),
+            COMMAND_LIMIT,
+        )?;
         let from = self.log().len();
         let mut command = self.machine.sandbox(&self.host)?;
-        command.args(tracer).args(self.words("ExecStart")?);
+        command.args(tracer).args(self.words(&self.machine.unit, "ExecStart")?);
         command.env("NO_COLOR", "1").env_remove("JOURNAL_STREAM");
         let mut process = Process::start(&format!("daemon {}", self.instance), command, &self.log)?;
         process.wait_until(READY_LIMIT, |process| process.log()[from..].contains(" ready "))?;
@@ -64,9 +67,20 @@ impl SandboxedDaemon {
         Ok(())
     }
 
-    /// The words of one of the unit's commands, with the lab's files in the place of the machine's.
-    fn words(&self, key: &str) -> Result<Vec<String>> {
-        let line = self.machine.unit.value(key).with_context(|| format!("{key}="))?;
+    /// Starts its watchdog as that one's unit says, and waits until it watches.
+    pub fn watchdog(&self) -> Result<Process> {
+        let unit = Unit::packaged("anycast-xdp-watchdog.service")?;
+        let mut command = self.machine.sandbox_of(&unit, &self.host)?;
+        command.args(self.words(&unit, "ExecStart")?).env("NO_COLOR", "1").env_remove("JOURNAL_STREAM");
+        let log = self.log.with_extension("watchdog.log");
+        let mut process = Process::start(&format!("watchdog of {}", self.instance), command, &log)?;
+        process.wait_until(READY_LIMIT, |process| process.log().contains("watching"))?;
+        Ok(process)
+    }
+
+    /// The words of one of a unit's commands, with the lab's files in the place of the machine's.
+    fn words(&self, unit: &Unit, key: &str) -> Result<Vec<String>> {
+        let line = unit.value(key).with_context(|| format!("{key}="))?;
         let line = line.replace("/usr/bin/anycast-xdp", BINARY);
         let line = line.replace("/etc/anycast-xdp.toml", &format!("{FILES}/{}.toml", self.instance));
         Ok(line.split_whitespace().map(str::to_owned).collect())

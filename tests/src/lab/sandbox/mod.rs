@@ -92,9 +92,14 @@ impl Machine {
         self.gid
     }
 
-    /// The sandbox of the unit: the words that follow run in it.
+    /// The sandbox of the daemon's unit: the words that follow run in it.
     fn sandbox(&self, host: &Namespace) -> Result<Command> {
-        let script = script::script(&self.unit, self.uid, self.gid)?;
+        self.sandbox_of(&self.unit, host)
+    }
+
+    /// The same of another unit of the same user.
+    fn sandbox_of(&self, unit: &Unit, host: &Namespace) -> Result<Command> {
+        let script = script::script(unit, self.uid, self.gid)?;
         let mut command = self.root(host);
         command.args(["unshare", "--mount", "--propagation", "slave", "sh", "-c", &script, "sh"]);
         Ok(command)

@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use super::unit::Unit;
 
 /// Directives that have nothing to do with what the process may, or whose effect [`super`] describes.
-const ELSEWHERE: [&str; 17] = [
+const ELSEWHERE: [&str; 18] = [
     "Type",
+    "WatchdogSec",
     "NotifyAccess",
     "ExecStartPre",
     "ExecStart",
@@ -85,6 +86,10 @@ pub(super) fn script(unit: &Unit, uid: u32, gid: u32) -> Result<String> {
             }
             ("NoNewPrivileges", "yes") => user.push_str(" --no-new-privs"),
             ("UMask", mask) => umask = mask,
+            ("LimitNOFILE", files) => {
+                // Only who has CAP_SYS_RESOURCE may raise a hard limit, as systemd does: else the daemon has what there is, and no more.
+                let _ = writeln!(late, "ulimit -n {files} 2>/dev/null || ulimit -n \"$(ulimit -H -n)\"");
+            }
             ("ProtectSystem", "strict") => late.push_str("read_only / $runtime $state\n"),
             ("ProtectHome", "yes") => mounts.push_str("for home in /root /home; do mount -t tmpfs -o mode=0 tmpfs $home; done\n"),
             ("PrivateTmp", "yes") => mounts.push_str("for tmp in /tmp /var/tmp; do mount -t tmpfs tmpfs $tmp; done\n"),
@@ -107,6 +112,6 @@ pub(super) fn script(unit: &Unit, uid: u32, gid: u32) -> Result<String> {
         }
     }
     Ok(format!(
-        "set -eu\n{READ_ONLY}{mounts}{late}cd /\numask {umask}\nexec setpriv --reuid {uid} --regid {gid} --clear-groups{user} \"$@\"\n"
+        "set -eu\nruntime=/nowhere state=/nowhere\n{READ_ONLY}{mounts}{late}cd /\numask {umask}\nexec setpriv --reuid {uid} --regid {gid} --clear-groups{user} \"$@\"\n"
     ))
 }

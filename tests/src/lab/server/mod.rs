@@ -2,13 +2,17 @@
 
 mod iperf3;
 mod nginx;
+mod slow_http;
 mod tcp_echo;
 mod udp_echo;
+mod unbound;
 
 pub use iperf3::Iperf3Server;
-pub use nginx::{LARGE_FILE_BYTES, Nginx, SMALL_FILE};
+pub use nginx::{Identity, LARGE_FILE_BYTES, Nginx, SMALL_FILE};
+pub use slow_http::{Pace, SlowHttp};
 pub use tcp_echo::TcpEcho;
 pub use udp_echo::UdpEcho;
+pub use unbound::{DNS_NAME, Unbound};
 
 use std::{
     fs,

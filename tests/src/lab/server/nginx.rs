@@ -14,6 +14,15 @@ pub const SMALL_FILE: &str = "served by the home region\n";
 /// Size of `/large`.
 pub const LARGE_FILE_BYTES: usize = 10_000_000;
 
+/// Files in PEM.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// The certificate.
+    pub certificate: &'a Path,
+    /// Its private key.
+    pub key: &'a Path,
+}
+
 /// An nginx that serves [`SMALL_FILE`] at `/` and [`LARGE_FILE_BYTES`] bytes at `/large`, and takes PUTs of any size at
 /// `/upload/NAME`.
 #[derive(Debug)]
@@ -24,12 +33,31 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it on port 80 of the addresses; its files go below `directory`, which must exist.
     pub fn start(namespace: &Namespace, directory: &Path, addresses: &[IpAddr]) -> Result<Self> {
+        Self::start_with(namespace, directory, addresses, None)
+    }
+
+    /// The same, with TLS on port 443.
+    pub fn start_with_tls(
+        namespace: &Namespace,
+        directory: &Path,
+        addresses: &[IpAddr],
+        identity: &Identity<'_>,
+    ) -> Result<Self> {
+        Self::start_with(namespace, directory, addresses, Some(identity))
+    }
+
+    fn start_with(
+        namespace: &Namespace,
+        directory: &Path,
+        addresses: &[IpAddr],
+        identity: Option<&Identity<'_>>,
+    ) -> Result<Self> {
         let root = directory.join("nginx");
         fs::create_dir_all(root.join("www/upload")).context("nginx directories")?;
         fs::write(root.join("www/index.html"), SMALL_FILE)?;
         fs::write(root.join("www/large"), vec![b'x'; LARGE_FILE_BYTES])?;
         let config = root.join("nginx.conf");
-        fs::write(&config, configuration(&root, addresses))?;
+        fs::write(&config, configuration(&root, addresses, identity))?;
 
         let mut command = namespace.command("nginx");
         command.arg("-p").arg(&root).arg("-c").arg(&config).arg("-e").arg(root.join("error.log"));
@@ -45,12 +73,19 @@ impl Nginx {
 }
 
 /// One process, so that killing it kills all of it.
-fn configuration(root: &Path, addresses: &[IpAddr]) -> String {
+fn configuration(root: &Path, addresses: &[IpAddr], identity: Option<&Identity<'_>>) -> String {
     let root = root.display();
-    let listen = addresses.iter().fold(String::new(), |mut text, &address| {
+    let mut listen = addresses.iter().fold(String::new(), |mut text, &address| {
         let _ = writeln!(text, "    listen {};", with_port(address, 80));
         text
     });
+    if let Some(Identity { certificate, key }) = identity {
+        let (certificate, key) = (certificate.display(), key.display());
+        let _ = writeln!(listen, "    ssl_certificate {certificate};\n    ssl_certificate_key {key};");
+        for &address in addresses {
+            let _ = writeln!(listen, "    listen {} ssl;", with_port(address, 443));
+        }
+    }
     format!(
         "daemon off;
 master_process off;

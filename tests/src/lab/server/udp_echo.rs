@@ -1,4 +1,4 @@
-//! A UDP echo server.
+//! A UDP echo server, or one that says who it is.
 
 use std::{
     net::{IpAddr, UdpSocket},
@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 
 use super::{super::Namespace, with_port};
 
-/// Sends every datagram back to where it came from, until dropped.
+/// Answers every datagram, until dropped.
 #[derive(Debug)]
 pub struct UdpEcho {
     stop: Arc<AtomicBool>,
@@ -22,8 +22,17 @@ pub struct UdpEcho {
 }
 
 impl UdpEcho {
-    /// Starts it on one address and port.
+    /// Sends what comes to one address and port back to where it came from.
     pub fn start(namespace: &Namespace, address: IpAddr, port: u16) -> Result<Self> {
+        Self::answering(namespace, address, port, None)
+    }
+
+    /// Answers with the number of the server, in a byte.
+    pub fn numbered(namespace: &Namespace, address: IpAddr, port: u16, number: u8) -> Result<Self> {
+        Self::answering(namespace, address, port, Some(number))
+    }
+
+    fn answering(namespace: &Namespace, address: IpAddr, port: u16, number: Option<u8>) -> Result<Self> {
         let socket = namespace.enter(|| UdpSocket::bind(with_port(address, port)))?.context("binding the UDP echo")?;
         socket.set_read_timeout(Some(Duration::from_millis(50)))?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -33,7 +42,10 @@ impl UdpEcho {
             while !stopped.load(Ordering::Relaxed) {
                 // A timeout is the moment to look at `stop`; a refused answer is the sender's affair.
                 if let Ok((len, from)) = socket.recv_from(&mut buffer) {
-                    let _ = socket.send_to(&buffer[..len], from);
+                    let _ = match number {
+                        Some(number) => socket.send_to(&[number], from),
+                        None => socket.send_to(&buffer[..len], from),
+                    };
                 }
             }
         });

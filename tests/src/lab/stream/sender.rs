@@ -8,7 +8,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{super::batch, Shared, StreamSpec, message};
+use super::{
+    super::{batch, run_ahead_of_others},
+    Shared, StreamSpec, message,
+};
 
 /// Time between two batches: 20 datagrams at 50,000 a second.
 const TICK: Duration = Duration::from_micros(400);
@@ -39,15 +42,6 @@ pub(super) fn run(sockets: &[UdpSocket], stream_id: u64, spec: &StreamSpec, shar
         shared.sent.fetch_add(sent, Ordering::Relaxed);
     }
     Ok(sent_per_flow)
-}
-
-/// A stream that stands still whenever something else computes measures the machine.
-fn run_ahead_of_others() {
-    // SAFETY: no pointers. On Linux the 0 means the calling thread alone. Without the right to do so, the stream is
-    // slower, which its report tells.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -15) };
-    // SAFETY: no pointers; the calling thread's sleeps end within a microsecond of their time, instead of 50.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1000_u64) };
 }
 
 fn sleep_until(deadline: Instant) {

@@ -1,6 +1,12 @@
 //! Changing the tables, as the daemon does.
 
-use anycast_xdp::dataplane::{apply, inventory::Inventory, tables::Dataplane, ways::Ways};
+use anycast_xdp::dataplane::{
+    apply,
+    bindings::Bindings,
+    inventory::{DownSet, Inventory},
+    tables::Dataplane,
+    ways::Ways,
+};
 use anyhow::{Context as _, Result};
 
 use super::state::{backends, config, view};
@@ -45,12 +51,12 @@ impl Changer {
 
     fn next_services<D: Dataplane>(&mut self, dataplane: &mut D) -> Result<()> {
         let config = config(self.generation);
-        let mut plan = apply::plan(dataplane, &self.inventory, &config)?;
+        let mut plan = apply::plan(dataplane, &self.inventory, &config, &DownSet::new())?;
         plan.install_backends(dataplane)?;
         self.turn += 1;
         let during = plan.during_backends.clone();
         self.ways.update(dataplane, &view(self.turn, &during), &during).context("ways during the change")?;
-        let mut bindings = plan.switch(dataplane)?;
+        let mut bindings = plan.switch(dataplane, &Bindings::default())?;
         // What goes on then is ended at once: the tables change faster than anybody waits.
         while let Some(at) = bindings.next_change(dataplane) {
             bindings.update(dataplane, at)?;

@@ -7,8 +7,8 @@ use std::{
 
 use anycast_xdp::{
     desired::{
-        Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Returns, Role,
-        Services, State, Vip,
+        Backend, Config, Encap, FailoverPolicy, HashOn, HealthFacts, Icmp, IcmpEcho, Limits, Listener, Local, Pool,
+        PopRole, Returns, Role, Services, State, Vip,
     },
     netlink::{Hop, Link, NeighbourKey, Route, View},
 };
@@ -72,6 +72,8 @@ pub fn config(generation: u64) -> Config {
                 icmp_echo: IcmpEcho::default(),
                 returns: Returns::default(),
                 fallback_pools: Vec::new(),
+                failover: FailoverPolicy::default(),
+                publish: None,
             });
         }
     }
@@ -85,6 +87,8 @@ pub fn config(generation: u64) -> Config {
         icmp: Icmp::default(),
         transition_secs: 1,
         gue_port: 6080,
+        health: HealthFacts::default(),
+        publish: None,
     };
     let local = Local {
         instance: "stress".to_owned(),
@@ -114,7 +118,14 @@ fn pool(n: u8, v6: bool, source: u8, random: &mut fastrand::Rng) -> Pool {
         };
         Backend { address, weight: random.u16(1..=9), encap: Encap::Ipip, mtu_bytes: None, state: State::Up }
     });
-    Pool { name: pool_name(n, v6), home_region: "stress".to_owned(), state: State::Up, backends: backends.collect() }
+    Pool {
+        name: pool_name(n, v6),
+        home_region: "stress".to_owned(),
+        state: State::Up,
+        backends: backends.collect(),
+        health: None,
+        dial_percent: 100,
+    }
 }
 
 /// None, or one of a dozen sets: all of them take the packets of the test, and differ in another port.

@@ -3,16 +3,19 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    os::fd::{AsFd as _, OwnedFd},
 };
 
-use anycast_xdp::dataplane::loader::Loaded;
+use anycast_xdp::dataplane::{
+    bpf::{BPF_MAP_DELETE_ELEM, BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM},
+    loader::Loaded,
+};
 use anyhow::{Context as _, Result, anyhow, bail};
 use aya::maps::{Map, MapData, MapType};
 
-const BPF_MAP_LOOKUP_ELEM: libc::c_int = 1;
-const BPF_MAP_UPDATE_ELEM: libc::c_int = 2;
-const BPF_MAP_DELETE_ELEM: libc::c_int = 3;
+use crate::oracle::elements;
+
+/// Whether the key is there or not (include/uapi/linux/bpf.h).
 const BPF_ANY: u64 = 0;
 
 /// A map of the kernel.
@@ -48,16 +51,6 @@ impl Value {
         self.is_written = true;
         &mut self.bytes[..self.visible_bytes]
     }
-}
-
-/// The fields of `union bpf_attr` for `BPF_MAP_*_ELEM` (include/uapi/linux/bpf.h).
-#[repr(C)]
-struct Element {
-    map_fd: libc::c_int,
-    pad: u32,
-    key: *const u8,
-    value: *mut u8,
-    flags: u64,
 }
 
 impl KernelMap {
@@ -129,14 +122,7 @@ impl KernelMap {
 
     fn call(&self, command: libc::c_int, key: &[u8], value: &mut [u8], flags: u64) -> io::Result<()> {
         assert_eq!(key.len(), self.key_bytes);
-        let element =
-            Element { map_fd: self.fd.as_raw_fd(), pad: 0, key: key.as_ptr(), value: value.as_mut_ptr(), flags };
-        // SAFETY: the attributes and what they point to live through the call; the key has the length of the map's keys,
-        // and the value that of its entries wherever the command touches it.
-        match unsafe { libc::syscall(libc::SYS_bpf, command, &raw const element, size_of::<Element>()) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+        elements::call(&self.fd, command, Some(key), Some(value).filter(|value| !value.is_empty()), flags)
     }
 }
 

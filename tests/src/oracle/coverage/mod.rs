@@ -36,8 +36,9 @@ pub use report::{Coverage, FileCoverage, LineCoverage};
 /// Directories of what becomes part of the programs.
 const SOURCES: [&str; 2] = ["anycast-xdp-ebpf/src/", "anycast-common/src/"];
 /// The programs that packets meet: those on tracepoints meet none, and those that explain never run on an interface.
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "pop",
+    "probe",
     "backbone",
     "one_arm",
     "gateway",
@@ -109,9 +110,10 @@ impl Subject for Interpreted {
         let maps = if input.program.host() == Program::Gateway { gateway } else { pop };
         let name = name(input);
         let entry = *self.object.functions.get(&name).with_context(|| format!("the object has no program {name}"))?;
-        let mut machine = Machine::new(&self.object, maps, input);
+        let marked = self.kernel.marked(input)?;
+        let mut machine = Machine::new(&self.object, maps, &marked);
         let action = machine.run(entry, &mut self.executed).with_context(|| format!("program {name}"))?;
-        let frame = machine.memory.frame().to_vec();
+        let frame = kernel::unmarked(machine.memory.frame().to_vec(), &marked, input);
         self.kernel.after_packet(input, action);
         if input.program != Program::GatewayReturn {
             return Ok((action, frame));

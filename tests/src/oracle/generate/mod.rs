@@ -20,8 +20,8 @@ use fastrand::Rng;
 
 use super::{
     kernel::LINEAR_BYTES,
-    model::{Buffer, Input, Program},
-    tables::Tables,
+    model::{Buffer, Input, Mark, Program},
+    tables::{PopTables, Tables},
 };
 
 /// An interface that frames can come in by and leave by.
@@ -61,7 +61,8 @@ pub fn tables(seed: u64, number: u64, interfaces: &[Interface]) -> Tables {
 pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], abilities: Abilities) -> Input {
     let rng = &mut rng(seed, number, 2);
     let program = match rng.u8(0..100) {
-        0..46 => Program::Pop,
+        0..41 => Program::Pop,
+        41..46 => Program::Probe,
         46..66 => Program::Gateway,
         66..81 => Program::Backbone,
         81..86 => Program::OneArm,
@@ -71,23 +72,33 @@ pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], 
     if program == Program::GatewayReturn {
         return to_client::input(rng, &tables.gateway, ingress_ifindex, abilities);
     }
-    let linear_bytes = one_in(rng, 6).then(|| linear_bytes(rng, abilities));
+    let linear_bytes = (one_in(rng, 6) && program != Program::Probe).then(|| linear_bytes(rng, abilities));
+    let mark = (program == Program::Probe && !one_in(rng, 6)).then(|| mark(rng, &tables.pop));
     let is_jumbo = linear_bytes.is_some() && one_in(rng, 4);
     let more_bytes = if is_jumbo { rng.usize(..JUMBO_FRAME_BYTES_MAX) } else { 0 };
     let is_answer = program == Program::Backbone && !one_in(rng, 20) || program == Program::OneArm && rng.bool();
     let packet = match program {
         Program::Gateway => to_gateway::packet(rng, &tables.gateway, more_bytes),
         _ if is_answer => to_backbone::packet(rng, &tables.pop, more_bytes),
-        Program::Pop | Program::Backbone | Program::OneArm | Program::GatewayReturn => {
+        Program::Pop | Program::Probe | Program::Backbone | Program::OneArm | Program::GatewayReturn => {
             to_pop::packet(rng, &tables.pop, more_bytes)
         }
     };
     let mut frame = mutate::frame(rng, packet);
     frame.truncate(if is_jumbo { JUMBO_FRAME_BYTES_MAX } else { FRAME_BYTES_MAX });
     frame.resize(frame.len().max(FRAME_BYTES_MIN), 0);
-    let withholds_headroom = matches!(program, Program::Pop | Program::OneArm) && one_in(rng, 50);
+    let withholds_headroom = matches!(program, Program::Pop | Program::Probe | Program::OneArm) && one_in(rng, 50);
     let headroom = !(withholds_headroom && abilities.withhold_headroom);
-    Input { program, ingress_ifindex, headroom, linear_bytes, buffer: Buffer::default(), frame }
+    Input { program, ingress_ifindex, headroom, linear_bytes, mark, buffer: Buffer::default(), frame }
+}
+
+/// Mostly that of a backend.
+fn mark(rng: &mut Rng, tables: &PopTables) -> Mark {
+    if one_in(rng, 20) {
+        return Mark::Nobody(pick(rng, &[0, 640, 0x00ff_ffff]));
+    }
+    let pool = rng.usize(..tables.pools.len());
+    Mark::Of(pool, rng.usize(..tables.pools[pool].backends.len()))
 }
 
 /// Within headers where that can be, else as many as there are.

@@ -47,7 +47,20 @@ fn pop(rng: &mut Rng, interfaces: &[Interface]) -> PopTables {
         errors: !one_in(rng, 4),
     };
     let returns = pop_returns(rng, vips.len(), &links);
-    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links, returns }
+    let health = health(rng, source_ipv4, source_ipv6);
+    PopTables { seed, source_ipv4, source_ipv6, answers, vips, pools, next_hops, links, returns, health }
+}
+
+/// Of three PoPs in four: an address of an interface, as the namespace has it, another one, or one that tunnels begin at.
+fn health(rng: &mut Rng, source_ipv4: Option<Ipv4Net>, source_ipv6: Option<Ipv6Net>) -> Vec<IpAddr> {
+    if one_in(rng, 4) {
+        return Vec::new();
+    }
+    let v4 = pick(rng, &["10.201.101.1", "10.201.99.1"]).parse().map(IpAddr::V4);
+    let v6 = pick(rng, &["fd02:101::1", "fd02:99::1"]).parse().map(IpAddr::V6);
+    let sources = [source_ipv4.map(|net| net.addr().into()), source_ipv6.map(|net| net.addr().into())];
+    let of_family = sources.into_iter().zip([v4.ok(), v6.ok()]);
+    of_family.filter_map(|(source, own)| if one_in(rng, 3) { source } else { own }).collect()
 }
 
 /// Half of the VIPs, of three PoPs in four.

@@ -28,6 +28,9 @@ pub(super) fn packet(rng: &mut Rng, tables: &PopTables, more_bytes: usize) -> Ve
     let client = match (rng.u8(..30), sources(source.is_ipv4())) {
         (0, Some(sources)) => address::within(rng, sources),
         (1, _) => address::any(rng, Family::of(source)),
+        (2..5, _) if health(tables, source.is_ipv6()).is_some() => {
+            health(tables, source.is_ipv6()).expect("one of the family")
+        }
         _ => {
             let (prefixes, _) = pick(rng, &place::ROUTES);
             let prefix = prefixes[usize::from(source.is_ipv6())];
@@ -85,4 +88,9 @@ fn other_encap(rng: &mut Rng) -> Encap {
             Encap::Gue { port: PopReturns::GUE_PORT },
         ],
     )
+}
+
+/// Where probes of a family come from.
+fn health(tables: &PopTables, is_v6: bool) -> Option<std::net::IpAddr> {
+    tables.health.iter().copied().find(|address| address.is_ipv6() == is_v6)
 }

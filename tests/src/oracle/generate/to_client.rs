@@ -23,12 +23,9 @@ pub(super) fn input(rng: &mut Rng, tables: &GatewayTables, ifindex: u32, abiliti
     frame.truncate(FRAME_BYTES_MAX);
     let vlan_tci = (is_of_stack && one_in(rng, 4)).then(|| rng.u16(..));
     let mut input = Input {
-        program: Program::GatewayReturn,
-        ingress_ifindex: ifindex,
-        headroom: true,
         linear_bytes: (is_of_stack && one_in(rng, 3)).then(|| rng.usize(14..160)),
         buffer: Buffer { segment_bytes, vlan_tci, is_of_stack },
-        frame,
+        ..Input::new(Program::GatewayReturn, ifindex, frame)
     };
     input.frame.resize(input.frame.len().max(input.frame_bytes_min()), 0);
     input

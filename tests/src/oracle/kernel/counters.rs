@@ -28,6 +28,7 @@ impl Instance {
             CounterKey::VipDrop(_, vip, outcome) => self.vip_drop(VipDropKey { vip_index: self.vips[vip], outcome }),
             CounterKey::Backend(pool, backend) => self.backend(self.backends[pool][backend]),
             CounterKey::Peer(peer) => self.backend(self.peers[peer]),
+            CounterKey::Probe(outcome) => self.probe(outcome),
             CounterKey::Returned(_, vip) => self.returned(self.vips[vip]),
             CounterKey::Stray(..) => Ok(Counter::default()),
         }
@@ -36,11 +37,16 @@ impl Instance {
     /// Every counter that is not zero, those of indexes that belong to nothing as well.
     pub(super) fn counters(&self, program: Program) -> Result<Counters> {
         let mut counters = Counters::new();
-        for (outcome, [counter]) in (0..).zip(self.all("OUTCOMES")?) {
+        for (outcome, [counter]) in self.not_zero("OUTCOMES")? {
             counters.insert(CounterKey::Outcome(program, outcome), counter);
         }
+        for (outcome, [counter]) in self.not_zero("PROBES")? {
+            let is_pop = program == Program::Pop;
+            let key = if is_pop { CounterKey::Probe(outcome) } else { CounterKey::Stray(program, "PROBES", outcome) };
+            counters.insert(key, counter);
+        }
         let position_of = |index: u32| self.vips.iter().position(|vip| *vip == index);
-        for (index, classes) in (0..).zip(self.all::<{ Class::ALL.len() }>("VIP_COUNTERS")?) {
+        for (index, classes) in self.not_zero::<{ Class::ALL.len() }>("VIP_COUNTERS")? {
             for (class, counter) in (0..).zip(classes) {
                 let key = match position_of(index) {
                     Some(position) => CounterKey::Vip(program, position, class),
@@ -58,7 +64,7 @@ impl Instance {
             };
             add(&mut counters, key, counter);
         }
-        for (index, [counter]) in (0..).zip(self.all("BACKEND_COUNTERS")?) {
+        for (index, [counter]) in self.not_zero("BACKEND_COUNTERS")? {
             let backend = self
                 .backends
                 .iter()
@@ -72,7 +78,7 @@ impl Instance {
             };
             add(&mut counters, key, counter);
         }
-        for (index, [counter]) in (0..).zip(self.all("RETURN_COUNTERS")?) {
+        for (index, [counter]) in self.not_zero("RETURN_COUNTERS")? {
             let key = match position_of(index) {
                 Some(position) => CounterKey::Returned(program, position),
                 None => CounterKey::Stray(program, "RETURN_COUNTERS", index),
@@ -83,12 +89,23 @@ impl Instance {
         Ok(counters)
     }
 
+    /// Entries that are not zero, with their indexes: all but a few are, and all are read after every packet.
+    fn not_zero<const N: usize>(&self, name: &str) -> Result<impl Iterator<Item = (u32, [Counter; N])>> {
+        let entries = (0..).zip(self.all::<N>(name)?);
+        Ok(entries.filter(|(_, counters)| *counters != [Counter::default(); N]))
+    }
+
     fn all<const N: usize>(&self, name: &str) -> Result<Vec<[Counter; N]>> {
         batch::per_cpu_array(&self.loaded.ebpf, name)
     }
 
     fn outcome(&self, outcome: u32) -> Result<Counter> {
         let values = self.loaded.kernel.counters.outcomes.get(&outcome, 0).context("OUTCOMES")?;
+        Ok(sum(&values))
+    }
+
+    fn probe(&self, outcome: u32) -> Result<Counter> {
+        let values = self.loaded.kernel.counters.probes.get(&outcome, 0).context("PROBES")?;
         Ok(sum(&values))
     }
 

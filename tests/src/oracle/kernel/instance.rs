@@ -1,25 +1,34 @@
 //! One loaded object and what its tables hold.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
-use anycast_common::map::TransitionKey;
+use anycast_common::{map::TransitionKey, probe::ProbeMark};
 use anycast_xdp::{
     dataplane::{
-        apply, icmp,
-        inventory::Inventory,
+        apply,
+        bindings::Bindings,
+        icmp,
+        inventory::{DownSet, Inventory},
         loader::{self, Loaded},
+        own_addresses::{HEALTH_SOURCES, Own},
         tables::Dataplane as _,
     },
-    desired::{self, Config, GatewayRole, HashOn, Icmp, IcmpEcho, Limits, Local, PopRole, Role, Services, State},
+    desired::{
+        self, Config, FailoverPolicy, GatewayRole, HashOn, HealthFacts, Icmp, IcmpEcho, Limits, Local, PopRole, Role,
+        Services, State,
+    },
 };
 use anyhow::{Context as _, Result};
 use aya::programs::{SchedClassifier, Xdp};
 
-use super::{odd, returns};
-use crate::oracle::tables::{Answers, Echo, GatewayTables, Hash, PopReturns, PopTables, Returns, Vip};
+use super::{emptied::emptied, odd, returns};
+use crate::oracle::{
+    model::{Input, Mark},
+    tables::{Answers, Echo, GatewayTables, Hash, PopReturns, PopTables, Returns, Vip},
+};
 
 /// Room for the largest tables that are generated, and little more: all counters are read again and again.
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     vips: 32,
     pools: 8,
     backends: 320,
@@ -46,10 +55,13 @@ pub(super) struct Instance {
     pub peers: Vec<u32>,
     /// Ways of clients may be others than those of the tables.
     pub has_remembered: bool,
+    /// The programs hold it as a constant.
+    seed: Option<[u8; 16]>,
 }
 
 impl Instance {
-    pub fn pop(tables: &PopTables) -> Result<Self> {
+    /// A PoP, with the programs of `before` if they fit.
+    pub fn pop(before: Option<Self>, tables: &PopTables) -> Result<Self> {
         let role = Role::Pop(PopRole {
             tunnel_source_ipv4: tables.source_ipv4,
             tunnel_source_ipv6: tables.source_ipv6,
@@ -58,6 +70,8 @@ impl Instance {
             icmp: desired_answers(&tables.answers),
             transition_secs: 300,
             gue_port: PopReturns::GUE_PORT,
+            health: health(tables),
+            publish: None,
         });
         let returns = |position| if tables.returns.vips.contains(&position) { Returns::Pop } else { Returns::Direct };
         let vips = tables.vips.iter().enumerate();
@@ -65,15 +79,17 @@ impl Instance {
         let services = Services {
             vips: vips.collect(),
             pools: tables.pools.iter().enumerate().map(|(position, pool)| desired_pool(position, pool)).collect(),
+            ..Services::default()
         };
-        let (mut instance, inventory) = Self::load(role, services, Some(&tables.seed))?;
+        let (mut instance, inventory) = Self::load(before, role, services, Some(tables.seed))?;
         odd::write_pop_ways(&mut instance, tables)?;
         odd::write_oddities(&mut instance, tables, &inventory);
         odd::write_transitions(&mut instance, tables, &inventory);
         Ok(instance)
     }
 
-    pub fn gateway(tables: &GatewayTables) -> Result<Self> {
+    /// A gateway, with the programs of `before`.
+    pub fn gateway(before: Option<Self>, tables: &GatewayTables) -> Result<Self> {
         let role = Role::Gateway(GatewayRole {
             tunnel_addresses: tables.tunnel_addresses.clone(),
             allowed_sources: tables.allowed_sources.clone(),
@@ -90,17 +106,22 @@ impl Instance {
             icmp_echo: IcmpEcho::Forward,
             returns: tables.returns.vips.get(position).copied().unwrap_or_default(),
             fallback_pools: Vec::new(),
+            failover: FailoverPolicy::default(),
+            publish: None,
         });
-        let services = Services { vips: vips.collect(), pools: Vec::new() };
-        let (mut instance, _) = Self::load(role, services, None)?;
+        let services = Services { vips: vips.collect(), pools: Vec::new(), ..Services::default() };
+        let (mut instance, _) = Self::load(before, role, services, None)?;
         instance.peers = returns::peers(&mut instance, tables)?;
         odd::write_gateway_ways(&mut instance, tables)?;
         instance.write_paths(tables)?;
         Ok(instance)
     }
 
-    fn load(role: Role, services: Services, seed: Option<&[u8; 16]>) -> Result<(Self, Inventory)> {
-        let mut loaded = loader::load(None, &LIMITS, seed)?;
+    fn load(before: Option<Self>, role: Role, services: Services, seed: Option<[u8; 16]>) -> Result<(Self, Inventory)> {
+        let mut loaded = match before.filter(|before| before.seed == seed) {
+            Some(before) => emptied(before.loaded)?,
+            None => loader::load(None, &LIMITS, seed.as_ref())?,
+        };
         let local = Local {
             instance: "oracle".to_owned(),
             role,
@@ -111,12 +132,14 @@ impl Instance {
             control: desired::ControlFacts::default(),
         };
         let config = Config { local, services };
-        let mut plan = apply::plan(&mut loaded.kernel, &Inventory::default(), &config)?;
+        let mut plan = apply::plan(&mut loaded.kernel, &Inventory::default(), &config, &DownSet::new())?;
         plan.install_backends(&mut loaded.kernel)?;
         if let Role::Pop(role) = &config.local.role {
             icmp::switch(&mut loaded.kernel, &role.icmp)?;
+            let health = Own { ipv4: role.health.source_ipv4, ipv6: role.health.source_ipv6 };
+            HEALTH_SOURCES.switch(&mut loaded.kernel, health)?;
         }
-        plan.switch(&mut loaded.kernel)?;
+        plan.switch(&mut loaded.kernel, &Bindings::default())?;
         let inventory = plan.next;
         let vips = inventory.vips.iter().map(|vip| vip.index).collect();
         let indexes = |pool: &anycast_xdp::dataplane::inventory::PoolRecord| {
@@ -124,7 +147,7 @@ impl Instance {
         };
         let backends = inventory.pools.iter().map(indexes).collect();
         Ok((
-            Self { loaded, vips, backends, begun: BTreeMap::new(), peers: Vec::new(), has_remembered: false },
+            Self { loaded, vips, backends, begun: BTreeMap::new(), peers: Vec::new(), has_remembered: false, seed },
             inventory,
         ))
     }
@@ -136,6 +159,19 @@ impl Instance {
         self.begun.iter().try_for_each(|(key, backend_index)| kernel.remember_flow(*key, *backend_index))
     }
 
+    /// The same input, with the mark of a probe in its frame.
+    pub fn marked(&self, input: &Input) -> Input {
+        let index = input.mark.map(|mark| match mark {
+            Mark::Of(pool, backend) => self.backends[pool][backend],
+            Mark::Nobody(index) => index,
+        });
+        let mut marked = input.clone();
+        if let Some(mark) = index.and_then(ProbeMark::new) {
+            marked.frame[6..12].copy_from_slice(&mark.to_mac());
+        }
+        marked
+    }
+
     pub fn classifier(&self, name: &str) -> Result<&SchedClassifier> {
         let program = self.loaded.ebpf.program(name).with_context(|| format!("the object has no program {name}"))?;
         Ok(program.try_into()?)
@@ -145,6 +181,18 @@ impl Instance {
         let program = self.loaded.ebpf.program(name).with_context(|| format!("the object has no program {name}"))?;
         Ok(program.try_into()?)
     }
+}
+
+/// One address of each family.
+fn health(tables: &PopTables) -> HealthFacts {
+    let mut facts = HealthFacts::default();
+    for address in &tables.health {
+        match address {
+            IpAddr::V4(address) => facts.source_ipv4 = Some(*address),
+            IpAddr::V6(address) => facts.source_ipv6 = Some(*address),
+        }
+    }
+    facts
 }
 
 fn desired_vip(position: usize, vip: &Vip, returns: Returns) -> desired::Vip {
@@ -170,6 +218,8 @@ fn desired_vip(position: usize, vip: &Vip, returns: Returns) -> desired::Vip {
         },
         returns,
         fallback_pools: Vec::new(),
+        failover: FailoverPolicy::default(),
+        publish: None,
     }
 }
 
@@ -196,5 +246,12 @@ fn desired_pool(position: usize, pool: &crate::oracle::tables::Pool) -> desired:
             state: State::Up,
         })
         .collect();
-    desired::Pool { name: format!("pool-{position}"), home_region: "oracle".to_owned(), state: State::Up, backends }
+    desired::Pool {
+        name: format!("pool-{position}"),
+        home_region: "oracle".to_owned(),
+        state: State::Up,
+        backends,
+        health: None,
+        dial_percent: 100,
+    }
 }

@@ -42,7 +42,11 @@ fn decide(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut Facts) 
     let outer = tunnel::outer(&end, layer2.family, bytes, readable)?;
     let inner = tunnel::inner(&end, &outer, bytes, readable)?;
     facts.bytes = inner.packet.len();
-    if is_own(ip::destination(inner.family, inner.packet)) {
+    // A health address may be a tunnel source as well: what comes to it is an answer, unless it is a tunnel once more.
+    let to = ip::destination(inner.family, inner.packet);
+    let is_tunnel = matches!(ip::next(inner.family, inner.packet), 4 | 41 | 47);
+    let is_to_health = tables.health.contains(&to);
+    if is_own(to) && (is_tunnel || !is_to_health) {
         return Err(Outcome::NestedTunnel);
     }
     let source = ip::source(inner.family, inner.packet);
@@ -60,7 +64,18 @@ fn decide(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut Facts) 
     if ip::hop_limit(inner.family, inner.packet) <= 1 {
         return Err(Outcome::TtlExpired);
     }
+    if is_to_health && matches!(route(&inner), None | Some(Way::Blackhole)) {
+        facts.is_probe = true;
+        return Ok(to_stack(input, &inner, ecn, Outcome::ProbeAnswered));
+    }
     onward(tables, input, layer2, (&outer, &inner), ecn)
+}
+
+/// Without its tunnel.
+fn to_stack(input: &Input, inner: &Inner<'_>, ecn: u8, outcome: Outcome) -> Sent {
+    let bytes = tunnel::with_ecn(inner.family, inner.bytes, ecn);
+    let frame = [&input.frame[..12], &inner.family.ether_type(), &bytes].concat();
+    Sent { outcome, action: Action::Pass, frame }
 }
 
 /// In the tunnel that flows go to the gateway by.
@@ -93,18 +108,11 @@ fn onward(
     if inner.packet.len() > usize::from(mtu_bytes) {
         return too_big(tables, input, layer2, (outer, inner), mtu_bytes).ok_or(Outcome::TooBig);
     }
-    let bytes = tunnel::with_ecn(inner.family, inner.bytes, ecn);
     if !is_resolved {
-        let frame = [&input.frame[..12], &inner.family.ether_type(), &bytes].concat();
-        return Ok(Sent { outcome: Outcome::ReturnedByHost, action: Action::Pass, frame });
+        return Ok(to_stack(input, inner, ecn, Outcome::ReturnedByHost));
     }
-    let action = if link.ifindex == input.ingress_ifindex {
-        Action::Tx
-    } else if link.in_device_map {
-        Action::Redirect
-    } else {
-        return Err(Outcome::NoEgress);
-    };
+    let bytes = tunnel::with_ecn(inner.family, inner.bytes, ecn);
+    let action = encap::egress(input, link)?;
     let mut frame = [place::neighbour(ifindex), link.mac].concat();
     if let Some(tci) = link.vlan_tci {
         frame.extend([0x81, 0x00]);

@@ -2,15 +2,46 @@
 
 use std::net::IpAddr;
 
-use anycast_common::{encap::Encap, flow::flow_label};
+use anycast_common::{encap::Encap, flow::flow_label, outcome::Outcome};
 
 use super::{
     super::tables::{Backend, Link, PopTables},
+    Action, Input, Sent,
     ip::{self, Family, checksum, replace_checksum_word},
 };
 
 const TTL: u8 = 64;
 const DONT_FRAGMENT: [u8; 2] = [0x40, 0];
+
+/// A packet (its family, itself, and itself with what follows it in the frame) that fits, on its way to a backend by a neighbour.
+pub(super) fn forwarded(
+    tables: &PopTables,
+    input: &Input,
+    (family, packet, bytes): (Family, &[u8], &[u8]),
+    backend: &Backend,
+    (mac, link): ([u8; 6], &Link),
+    flow_hash: u64,
+) -> Result<Sent, Outcome> {
+    if !input.headroom {
+        return Err(Outcome::Headroom);
+    }
+    let action = egress(input, link)?;
+    let mut frame = ethernet(mac, link, backend.address);
+    frame.extend(outer_header(tables, family, packet, backend, flow_hash));
+    frame.extend(with_hop_limit_decremented(family, bytes));
+    Ok(Sent { outcome: Outcome::Forwarded, action, frame })
+}
+
+/// How a packet leaves by a link.
+pub(super) fn egress(input: &Input, link: &Link) -> Result<Action, Outcome> {
+    if link.ifindex == input.ingress_ifindex {
+        Ok(Action::Tx)
+    } else if link.in_device_map {
+        Ok(Action::Redirect)
+    } else {
+        Err(Outcome::NoEgress)
+    }
+}
 
 /// Ethernet header, tagged if the link is, in front of an outer header toward `backend`.
 pub(super) fn ethernet(destination: [u8; 6], link: &Link, backend: IpAddr) -> Vec<u8> {

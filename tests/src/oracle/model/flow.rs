@@ -58,20 +58,42 @@ pub(super) fn parse(
     if !reads_ports {
         return Ok(without_ports);
     }
-    let minimum = match upper.protocol {
-        6 => 20,
-        17 => 8,
-        132 => 12,
-        _ if is_icmp => ICMP_BYTES,
-        _ => 0,
-    };
-    if segment.len() < minimum || has_ports(upper.protocol) && readable_bytes < 4 {
-        return Err(Outcome::L4Truncated);
-    }
-    let ports = has_ports(upper.protocol).then(|| (ip::be16(segment, 0), ip::be16(segment, 2)));
+    let ports = ports_of(family, segment, readable_bytes, upper.protocol)?;
     // SYN without ACK.
     let begins = upper.protocol == 6 && segment[13] & 0x12 == 0x02;
     Ok(Flow { ports, begins, ..without_ports })
+}
+
+/// The ports of a packet, whatever it is about.
+pub(super) fn ports(
+    family: Family,
+    packet: &[u8],
+    readable_bytes: usize,
+    upper: &Upper,
+) -> Result<Option<(u16, u16)>, Outcome> {
+    if upper.is_fragment {
+        return Ok(None);
+    }
+    ports_of(family, &packet[upper.offset..], readable_bytes.saturating_sub(upper.offset), upper.protocol)
+}
+
+fn ports_of(
+    family: Family,
+    segment: &[u8],
+    readable_bytes: usize,
+    protocol: u8,
+) -> Result<Option<(u16, u16)>, Outcome> {
+    let minimum = match protocol {
+        6 => 20,
+        17 => 8,
+        132 => 12,
+        _ if protocol == icmp_protocol(family) => ICMP_BYTES,
+        _ => 0,
+    };
+    if segment.len() < minimum || has_ports(protocol) && readable_bytes < 4 {
+        return Err(Outcome::L4Truncated);
+    }
+    Ok(has_ports(protocol).then(|| (ip::be16(segment, 0), ip::be16(segment, 2))))
 }
 
 /// Is the whole header of a TCP segment within the bytes that can be read, if it is one?

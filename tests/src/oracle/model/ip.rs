@@ -73,6 +73,14 @@ pub(super) fn destination(family: Family, header: &[u8]) -> IpAddr {
 }
 
 /// TTL or hop limit.
+pub(super) fn next(family: Family, header: &[u8]) -> u8 {
+    match family {
+        Family::V4 => header[9],
+        Family::V6 => header[6],
+    }
+}
+
+/// TTL or hop limit.
 pub(super) fn hop_limit(family: Family, header: &[u8]) -> u8 {
     match family {
         Family::V4 => header[8],

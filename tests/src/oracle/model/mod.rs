@@ -9,10 +9,12 @@ mod encap;
 mod flow;
 mod gateway;
 mod gateway_return;
+mod input;
 mod ip;
 mod layer2;
 mod mss;
 mod pop;
+mod probe;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,7 @@ use anycast_common::{
 use super::tables::{Path, Returns, Tables};
 
 pub(super) use gateway::peer;
+pub use input::{Buffer, Input, Mark};
 pub use ip::{Family, checksum, replace_checksum_word};
 
 /// Which program the packet meets.
@@ -37,6 +40,8 @@ pub enum Program {
     Backbone,
     /// Interfaces of a PoP that are both.
     OneArm,
+    /// What a PoP host itself sends to VIPs.
+    Probe,
     /// Backbone interfaces of a gateway.
     Gateway,
     /// The egress of a gateway's interfaces. The frame leaves by the interface of the input.
@@ -48,67 +53,9 @@ impl Program {
     #[must_use]
     pub fn host(self) -> Self {
         match self {
-            Self::Pop | Self::Backbone | Self::OneArm => Self::Pop,
+            Self::Pop | Self::Backbone | Self::OneArm | Self::Probe => Self::Pop,
             Self::Gateway | Self::GatewayReturn => Self::Gateway,
         }
-    }
-}
-
-/// A packet and where it came in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input {
-    /// Which program it meets.
-    pub program: Program,
-    /// Kernel index of the interface that it came in by.
-    pub ingress_ifindex: u32,
-    /// The driver has room in front of the frame for an outer header.
-    pub headroom: bool,
-    /// `None`: the frame is in one piece, and meets the variant of the program for such frames. Else the variant that takes
-    /// fragments: so many bytes are in the linear part, if the frame is as long, and the rest in fragments.
-    pub linear_bytes: Option<usize>,
-    /// Of a frame that is leaving by [`Program::GatewayReturn`].
-    pub buffer: Buffer,
-    /// From the first byte of the Ethernet header on.
-    pub frame: Vec<u8>,
-}
-
-/// What a socket buffer has beside the frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Buffer {
-    /// Payload bytes of the segments that the frame is to be cut into; 0: it is sent as it is.
-    pub segment_bytes: u16,
-    /// The tag that the frame is to have.
-    pub vlan_tci: Option<u16>,
-    /// It is as the stack makes them: segments have a type, and tags are seen afterwards. Those of test runs have no type,
-    /// without which the kernel makes no room in front of segments, and no tags (`convert___skb_to_skb`, net/bpf/test_run.c).
-    pub is_of_stack: bool,
-}
-
-impl Buffer {
-    /// The frame as it is seen, with this tag beside it.
-    #[must_use]
-    pub fn seen(self, mut frame: Vec<u8>, vlan_tci: Option<u16>) -> Vec<u8> {
-        if let Some(tci) = vlan_tci.filter(|_| self.is_of_stack) {
-            frame.splice(12..12, [[0x81, 0x00], tci.to_be_bytes()].concat());
-        }
-        frame
-    }
-}
-
-impl Input {
-    /// Bytes of the shortest frame that a test run takes: an Ethernet header. As a socket buffer it takes no empty packet, and
-    /// from Linux 6.18 on none that ends within an IP header.
-    pub fn frame_bytes_min(&self) -> usize {
-        match self.program {
-            Program::GatewayReturn if self.buffer.is_of_stack => 14 + 1,
-            Program::GatewayReturn => 14 + Family::V6.header_bytes(),
-            Program::Pop | Program::Backbone | Program::OneArm | Program::Gateway => 14,
-        }
-    }
-
-    /// Bytes that a program can read.
-    pub fn readable_bytes(&self) -> usize {
-        self.linear_bytes.map_or(self.frame.len(), |linear_bytes| linear_bytes.min(self.frame.len()))
     }
 }
 
@@ -137,6 +84,8 @@ pub enum CounterKey {
     VipDrop(Program, usize, u32),
     /// What went toward one backend (pool, backend).
     Backend(usize, usize),
+    /// One outcome of a PoP's probes.
+    Probe(u32),
     /// Answers of one VIP on their way back.
     Returned(Program, usize),
     /// What a gateway sent toward one PoP host, by position of the allowed source.
@@ -193,6 +142,8 @@ struct Facts {
     backend: Option<(usize, usize)>,
     /// It is an answer of the VIP.
     is_answer: bool,
+    /// It is a probe, or the answer to one.
+    is_probe: bool,
     /// The way that is remembered.
     remembers: Option<Path>,
     /// The PoP host that it is sent to, and what the packet becomes on its way there.
@@ -207,12 +158,17 @@ pub fn run(tables: &Tables, input: &Input) -> Verdict {
         vip: None,
         backend: None,
         is_answer: false,
+        is_probe: false,
         remembers: None,
         sent: None,
     };
     let result = match input.program {
         Program::Backbone => backbone::run(&tables.pop, input, layer2, &mut facts),
         Program::Pop => Some(pop::run(&tables.pop, input, layer2, &mut facts)),
+        Program::Probe => Some(match input.mark {
+            Some(mark) => probe::run(&tables.pop, input, mark, &mut facts),
+            None => pop::run(&tables.pop, input, layer2, &mut facts),
+        }),
         Program::OneArm => backbone::run(&tables.pop, input, layer2, &mut facts)
             .or_else(|| Some(pop::run(&tables.pop, input, layer2, &mut facts))),
         Program::GatewayReturn => gateway_return::run(&tables.gateway, input, &mut facts),
@@ -231,7 +187,8 @@ pub fn run(tables: &Tables, input: &Input) -> Verdict {
         Err(outcome) => {
             // On a PoP, what is to be told about an answer is taken out of its tunnel first.
             let is_taken_out = facts.is_answer && outcome == Outcome::TooBig && input.program != Program::GatewayReturn;
-            let written = is_taken_out || matches!(outcome, Outcome::NoEgress | Outcome::Headroom);
+            let has_no_mark = facts.is_probe && outcome == Outcome::TooBig;
+            let written = is_taken_out || has_no_mark || matches!(outcome, Outcome::NoEgress | Outcome::Headroom);
             Verdict {
                 outcome: Some(outcome),
                 action: if outcome.class() == Class::Passed { Action::Pass } else { Action::Drop },
@@ -248,6 +205,9 @@ fn counts(program: Program, outcome: Outcome, facts: &Facts) -> Vec<(CounterKey,
     let host = program.host();
     let one = Counter { packets: 1, bytes: facts.bytes as u64 };
     let mut keys = Vec::new();
+    if facts.is_probe {
+        return vec![(CounterKey::Probe(outcome as u32), one)];
+    }
     if facts.is_answer
         && let Some(vip) = facts.vip
     {

@@ -2,7 +2,7 @@
 
 use anycast_common::outcome::Outcome;
 
-use super::{super::tables::PopTables, Action, Facts, Input, Sent, answer, encap, flow, ip, layer2::Layer2, select};
+use super::{super::tables::PopTables, Facts, Input, Sent, answer, encap, flow, ip, layer2::Layer2, select};
 
 pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut Facts) -> Result<Sent, Outcome> {
     let bytes = &input.frame[layer2.ip_offset..];
@@ -50,19 +50,7 @@ pub(super) fn run(tables: &PopTables, input: &Input, layer2: Layer2, facts: &mut
         let told = answer::too_big(&tables.answers, &arrived, room_bytes, vip.address, input.headroom);
         return told.ok_or(Outcome::TooBig);
     }
-    if !input.headroom {
-        return Err(Outcome::Headroom);
-    }
-    let action = if link.ifindex == input.ingress_ifindex {
-        Action::Tx
-    } else if link.in_device_map {
-        Action::Redirect
-    } else {
-        return Err(Outcome::NoEgress);
-    };
-    let mut frame = encap::ethernet(mac, link, backend.address);
-    frame.extend(encap::outer_header(tables, family, packet, backend, flow_hash));
-    frame.extend(encap::with_hop_limit_decremented(family, bytes));
+    let sent = encap::forwarded(tables, input, (family, packet, bytes), backend, (mac, link), flow_hash)?;
     facts.backend = Some((pool, backend_position));
-    Ok(Sent { outcome: Outcome::Forwarded, action, frame })
+    Ok(sent)
 }

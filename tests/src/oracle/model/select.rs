@@ -38,7 +38,13 @@ pub(super) fn flow_hash(seed: &[u8; 16], vip: &Vip, flow: &Flow) -> u64 {
 }
 
 /// The contract's hash.
-fn hash(seed: &[u8; 16], source: IpAddr, destination: IpAddr, protocol: u8, ports: Option<(u16, u16)>) -> u64 {
+pub(super) fn hash(
+    seed: &[u8; 16],
+    source: IpAddr,
+    destination: IpAddr,
+    protocol: u8,
+    ports: Option<(u16, u16)>,
+) -> u64 {
     let (source_port, destination_port) = ports.unwrap_or_default();
     let ([a, b], [c, d]) = (source_port.to_be_bytes(), destination_port.to_be_bytes());
     let transport = Transport { ports: [a, b, c, d], protocol };

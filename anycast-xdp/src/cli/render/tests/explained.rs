@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{WIDTH, address, count};
+use super::{
+    WIDTH,
+    examples::{address, count},
+};
 use crate::{
     cli::render::explain,
     explain::{changes, headers},
@@ -54,6 +57,7 @@ fn forwarded() -> Explained {
             home_region: "south".to_owned(),
             slot: 1032,
             slots: 2039,
+            why: Some("guangzhou has a dial of 10 %".to_owned()),
         }),
         backend: Some(ExplainedBackend {
             address: address("10.4.0.2"),
@@ -61,6 +65,7 @@ fn forwarded() -> Explained {
             weight: 100,
             encap: "ipip".to_owned(),
             mtu_bytes: Some(1600),
+            is_down_by_health: false,
         }),
         pop: None,
         next_hop: Some(ExplainedNextHop {

@@ -12,7 +12,7 @@ use ratatui::{
 use super::{Model, Now, Reading, Sort, Wish, draw, text};
 use crate::{
     api::types::{ReconcilerState, ReconcilerStatus},
-    cli::render::tests::{example_stats, example_status},
+    cli::render::tests::examples::{example_stats, example_status},
     view::Count,
 };
 

@@ -210,7 +210,7 @@ pub(crate) mod limits {
     pub(crate) const SLOTS: Field<Integer<1, 268_435_456>> = Field::default(
         "slots",
         "1048576",
-        "Maglev slots over all pools: 2040, 16382 or 131072 for each, by its number of backends.",
+        "Maglev slots over all pools: 2040, 16382 or 131072 for each, by its number of backends. A distinct list of pools and rules, of which one but the last has a `dial_percent` below 100, needs as many as its first pool.",
     );
     pub(crate) const GROUPS: Field<Integer<1, 1_048_576>> = Field::default("groups", "1024", "Next-hop groups.");
     // An index of these has 16 bits, and old and new ones stand side by side.

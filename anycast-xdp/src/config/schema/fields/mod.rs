@@ -1,20 +1,24 @@
 //! The sections and fields of a configuration file. A test holds the defaults of `[limits]` to those of the code.
 
 mod control;
+pub(crate) mod health;
 pub(crate) mod icmp;
 mod local;
+mod publishing;
 mod services;
 
 pub(crate) use self::{
     control::{api, metrics, store},
     local::{gateway, hash, host, interface, limits, transition, tunnel},
+    publishing::{pop, publish},
     services::{backend, pool, prefix, vip},
 };
 
 /// The top of the file.
 pub(crate) mod root {
     use super::{
-        api, gateway, hash, host, icmp, interface, limits, metrics, pool, prefix, store, transition, tunnel, vip,
+        api, gateway, hash, health, host, icmp, interface, limits, metrics, pool, pop, prefix, publish, store,
+        transition, tunnel, vip,
     };
     use crate::config::{
         schema::{Field, Roles, Section},
@@ -43,12 +47,15 @@ pub(crate) mod root {
             tunnel::SECTION,
             icmp::SECTION,
             transition::SECTION,
+            health::host::SECTION,
+            publish::SECTION,
             gateway::SECTION,
             interface::SECTION,
             limits::SECTION,
             store::SECTION,
             api::SECTION,
             metrics::SECTION,
+            pop::SECTION,
             prefix::SECTION,
             pool::SECTION,
             vip::SECTION,
@@ -59,7 +66,7 @@ pub(crate) mod root {
 
 /// The top of a file of services alone.
 pub(crate) mod services_root {
-    use super::{pool, prefix, vip};
+    use super::{pool, pop, prefix, vip};
     use crate::config::schema::{Roles, Section};
 
     pub(crate) const SECTION: Section = Section {
@@ -69,7 +76,7 @@ pub(crate) mod services_root {
         required: true,
         description: "A file of services has sections only.",
         fields: &[],
-        sections: &[prefix::SECTION, pool::SECTION, vip::SECTION],
+        sections: &[pop::SECTION, prefix::SECTION, pool::SECTION, vip::SECTION],
         name_key: "name",
     };
 }

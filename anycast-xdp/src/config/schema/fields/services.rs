@@ -32,11 +32,11 @@ pub(crate) mod prefix {
 
 /// `[[pool]]`
 pub(crate) mod pool {
-    use super::backend;
+    use super::{super::health, backend};
     use crate::{
         config::{
             schema::{Field, Roles, Section},
-            types::{Labels, Name},
+            types::{Integer, Labels, Name},
         },
         desired::State,
     };
@@ -50,14 +50,19 @@ pub(crate) mod pool {
         "\"up\"",
         "`drain`: new flows go to the fall-backs of the VIPs that are bound to it, the TCP flows that it has stay; `down`: all of them go to the fall-backs at once. A VIP without a fall-back that is usable stays on it.",
     );
+    pub(crate) const DIAL_PERCENT: Field<Integer<0, 100>> = Field::default(
+        "dial_percent",
+        "100",
+        "Share of its flows that it takes of every VIP that has usable pools behind it; the others go to those. The last usable pool takes all that is left, whatever its dial. A change moves the share that is added or taken and nothing else, and TCP flows that run stay where they are.",
+    );
     pub(crate) const SECTION: Section = Section {
         key: "pool",
         header: "[[pool]]",
         roles: Roles::Pop,
         required: false,
         description: "The weighted backends of one home region.",
-        fields: &[NAME.spec, HOME_REGION.spec, STATE.spec, LABELS.spec],
-        sections: &[backend::SECTION],
+        fields: &[NAME.spec, HOME_REGION.spec, STATE.spec, DIAL_PERCENT.spec, LABELS.spec],
+        sections: &[backend::SECTION, health::pool::SECTION],
         name_key: "name",
     };
 }
@@ -118,7 +123,7 @@ pub(crate) mod vip {
             schema::{Field, Roles, Section},
             types::{Labels, Name, ReturnWay, WithoutPop},
         },
-        desired::{HashOn, IcmpEcho, Listener},
+        desired::{AllDown, Failback, Failover, HashOn, IcmpEcho, Listener},
     };
 
     pub(crate) const NAME: Field<Name> = Field::required("name", "Unique name of the VIP.");
@@ -143,9 +148,24 @@ pub(crate) mod vip {
     pub(crate) const FALLBACK_POOLS: Field<Name> = Field::optional(
         "fallback_pools",
         "none",
-        "Names of the pools that take its place, in this order: the first that is usable. A pool is usable that is up and has a backend that is up and that a route leads to.",
+        "Names of the pools that take its place, in this order: the first that is usable. A pool is usable that is up and has a backend that is up, whose probes do not fail, and that a route leads to.",
     )
     .list();
+    pub(crate) const FAILOVER: Field<Failover> = Field::default(
+        "failover",
+        "\"local\"",
+        "Who takes its flows to the next pool: `local` is this host, as soon as it finds the pool not usable; with `manual` neither routes nor probes move flows, only the `state` of the pool and of its backends does. Only with `fallback_pools`.",
+    );
+    pub(crate) const FAILBACK: Field<Failback> = Field::default(
+        "failback",
+        "\"5s\"",
+        "When they go back to a better pool: once it has been usable for so long, or with `manual` when `anycast-xdp pool failback POOL` says so. If the pool that they are on fails they go to the best one at once. Only with `fallback_pools`.",
+    );
+    pub(crate) const ALL_DOWN: Field<AllDown> = Field::default(
+        "all_down",
+        "\"withdraw\"",
+        "What becomes of the VIP when none of its pools can serve it: `withdraw` takes its route away, so that clients enter at another PoP; `fail-open` goes on publishing it. Packets that come are forwarded as before either way.",
+    );
     pub(crate) const HASH: Field<HashOn> = Field::optional(
         "hash",
         "`5-tuple` with listeners, `addresses` without",
@@ -185,6 +205,9 @@ pub(crate) mod vip {
             HASH.spec,
             POOL.spec,
             FALLBACK_POOLS.spec,
+            FAILOVER.spec,
+            FAILBACK.spec,
+            ALL_DOWN.spec,
             ICMP_ECHO.spec,
             RETURN.spec,
             RETURN_WITHOUT_POP.spec,

@@ -6,10 +6,13 @@ use proptest::prelude::*;
 
 use super::{
     instance::Instance,
-    services::{TIGHT, any_config},
+    services::{TIGHT, any_config, any_dialled_config},
     states::start_and_watch,
 };
-use crate::dataplane::inventory::{BackendRecord, Inventory};
+use crate::{
+    dataplane::inventory::{BackendRecord, Inventory},
+    desired::Config,
+};
 
 /// What has counters: its identity and its index.
 fn indexes(inventory: &Inventory) -> BTreeMap<String, u32> {
@@ -23,13 +26,19 @@ fn indexes(inventory: &Inventory) -> BTreeMap<String, u32> {
     vips.chain(backends).collect()
 }
 
+/// Some in a row, all with dials and rules of their own, or none.
+fn any_configs() -> impl Strategy<Value = Vec<Config>> {
+    let plain = proptest::collection::vec(any_config(TIGHT), 2..5);
+    prop_oneof![plain, proptest::collection::vec(any_dialled_config(), 2..5)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// The limits are met exactly, so old and new must take turns where there is no room for both.
     #[test]
-    fn every_state_of_every_change_is_the_old_or_the_new(configs in proptest::collection::vec(any_config(TIGHT), 2..5)) {
-        let mut instance = Instance::new(&TIGHT);
+    fn every_state_of_every_change_is_the_old_or_the_new(configs in any_configs()) {
+        let mut instance = Instance::new(&configs[0].local.limits);
         for config in &configs {
             let old = indexes(&instance.inventory);
             instance.memory.reset_vips.clear();
@@ -51,10 +60,10 @@ proptest! {
     }
 
     #[test]
-    fn start_with_the_same_services_stores_no_cell_but_of_ways(config in any_config(TIGHT)) {
+    fn start_with_the_same_services_stores_no_cell_but_of_ways(config in prop_oneof![any_config(TIGHT), any_dialled_config()]) {
         use crate::dataplane::tables::journal::{Event, Table};
 
-        let mut instance = Instance::new(&TIGHT);
+        let mut instance = Instance::new(&config.local.limits);
         start_and_watch(&mut instance, &config);
         let before = instance.inventory.clone();
         let again = start_and_watch(&mut instance, &config);

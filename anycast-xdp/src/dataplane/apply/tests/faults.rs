@@ -9,7 +9,7 @@ use super::{
     kinds::{self, gateway_kinds, pop_kinds},
     lookup::{Fate, Packet, fate, packets, reachable},
     running::Running,
-    services::{TIGHT, any_config},
+    services::{TIGHT, any_config, any_dialled_config},
     states::{allowed, assert_end},
 };
 use crate::{
@@ -151,6 +151,13 @@ proptest! {
 
     #[test]
     fn any_change_with_any_faults(first in any_config(TIGHT), second in any_config(TIGHT), at: Index, len in 1usize..30, done: bool) {
+        let mut change = Change::new(&first, &second);
+        let at = at.index(change.calls);
+        change.with_faults(at..at + len, done);
+    }
+
+    #[test]
+    fn any_change_of_dials_and_rules_with_any_faults(first in any_dialled_config(), second in any_dialled_config(), at: Index, len in 1usize..30, done: bool) {
         let mut change = Change::new(&first, &second);
         let at = at.index(change.calls);
         change.with_faults(at..at + len, done);

@@ -53,12 +53,13 @@ impl Instance {
         let so_far = || journal.lock().expect("no panic").len();
         let memory = &mut self.memory;
 
-        let mut plan = plan(memory, &self.inventory, config).unwrap_or_else(|error| panic!("{error:#}"));
+        let mut plan =
+            plan(memory, &self.inventory, config, &self.inventory.down()).unwrap_or_else(|error| panic!("{error:#}"));
         let mut inventories = vec![(so_far(), plan.during.clone())];
         plan.install_backends(memory).expect("backends");
         let mut ways = Ways::new(memory);
         ways.update(memory, &view(&plan.during_backends), &plan.during_backends).expect("ways");
-        let mut bindings = plan.switch(memory).unwrap_or_else(|error| panic!("{error:#}"));
+        let mut bindings = plan.switch(memory, &Bindings::default()).unwrap_or_else(|error| panic!("{error:#}"));
         inventories.push((so_far(), plan.next.clone()));
         let mut follow = |bindings: &Bindings, memory: &mut Memory| {
             let backends = bindings.backends(memory).expect("backends");

@@ -1,5 +1,7 @@
 //! Every kind of change that services have, and the smallest services that show it.
 
+use std::time::Duration;
+
 use super::{
     super::super::tables::{Dataplane as _, Memory, journal::Event},
     gateways::{self, gateway},
@@ -7,7 +9,8 @@ use super::{
     services::{TIGHT, backend_addresses, config, vip_addresses},
 };
 use crate::desired::{
-    Backend, Config, Encap, HashOn, IcmpEcho, Limits, Listener, Pool, Returns, Role, Services, State, Vip,
+    Backend, Config, Encap, Failback, FailoverPolicy, HashOn, IcmpEcho, Limits, Listener, Pool, Returns, Role,
+    Services, State, Vip,
 };
 
 /// Name, and what it does.
@@ -16,7 +19,7 @@ type ChangeOf = (&'static str, fn(&mut Services));
 type Kind = (&'static str, Config, Config);
 
 /// Room for two of everything.
-const ROOM: Limits = Limits { pools: 12, ..TIGHT };
+const ROOM: Limits = Limits { pools: 12, slots: 6 * 2040, ..TIGHT };
 
 fn pool(name: &str, backends: &[(usize, u16, State)]) -> Pool {
     let all = backend_addresses();
@@ -27,7 +30,14 @@ fn pool(name: &str, backends: &[(usize, u16, State)]) -> Pool {
         mtu_bytes: None,
         state: *state,
     });
-    Pool { name: name.to_owned(), home_region: "guangzhou".to_owned(), state: State::Up, backends: backends.collect() }
+    Pool {
+        name: name.to_owned(),
+        home_region: "guangzhou".to_owned(),
+        state: State::Up,
+        backends: backends.collect(),
+        health: None,
+        dial_percent: 100,
+    }
 }
 
 fn vip(at: usize, pools: &[&str]) -> Vip {
@@ -40,6 +50,8 @@ fn vip(at: usize, pools: &[&str]) -> Vip {
         fallback_pools: pools.iter().skip(1).map(ToString::to_string).collect(),
         icmp_echo: IcmpEcho::default(),
         returns: Returns::default(),
+        failover: FailoverPolicy::default(),
+        publish: None,
     }
 }
 
@@ -51,12 +63,13 @@ fn base() -> Services {
             pool("a", &[(0, 100, State::Up), (1, 100, State::Up), (2, 50, State::Up)]),
             pool("b", &[(3, 1, State::Up), (6, 1, State::Up)]),
         ],
+        ..Services::default()
     }
 }
 
 /// Those of a PoP.
 pub fn pop_kinds() -> Vec<Kind> {
-    let changes: [ChangeOf; 15] = [
+    let changes: [ChangeOf; 18] = [
         ("a VIP comes", |services| services.vips.push(vip(4, &["a"]))),
         ("a VIP is bound to no pool", |services| services.vips[0] = vip(0, &[])),
         ("a VIP is bound to another pool", |services| services.vips[0] = vip(0, &["b"])),
@@ -68,6 +81,11 @@ pub fn pop_kinds() -> Vec<Kind> {
         ("a backend drains", |services| services.pools[0].backends[1].state = State::Drain),
         ("a backend is down", |services| services.pools[0].backends[1].state = State::Down),
         ("a pool drains", |services| services.pools[1].state = State::Drain),
+        ("a pool gets a dial", |services| services.pools[1].dial_percent = 30),
+        ("a pool has a dial of nothing", |services| services.pools[1].dial_percent = 0),
+        ("a VIP goes from pool to pool by other rules", |services| {
+            services.vips[1].failover.failback = Failback::After(Duration::from_mins(1));
+        }),
         ("a pool comes", |services| {
             services.pools.push(pool("c", &[(1, 1, State::Up), (5, 1, State::Up)]));
             services.vips[0] = vip(0, &["c"]);
@@ -94,6 +112,7 @@ pub fn pop_kinds() -> Vec<Kind> {
     let others = Services {
         vips: vec![vip(2, &["c"]), vip(5, &["c"])],
         pools: vec![pool("c", &[(4, 3, State::Up), (7, 1, State::Up)])],
+        ..Services::default()
     };
     kinds.push(("everything", config(ROOM, 1, base()), config(ROOM, 1, others)));
     kinds
@@ -125,13 +144,13 @@ fn asked(config: &Config) -> Vec<String> {
 
 fn takes(memory: &mut Memory, what: &str) -> bool {
     if let Ok(key) = what.parse::<u32>() {
-        return gateways::gre_key(memory, key).is_some();
+        return gateways::maps::gre_key(memory, key).is_some();
     }
     if what.contains('/') {
-        return gateways::peer(memory, what).is_some();
+        return gateways::maps::peer(memory, what).is_some();
     }
     let address = what.parse().expect("an address");
-    lookup::entry(memory, address).is_some() || gateways::tunnel(memory, what).is_some()
+    lookup::entry(memory, address).is_some() || gateways::maps::tunnel(memory, what).is_some()
 }
 
 /// A gateway takes what it is to take, and nothing else that the other one would.
@@ -152,5 +171,5 @@ pub fn assert_between(memory: &mut Memory, first: &Config, second: &Config, even
     for what in asked(first).into_iter().filter(|what| second.contains(what)) {
         assert!(takes(memory, &what), "{what} is not taken after {event:?}");
     }
-    gateways::assert_whole(memory, &std::collections::BTreeMap::new(), event);
+    gateways::whole::assert_whole(memory, &gateways::whole::Remembered::new(), event);
 }

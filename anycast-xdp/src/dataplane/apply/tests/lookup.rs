@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::IpAddr};
 
 use anycast_common::{
+    dial,
     flow::{FlowKey, Transport, hash_v4, hash_v6},
     header::protocol,
     listeners::takes,
@@ -179,8 +180,18 @@ pub fn wanted(config: &Config, packet: Packet) -> Vec<Fate> {
     if list.is_empty() {
         return vec![Fate::Unbound];
     }
-    let usable = list.iter().find(|pool| pool.state == State::Up);
-    usable.map_or(list.clone(), |pool| vec![*pool]).into_iter().map(|pool| within(pool, hash)).collect()
+    let usable: Vec<_> = list.iter().copied().filter(|pool| pool.state == State::Up).collect();
+    let used = by_dial(&list, &usable, hash).map_or(list, |pool| vec![pool]);
+    used.into_iter().map(|pool| within(pool, hash)).collect()
+}
+
+/// The first usable pool that takes the bucket of a flow, or the last one. All have tables of one size here.
+fn by_dial<'a>(list: &[&Pool], usable: &[&'a Pool], hash: u64) -> Option<&'a Pool> {
+    let (last, others) = usable.split_last()?;
+    let size = maglev::table_size(list[0].backends.len());
+    let bucket = PoolDescriptor { offset: 0, size, flags: 0 }.slot(hash) as usize;
+    let takes = |pool: &&&Pool| dial::taken(&SEED, &pool.name, size, pool.dial_percent)[bucket];
+    Some(others.iter().find(takes).unwrap_or(last))
 }
 
 fn within(pool: &Pool, hash: u64) -> Fate {
@@ -197,7 +208,7 @@ fn within(pool: &Pool, hash: u64) -> Fate {
 /// Every entry that a program may read: none of these may be written as a whole.
 pub fn reachable(memory: &mut Memory) -> BTreeSet<(Table, u32)> {
     let vips: Vec<_> = memory.vips.iter().map(|(address, index)| (*address, *index)).collect();
-    let mut found = super::gateways::reachable(memory);
+    let mut found = super::gateways::maps::reachable(memory);
     let arrays = memory.arrays();
     for (address, index) in vips {
         let entry = arrays.vips.get(index);

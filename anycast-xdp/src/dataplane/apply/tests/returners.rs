@@ -15,7 +15,7 @@ use crate::{
         returners::tunnel,
         tables::{Dataplane as _, Memory, tunnel_key_of},
     },
-    desired::{Backend, Config, Encap, HashOn, IcmpEcho, Pool, Returns, Services, State, Vip},
+    desired::{Backend, Config, Encap, FailoverPolicy, HashOn, IcmpEcho, Pool, Returns, Services, State, Vip},
 };
 
 fn key(pool_index: u32, gateway: IpAddr) -> ReturnerKey {
@@ -66,6 +66,8 @@ fn pool(name: &str, backends: &[([u8; 4], Encap)]) -> Pool {
                 state: State::Up,
             })
             .collect(),
+        health: None,
+        dial_percent: 100,
     }
 }
 
@@ -79,12 +81,14 @@ fn vip(returns: Returns, pool: &str, fallback: Option<&str>) -> Vip {
         fallback_pools: fallback.map(str::to_owned).into_iter().collect(),
         icmp_echo: IcmpEcho::default(),
         returns,
+        failover: FailoverPolicy::default(),
+        publish: None,
     }
 }
 
 fn services(returns: Returns, pools: Vec<Pool>) -> Config {
     let fallback = (pools.len() > 1).then_some("b");
-    config(TIGHT, 1, Services { vips: vec![vip(returns, "a", fallback)], pools })
+    config(TIGHT, 1, Services { vips: vec![vip(returns, "a", fallback)], pools, ..Services::default() })
 }
 
 fn gateways(memory: &mut Memory) -> BTreeSet<([u8; 4], u64)> {
@@ -142,4 +146,26 @@ fn gateway_that_changes_its_tunnel_takes_its_flows_along_at_once() {
     assert_eq!(arrays.old_pools.used().count(), 0);
     let used: Vec<_> = arrays.backends.used().filter_map(|index| tunnel(&arrays.backends.get(index))).collect();
     assert_eq!(used.into_iter().map(|(_, tunnel)| tunnel).collect::<Vec<_>>(), [cell(Encap::Ipip)]);
+}
+
+/// Tables of pools change before policies do.
+#[test]
+fn gateways_that_come_as_all_answers_begin_to_go_directly_answer_until_then() {
+    let mut instance = Instance::new(&TIGHT);
+    start_and_watch(&mut instance, &services(Returns::PopOrDrop, vec![pool("a", &[(A1, GRE)])]));
+    let come = [(A2, Encap::Ipip), (B1, Encap::Gue { port: 6080 })];
+    start_and_watch(&mut instance, &services(Returns::Direct, vec![pool("a", &come)]));
+    assert_eq!(gateways(&mut instance.memory), BTreeSet::new());
+}
+
+#[test]
+fn gateway_that_changes_its_tunnel_as_answers_begin_to_go_directly_takes_its_flows_along_at_once() {
+    let mut instance = Instance::new(&TIGHT);
+    start_and_watch(&mut instance, &services(Returns::Pop, vec![pool("a", &[(A1, GRE)])]));
+    let direct = |encap| services(Returns::Direct, vec![pool("a", &[(A1, encap)])]);
+    let mut run = start_and_watch(&mut instance, &direct(Encap::Ipip));
+    assert_eq!(run.between.arrays().old_pools.used().count(), 0);
+    // Where answers go directly, no tunnel that they come in is to be told from another.
+    let mut run = start_and_watch(&mut instance, &direct(GRE));
+    assert_eq!(run.between.arrays().old_pools.used().count(), 1);
 }

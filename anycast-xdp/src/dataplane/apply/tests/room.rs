@@ -1,5 +1,7 @@
 //! What a file is checked for suffices, whatever the tables held before.
 
+use std::collections::BTreeSet;
+
 use super::{
     instance::Instance,
     services::{TIGHT, backend_addresses, config, vip_addresses},
@@ -7,7 +9,9 @@ use super::{
 };
 use crate::{
     dataplane::tables::Dataplane as _,
-    desired::{Backend, Config, Encap, HashOn, IcmpEcho, Limits, Listener, Pool, Returns, Services, State, Vip},
+    desired::{
+        Backend, Config, Encap, FailoverPolicy, HashOn, IcmpEcho, Limits, Listener, Pool, Returns, Services, State, Vip,
+    },
 };
 
 /// Pools of these names with four backends each, and a VIP on each of the first three.
@@ -22,6 +26,8 @@ pub fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
         home_region: "guangzhou".to_owned(),
         state: State::Up,
         backends: backends.clone(),
+        health: None,
+        dial_percent: 100,
     });
     let vips = vip_addresses().into_iter().skip(vips).zip(names).zip(port..).map(|((address, pool), port)| Vip {
         name: format!("vip-{address}"),
@@ -32,8 +38,10 @@ pub fn full(names: [&str; 3], vips: usize, weight: u16, port: u16) -> Config {
         icmp_echo: IcmpEcho::default(),
         returns: Returns::default(),
         fallback_pools: Vec::new(),
+        failover: FailoverPolicy::default(),
+        publish: None,
     });
-    config(TIGHT, 1, Services { vips: vips.collect(), pools: pools.to_vec() })
+    config(TIGHT, 1, Services { vips: vips.collect(), pools: pools.to_vec(), ..Services::default() })
 }
 
 #[test]
@@ -67,7 +75,7 @@ fn one_more_than_the_limit_is_refused_and_changes_nothing() {
     let limits = Limits { vips: 2, ..TIGHT };
     let mut instance = Instance::new(&limits);
     let config = full(["a", "b", "c"], 0, 1, 80);
-    let error = super::super::plan(&mut instance.memory, &instance.inventory, &config);
+    let error = super::super::plan(&mut instance.memory, &instance.inventory, &config, &BTreeSet::new());
     let error = format!("{:#}", error.expect_err("three VIPs"));
     assert!(error.contains("limits.vips"), "{error}");
     assert_eq!(instance.memory.arrays().backends.used().count(), 0);

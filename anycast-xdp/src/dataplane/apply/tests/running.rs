@@ -52,11 +52,11 @@ impl Running {
 
     fn change_now(&mut self, config: &Config) -> Result<()> {
         let tables = &mut self.tables;
-        let mut plan = plan(tables, &self.inventory, config)?;
+        let mut plan = plan(tables, &self.inventory, config, &self.bindings.down())?;
         self.inventory.clone_from(&plan.during);
         plan.install_backends(tables)?;
         self.ways.update(tables, &view(&plan.during_backends), &plan.during_backends)?;
-        self.bindings = plan.switch(tables)?;
+        self.bindings = plan.switch(tables, &self.bindings)?;
         self.inventory = plan.next;
         self.follow()
     }

@@ -1,13 +1,16 @@
 //! Random services that fit into small limits.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use anycast_common::header::protocol;
 use proptest::prelude::*;
 
 use crate::desired::{
-    Backend, Config, Encap, HashOn, Icmp, IcmpEcho, Limits, Listener, Local, Pool, PopRole, Returns, Role, Services,
-    State, Vip,
+    Backend, Config, Encap, Failback, Failover, FailoverPolicy, HashOn, HealthFacts, Icmp, IcmpEcho, Limits, Listener,
+    Pool, PopRole, Returns, Role, Services, State, Vip, examples::local,
 };
 
 pub const SEED: [u8; 16] = *b"tests of changes";
@@ -32,6 +35,35 @@ pub const TIGHT: Limits = Limits {
 pub const ROOMY: Limits =
     Limits { vips: 9, pools: 18, backends: 36, slots: 9 * 2040, groups: 24, next_hops: 24, links: 8, ..TIGHT };
 
+/// Room for a table of its own for each list.
+pub const DIALLED: Limits = Limits { slots: 6 * 2040, ..TIGHT };
+
+/// A configuration whose pools have dials, and whose VIPs go from one to another by rules of their own.
+pub fn any_dialled_config() -> impl Strategy<Value = Config> {
+    let dials = proptest::collection::vec(prop_oneof![2 => Just(100_u8), 1 => Just(0), 2 => 1..100_u8], 3);
+    let policies = proptest::collection::vec(any_policy(), 3);
+    (any_config(DIALLED), dials, policies).prop_map(|(mut config, dials, policies)| {
+        for (pool, dial) in config.services.pools.iter_mut().zip(dials) {
+            pool.dial_percent = dial;
+        }
+        for (vip, policy) in config.services.vips.iter_mut().zip(policies) {
+            vip.failover = policy;
+        }
+        config
+    })
+}
+
+/// By none of them history decides where flows are in the end.
+fn any_policy() -> impl Strategy<Value = FailoverPolicy> {
+    let failover = proptest::sample::select(vec![Failover::Local, Failover::Local, Failover::Manual]);
+    let failback = proptest::sample::select(vec![5, 600]).prop_map(|secs| Failback::After(Duration::from_secs(secs)));
+    (failover, failback).prop_map(|(failover, failback)| FailoverPolicy {
+        failover,
+        failback,
+        ..FailoverPolicy::default()
+    })
+}
+
 /// Addresses of VIPs.
 pub fn vip_addresses() -> Vec<IpAddr> {
     let v4 = (1..=4).map(|host| IpAddr::from([192, 0, 2, host]));
@@ -54,16 +86,10 @@ pub fn config(limits: Limits, source: u8, services: Services) -> Config {
         icmp: Icmp::default(),
         transition_secs: 300,
         gue_port: 6080,
+        health: HealthFacts::default(),
+        publish: None,
     });
-    let local = Local {
-        instance: "test".to_owned(),
-        role,
-        pop: "test".to_owned(),
-        host: "test".to_owned(),
-        interfaces: Vec::new(),
-        limits,
-        control: crate::desired::ControlFacts::default(),
-    };
+    let local = local(role, limits);
     Config { local, services }
 }
 
@@ -83,7 +109,9 @@ pub fn any_config(limits: Limits) -> impl Strategy<Value = Config> {
         let vips = addresses.prop_flat_map(move |addresses| {
             addresses.into_iter().map(|address| any_vip(address, names.clone())).collect::<Vec<_>>()
         });
-        vips.prop_map(move |vips| config(limits, source, Services { vips, pools: pools.clone() }))
+        vips.prop_map(move |vips| {
+            config(limits, source, Services { vips, pools: pools.clone(), ..Services::default() })
+        })
     })
 }
 
@@ -117,6 +145,8 @@ fn any_pool(name: &'static str) -> impl Strategy<Value = Pool> {
                     state,
                 })
                 .collect(),
+            health: None,
+            dial_percent: 100,
         }
     })
 }
@@ -148,5 +178,7 @@ fn any_vip(address: IpAddr, pools: Vec<String>) -> impl Strategy<Value = Vip> {
         hash,
         pool: Some(pools.remove(0)),
         fallback_pools: pools,
+        failover: FailoverPolicy::default(),
+        publish: None,
     })
 }

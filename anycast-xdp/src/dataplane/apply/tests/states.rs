@@ -10,7 +10,7 @@ use super::{
     instance::{Instance, Run},
     lookup::{self, Fate, Packet, fate, packets, reachable},
 };
-use crate::desired::{Config, State};
+use crate::desired::{Config, State, Vip};
 
 /// Starts a daemon with `config`, and looks at every state on the way and at the end.
 pub fn start_and_watch(instance: &mut Instance, config: &Config) -> Run {
@@ -110,7 +110,7 @@ pub fn assert_end(memory: &mut Memory, config: &Config) {
     let arrays = memory.arrays();
     assert_eq!(arrays.vips.used().collect::<BTreeSet<_>>(), of(Table::Vips));
     let lists = services.vips.iter().filter(|vip| !vip.fallback_pools.is_empty());
-    let lists: BTreeSet<Vec<_>> = lists.map(|vip| vip.pools().collect()).collect();
+    let lists: BTreeSet<_> = lists.map(Vip::binding).collect();
     assert_eq!(arrays.pools.used().count(), services.pools.len() + lists.len());
     // Old tables may lead to backends that are not in the services any more, and to no others.
     let used: BTreeSet<_> = arrays.backends.used().collect();

@@ -72,11 +72,13 @@ impl<'a> Steps<'a> {
         let explanation = self.explanation.has(STAGE_SLOT).then_some(self.explanation)?;
         let pool = self.pool_record()?;
         let table = PoolDescriptor::from_cell(explanation.table);
+        let why = self.bound_index().and_then(|index| self.inspector.why(index)).filter(|why| !why.is_empty());
         Some(ExplainedPool {
             name: pool.name.clone(),
             home_region: pool.home_region.clone(),
             slot: explanation.slot.wrapping_sub(table.offset),
             slots: table.size,
+            why,
         })
     }
 
@@ -89,6 +91,7 @@ impl<'a> Steps<'a> {
             weight: backend.weight,
             encap: backend.encap.clone(),
             mtu_bytes: route.map(|route| route.mtu_bytes).filter(|mtu_bytes| *mtu_bytes != 0),
+            is_down_by_health: backend.is_down,
         })
     }
 
@@ -143,10 +146,19 @@ impl<'a> Steps<'a> {
         self.inspector.inventory.vips.iter().find(|vip| vip.index == index)
     }
 
+    /// What the VIP's packets are led by: the index of a pool, or of a binding of several.
+    fn bound_index(&self) -> Option<u32> {
+        let cell = self.explanation.has(STAGE_CELLS).then_some(self.explanation)?.pool;
+        Some(PoolRef::from_cell(cell).pool_index)
+    }
+
+    /// The pool of the backend that was chosen; before that, the one that the VIP is bound to alone.
     fn pool_record(&self) -> Option<&'a PoolRecord> {
-        let cell = self.explanation.has(STAGE_CELLS).then_some(self.explanation.pool)?;
-        let index = PoolRef::from_cell(cell).pool_index;
-        self.inspector.inventory.pools.iter().find(|pool| pool.index == index)
+        let pools = &self.inspector.inventory.pools;
+        let chosen = self.explanation.has(STAGE_BACKEND).then_some(self.explanation.backend_index);
+        let has_chosen = |pool: &&PoolRecord| pool.backends.iter().any(|backend| Some(backend.index) == chosen);
+        let bound = self.bound_index()?;
+        pools.iter().find(has_chosen).or_else(|| pools.iter().find(|pool| pool.index == bound))
     }
 
     fn backend_record(&self) -> Option<&'a BackendRecord> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::oracle::{
     coverage::{instruction::JUMP, memory::CONTEXT},
-    model::{Buffer, Program},
+    model::Program,
 };
 
 const MOV: u8 = 0xb7;
@@ -34,15 +34,7 @@ fn run(code: &[Instruction]) -> Result<(u32, Vec<bool>, Vec<u8>)> {
 /// The same, with so many bytes of the frame in its linear part.
 fn run_on(code: &[Instruction], linear_bytes: Option<usize>) -> Result<(u32, Vec<bool>, Vec<u8>)> {
     let object = Object::of_code(code.to_vec());
-    let frame = (0..64).collect();
-    let input = Input {
-        program: Program::Pop,
-        ingress_ifindex: 7,
-        headroom: true,
-        linear_bytes,
-        buffer: Buffer::default(),
-        frame,
-    };
+    let input = Input { linear_bytes, ..Input::new(Program::Pop, 7, (0..64).collect()) };
     let mut executed = vec![false; code.len()];
     let mut machine = Machine::new(&object, &[], &input);
     let result = machine.run(0, &mut executed)?;

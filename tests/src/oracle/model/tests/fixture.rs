@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use anycast_common::{encap::Encap, outcome::Outcome};
 
 use crate::oracle::{
-    model::{self, Buffer, Input, Program, Verdict},
+    model::{self, Input, Program, Verdict},
     tables::{
         Answers, Backend, Echo, GatewayReturns, GatewayTables, Hash, Link, Listener, NextHop, PICKS, Pool, PopReturns,
         PopTables, Route, Tables, Vip,
@@ -54,6 +54,7 @@ pub fn tables() -> Tables {
         next_hops: vec![NextHop { mac: Some([2, 0, 0, 0, 0, 0x99]), link: 0 }],
         links: vec![link],
         returns: PopReturns::default(),
+        health: Vec::new(),
     };
     let gateway = GatewayTables {
         tunnel_addresses: vec![address("10.0.0.2"), address("fd00::2")],
@@ -94,11 +95,7 @@ pub fn to_gateway(tables: &Tables, frame: &str) -> Verdict {
 }
 
 fn run(tables: &Tables, program: Program, frame: &str) -> Verdict {
-    let (ingress_ifindex, frame) = (ACCESS_IFINDEX, hex(frame));
-    model::run(
-        tables,
-        &Input { program, ingress_ifindex, headroom: true, linear_bytes: None, buffer: Buffer::default(), frame },
-    )
+    model::run(tables, &Input::new(program, ACCESS_IFINDEX, hex(frame)))
 }
 
 /// Fails unless the packet was dropped for this reason, its bytes unchanged.

@@ -7,7 +7,7 @@ use anycast_common::{
 
 use super::fixture::{ETHERNET_IN, assert_dropped, hex, tables, tables_with_listeners, to_pop};
 use crate::oracle::{
-    model::{self, Action, Buffer, CounterKey, Input, Program},
+    model::{self, Action, CounterKey, Input, Program},
     tables::Tables,
 };
 
@@ -183,14 +183,7 @@ fn every_link_of_the_chain_that_is_missing_has_its_reason() {
     let verdict = to_pop(&broken(|tables| tables.pop.links[0].in_device_map = false), &frame);
     assert_eq!((verdict.outcome, verdict.action), (Some(Outcome::NoEgress), Action::Drop));
     let frame = hex(&frame);
-    let input = Input {
-        program: Program::Pop,
-        ingress_ifindex: 7,
-        headroom: false,
-        linear_bytes: None,
-        buffer: Buffer::default(),
-        frame,
-    };
+    let input = Input { headroom: false, ..Input::new(Program::Pop, 7, frame) };
     assert_eq!(model::run(&tables(), &input).outcome, Some(Outcome::Headroom));
 }
 
@@ -207,14 +200,7 @@ fn packet_as_long_as_the_mtu_is_forwarded_and_one_byte_more_is_not() {
 #[test]
 fn backbone_program_passes_and_counts_nothing() {
     let frame = hex(&ipv4(UDP4));
-    let input = Input {
-        program: Program::Backbone,
-        ingress_ifindex: 8,
-        headroom: true,
-        linear_bytes: None,
-        buffer: Buffer::default(),
-        frame,
-    };
+    let input = Input::new(Program::Backbone, 8, frame);
     let verdict = model::run(&tables(), &input);
     assert_eq!((verdict.action, verdict.frame, verdict.counts.len()), (Action::Pass, Some(input.frame), 0));
 }
