@@ -68,27 +68,21 @@ fn carries_real_traffic(topology: Topology) {
     let lab = &deployment.lab;
     let _nginx = Nginx::start(&lab.home, lab.scratch.path(), &Deployment::vips()).unwrap();
     let hosts = [&lab.site().client, &*lab.home];
-    for host in hosts {
-        // Tail loss probes (RFC 8985) send again what a busy machine is slow to acknowledge. A FIN that comes twice is not told by SACK.
-        host.sysctls(&[("ipv4/tcp_early_retrans", "0")]).unwrap();
-    }
     let before = hosts.map(|host| KernelCounters::read(host).unwrap());
     for mix in MIXES {
         http_ping_and_udp(&deployment, mix);
         iperf3(&deployment, mix);
     }
     let after = hosts.map(|host| KernelCounters::read(host).unwrap());
-    // First what the forwarder did: it lost nothing of what it was given.
     account_for_everything(&deployment);
-    // Then what the hosts saw. On a machine that is too busy for the lab, veths overflow; the kernel counts those frames.
-    let overflowed = interface_drops(lab);
-    for (sender, receiver) in [(0, 1), (1, 0)] {
-        let sent_again = after[sender].since(&before[sender], "TcpRetransSegs");
-        // A busy machine answers late, and what has arrived is sent again.
-        let in_vain = after[receiver].duplicate_segments_since(&before[receiver]);
-        let lost = sent_again.saturating_sub(in_vain);
-        assert!(lost <= overflowed, "{lost} segments were lost on the way, {overflowed} of them by full queues");
-        assert_eq!(after[sender].checksum_errors(), 0);
+    // What was decapsulated came to the host's stack, all of it, and nothing was wrong with it. Segments that are sent again would
+    // tell less: a busy machine acknowledges late and reorders, and TCP sends again what was never lost.
+    let decapsulated = deployment.gateway.stats().unwrap().outcome_packets("decapsulated");
+    let arrived = after[1].ip_packets_since(&before[1]);
+    assert!(arrived >= decapsulated, "{arrived} packets came to the stack of {decapsulated} that were decapsulated");
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(after.checksum_errors(), 0);
+        assert_eq!(after.refused_packets_since(before), 0);
     }
 }
 

@@ -59,10 +59,23 @@ impl KernelCounters {
         self.get(name) - before.get(name)
     }
 
-    /// TCP segments that arrived twice since `before`, as the duplicate SACKs (RFC 2883) tell that this host sent for them. Its peer
-    /// counts fewer of those, because a busy machine lets a later acknowledgement stand in for them.
-    pub fn duplicate_segments_since(&self, before: &Self) -> u64 {
-        ["TcpExtTCPDSACKOldSent", "TcpExtTCPDSACKOfoSent"].map(|name| self.since(before, name)).iter().sum()
+    /// IP packets that came to the stack since `before`, without those of neighbour discovery. The kernel counts them by
+    /// their ECN bits, and what GRO has joined as the packets that it was.
+    pub fn ip_packets_since(&self, before: &Self) -> u64 {
+        let came = ["InNoECTPkts", "InECT0Pkts", "InECT1Pkts", "InCEPkts"]
+            .iter()
+            .flat_map(|ecn| [format!("IpExt{ecn}"), format!("Ip6{ecn}")])
+            .map(|name| self.since(before, &name));
+        let discovery =
+            ["RouterSolicits", "RouterAdvertisements", "NeighborSolicits", "NeighborAdvertisements", "MLDv2Reports"]
+                .map(|message| self.since(before, &format!("Icmp6In{message}")));
+        came.sum::<u64>() - discovery.iter().sum::<u64>()
+    }
+
+    /// IP packets that the stack refused since `before`: for their header, their address or their length.
+    pub fn refused_packets_since(&self, before: &Self) -> u64 {
+        let names = ["IpInHdrErrors", "IpInAddrErrors", "Ip6InHdrErrors", "Ip6InAddrErrors", "Ip6InTruncatedPkts"];
+        names.map(|name| self.since(before, name)).iter().sum()
     }
 
     /// Frames that the interfaces of a namespace dropped for want of room: a veth whose reader a busy machine does not
