@@ -33,6 +33,7 @@ pub const FACTS: HealthFacts = HealthFacts {
 
 /// The two namespaces, seen from within the host's.
 pub struct Lab {
+    host: String,
     home: String,
 }
 
@@ -43,18 +44,18 @@ impl Lab {
         F: AsyncFnOnce(Self) + Send + 'static,
     {
         let wire = |host: &str, home: &str| {
-            let lab = Self { home: home.to_owned() };
-            lab.wire(host);
+            let lab = Self { host: host.to_owned(), home: home.to_owned() };
+            lab.wire();
             lead_probes(ifindex("h0")).unwrap();
             lab
         };
         between(test, "axhe", wire, body);
     }
 
-    fn wire(&self, host: &str) {
-        let home = &self.home;
+    fn wire(&self) {
+        let Self { host, home } = self;
         run(&format!("ip link add h0 type veth peer name h1 netns {home}"));
-        for (namespace, end, suffix) in [(host, "h0", 9), (home.as_str(), "h1", 1)] {
+        for (namespace, end, suffix) in [(host, "h0", 9), (home, "h1", 1)] {
             run(&format!("ip -n {namespace} link set lo up"));
             // As the interface that leads to the datapath: nobody is asked for an address, and both ends have the same one.
             run(&format!("ip -n {namespace} link set {end} address 02:00:00:00:00:09 arp off up"));
@@ -70,6 +71,16 @@ impl Lab {
         fs::write(&file, batch).unwrap();
         run(&format!("ip -n {home} -batch {}", file.display()));
         fs::remove_file(file).unwrap();
+    }
+
+    /// What comes in is worked on by a thread of the kernel for each end, `napi/h0-…` and `napi/h1-…`, and not by whoever sent it. As at
+    /// `axp0`, NAPI polls both ends, and checksums are those of the stack.
+    pub fn part_ends(&self) {
+        for (namespace, end) in [(&self.host, "h0"), (&self.home, "h1")] {
+            let script = format!("ethtool -K {end} gro on tx off && echo 1 > /sys/class/net/{end}/threaded");
+            let status = Command::new("ip").args(["netns", "exec", namespace, "sh", "-c", &script]).status().unwrap();
+            assert!(status.success(), "{script}: {status}");
+        }
     }
 
     /// Runs a command in the home's namespace.
