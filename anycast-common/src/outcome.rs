@@ -154,6 +154,8 @@ outcomes! {
     NoReturnRoute = 45, Dropped, "no_return_route";
     /// On a PoP: an answer to one of its own probes, taken out of its tunnel and given to the host's stack.
     ProbeAnswered = 46, Passed, "probe_answered";
+    /// On a PoP: what its kernel said to the answer of a backend that came when the probe had ended.
+    ProbeEnded = 47, Dropped, "probe_ended";
 }
 
 impl Outcome {

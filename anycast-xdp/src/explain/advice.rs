@@ -72,6 +72,9 @@ pub const fn of(outcome: Outcome) -> Option<&'static str> {
             "look for the route with `ip route get CLIENT`: it must leave by an access interface; and let the kernel forward (`sysctl net.ipv4.conf.IF.forwarding=1` on the backbone interface, the same for IPv6)"
         }
         Outcome::LinkGroup => "look why the switch sends this VIP's packets to a group address",
+        Outcome::ProbeEnded => {
+            "nothing: the backend answered after `timeout`, or spoke first on a connection that was only tried; many of them are a backend that is slow"
+        }
         Outcome::MartianSource => "look where it comes in: no host may send from this source",
         Outcome::EcnNotCapable => {
             "a backbone router marks congestion on packets that cannot carry it; see its ECN configuration"

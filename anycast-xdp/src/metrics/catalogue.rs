@@ -36,7 +36,7 @@ families! {
     "Outcomes of the whole host" {
         OUTCOME_PACKETS = counter("anycast_xdp_outcome_packets", ["outcome", "class"], "Packets by outcome, those for no VIP too.");
         OUTCOME_BYTES = counter("anycast_xdp_outcome_bytes", ["outcome", "class"], "Their bytes.");
-        PROBE_PACKETS = counter("anycast_xdp_probe_packets", ["outcome"], "Packets of this host's own probes of backends by outcome, and `probe_answered`: answers to them that came in a tunnel. They are in none of the other counters.");
+        PROBE_PACKETS = counter("anycast_xdp_probe_packets", ["outcome"], "Packets of this host's own probes of backends by outcome, and `probe_answered`: answers to them that came in a tunnel, and `probe_ended`: what the kernel said to answers that came too late. They are in none of the other counters.");
     }
     "Pools and backends" {
         BINDING_VIPS = gauge("anycast_xdp_binding_vips", ["pools", "failover", "failback"], "VIPs that are bound to this list of pools, with these rules of going from one to another.");

@@ -34,6 +34,7 @@ mod one_arm;
 mod path_mtu;
 mod probe_answers;
 mod probes;
+mod probes_ended;
 mod probes_on_broken_ways;
 mod protocols;
 mod reporting;
@@ -121,6 +122,7 @@ groups! {
     path_mtu in broken;
     probe_answers in returns;
     probes in ordinary;
+    probes_ended in returns;
     probes_on_broken_ways in broken;
     time_exceeded in ordinary;
     time_exceeded_without_address in nameless;

@@ -12,8 +12,10 @@ use anycast_tests::{
         client::{PingReport, download, ping},
         deployment::MIXES,
         returns::THROUGH_POP,
+        server::UdpEcho,
         wait::wait_for,
     },
+    packet::Packet,
     require_root,
 };
 
@@ -45,6 +47,32 @@ fn probes_work_on_an_interface_that_is_access_and_backbone() {
     require_root!();
     let world = World::new(Topology::pop_and_home().one_armed(), THROUGH_POP, tunnel_sources);
     reach_the_backend_of_their_mark(&world, true);
+}
+
+/// The kernel answers them, for nobody else does: with a reset, and with an ICMP error.
+#[test]
+fn answers_that_come_after_their_probes_have_ended_make_no_packets_of_clients() {
+    require_root!();
+    for lines in ["", THROUGH_POP] {
+        let world = World::new(Topology::pop_and_home(), lines, loopback_addresses);
+        world.await_ways();
+        let home = &world.lab.home;
+        let _echoes = MIXES.map(|mix| UdpEcho::start(home, mix.vip, world::UDP_PORT).unwrap());
+        let before = world.pop.stats().unwrap();
+        let grown = |outcome| probes(&world.pop.stats().unwrap(), outcome) - probes(&before, outcome);
+        for mix in MIXES {
+            let (mark, arrived) = (world.mark(mix, 0), world.arrived(mix));
+            let ended = grown("probe_ended");
+            let from_health = || Packet::between(world.health_of(mix), mix.vip);
+            for packet in [from_health().tcp_syn(60_001, world::PORT), from_health().udp(60_001, world::UDP_PORT)] {
+                marked::send(&world.lab.site().pop, mix.vip, packet, mark).unwrap();
+            }
+            let both = || (grown("probe_ended") == ended + 2).then_some(());
+            wait_for("both to end", Duration::from_secs(5), both).unwrap_or_else(|error| panic!("{mix:?}: {error}"));
+            assert_eq!(world.arrived(mix), [arrived[0] + 2, arrived[1]], "{mix:?}");
+        }
+        assert_eq!(of_clients(&world.pop.stats().unwrap()), of_clients(&before));
+    }
 }
 
 /// Home host 1 among them, which no table leads to; and no client's counter moves.

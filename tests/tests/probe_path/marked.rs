@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use anycast_tests::lab::Namespace;
+use anycast_tests::{lab::Namespace, packet::Packet};
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::{
     socket::{
-        AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket,
+        AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect, sendto, setsockopt,
+        socket,
         sockopt::{Mark, ReceiveTimeout, SendTimeout},
     },
     time::TimeVal,
@@ -30,6 +31,19 @@ pub fn ping(host: &Namespace, to: IpAddr, from: IpAddr, mark: u32, count: u32) -
     received
         .and_then(|number| number.parse().ok())
         .with_context(|| format!("what ping says: {text}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Sends a packet with a mark, of no socket: whatever answers comes too late for it.
+pub fn send(host: &Namespace, to: IpAddr, packet: Packet, mark: u32) -> Result<()> {
+    let packet = packet.build_ip();
+    host.enter(|| {
+        let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let socket: OwnedFd = socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::Raw)?;
+        setsockopt(&socket, Mark, &mark)?;
+        let to = SockaddrStorage::from(SocketAddr::new(to, 0));
+        sendto(socket.as_raw_fd(), &packet, &to, MsgFlags::empty())?;
+        Ok(())
+    })?
 }
 
 /// The number with which a server greets a connection.

@@ -20,6 +20,8 @@ use super::marked;
 
 /// Port of the servers that say their number.
 pub const PORT: u16 = 7000;
+/// Port of an echo by UDP, where a test has one.
+pub const UDP_PORT: u16 = 7001;
 
 /// The PoP, and what it needs. Home host 1 has no slot in any table.
 // Field order is drop order: daemons before the namespaces that they are in.

@@ -81,7 +81,7 @@ pub fn input(seed: u64, number: u64, tables: &Tables, interfaces: &[Interface], 
         Program::Gateway => to_gateway::packet(rng, &tables.gateway, more_bytes),
         _ if is_answer => to_backbone::packet(rng, &tables.pop, more_bytes),
         Program::Pop | Program::Probe | Program::Backbone | Program::OneArm | Program::GatewayReturn => {
-            to_pop::packet(rng, &tables.pop, more_bytes)
+            to_pop::packet(rng, &tables.pop, program == Program::Probe, more_bytes)
         }
     };
     let mut frame = mutate::frame(rng, packet);

@@ -10,8 +10,9 @@ use crate::oracle::{
     tables::{Begun, Listener, PopTables, Vip},
 };
 
-/// A packet for a VIP of these tables, or for one that is not there; longer than usual by so many bytes.
-pub(super) fn packet(rng: &mut Rng, tables: &PopTables, more_bytes: usize) -> Vec<u8> {
+/// A packet for a VIP of these tables, or for one that is not there; longer than usual by so many bytes. Those of the host itself come from a
+/// health address now and then.
+pub(super) fn packet(rng: &mut Rng, tables: &PopTables, is_of_host: bool, more_bytes: usize) -> Vec<u8> {
     let vip = &tables.vips[rng.usize(..tables.vips.len())];
     let listener = (!vip.listeners.is_empty()).then(|| pick(rng, &vip.listeners));
     let destination = match rng.u8(..50) {
@@ -19,8 +20,10 @@ pub(super) fn packet(rng: &mut Rng, tables: &PopTables, more_bytes: usize) -> Ve
         1 | 2 => address::confusable(rng, vip.address),
         _ => vip.address,
     };
+    let health = is_of_host && rng.bool();
+    let health = tables.health.iter().find(|own| health && own.is_ipv4() == destination.is_ipv4());
     let mut ends = transport::Ends {
-        client: client(rng, destination),
+        client: health.copied().unwrap_or_else(|| client(rng, destination)),
         client_port: None,
         vip: destination,
         vip_port: port(rng, listener),

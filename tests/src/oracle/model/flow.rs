@@ -176,7 +176,7 @@ pub(super) fn icmp_protocol(family: Family) -> u8 {
     }
 }
 
-fn is_icmp_error(family: Family, kind: u8) -> bool {
+pub(super) fn is_icmp_error(family: Family, kind: u8) -> bool {
     match family {
         Family::V4 => matches!(kind, 3 | 4 | 5 | 11 | 12),
         Family::V6 => matches!(kind, 1..=4),

@@ -167,7 +167,13 @@ pub fn run(tables: &Tables, input: &Input) -> Verdict {
         Program::Pop => Some(pop::run(&tables.pop, input, layer2, &mut facts)),
         Program::Probe => Some(match input.mark {
             Some(mark) => probe::run(&tables.pop, input, mark, &mut facts),
-            None => pop::run(&tables.pop, input, layer2, &mut facts),
+            None => match probe::ended_bytes(&tables.pop, input) {
+                Some(bytes) => {
+                    (facts.is_probe, facts.bytes) = (true, bytes);
+                    Err(Outcome::ProbeEnded)
+                }
+                None => pop::run(&tables.pop, input, layer2, &mut facts),
+            },
         }),
         Program::OneArm => backbone::run(&tables.pop, input, layer2, &mut facts)
             .or_else(|| Some(pop::run(&tables.pop, input, layer2, &mut facts))),

@@ -1,5 +1,7 @@
 //! The probe program, of frames with a mark.
 
+use std::net::IpAddr;
+
 use anycast_common::outcome::Outcome;
 
 use super::{
@@ -10,25 +12,14 @@ use super::{
 };
 
 const ETHERNET_BYTES: usize = 14;
+const TCP: u8 = 6;
 
 pub(super) fn run(tables: &PopTables, input: &Input, mark: Mark, facts: &mut Facts) -> Result<Sent, Outcome> {
     facts.is_probe = true;
     let bytes = &input.frame[ETHERNET_BYTES..];
     facts.bytes = bytes.len();
-    // Nobody gives tags to what goes out by this interface: what has one is none of a VIP's.
-    let family = match input.frame[12..ETHERNET_BYTES] {
-        [0x08, 0x00] => Family::V4,
-        [0x86, 0xdd] => Family::V6,
-        _ => return Err(Outcome::NotVip),
-    };
-    if bytes.len() < family.header_bytes() {
-        return Err(Outcome::NotVip);
-    }
-    let destination = ip::destination(family, bytes);
-    let vip = tables.vips.iter().find(|vip| vip.address == destination).ok_or(Outcome::NotVip)?;
-    if vip.stale {
-        return Err(Outcome::StaleVip);
-    }
+    let family = family(input).ok_or(Outcome::NotVip)?;
+    let destination = vip(tables, family, bytes)?;
     let packet = ip::validate(family, bytes, bytes.len())?;
     facts.bytes = packet.len();
     if input.frame[0] & 1 == 1 {
@@ -59,4 +50,49 @@ pub(super) fn run(tables: &PopTables, input: &Input, mark: Mark, facts: &mut Fac
         return told.ok_or(Outcome::TooBig);
     }
     encap::forwarded(tables, input, (family, packet, bytes), backend, (mac, link), flow_hash)
+}
+
+/// Nobody gives tags to what goes out by this interface: what has one is none of a VIP's.
+fn family(input: &Input) -> Option<Family> {
+    match input.frame[12..ETHERNET_BYTES] {
+        [0x08, 0x00] => Some(Family::V4),
+        [0x86, 0xdd] => Some(Family::V6),
+        _ => None,
+    }
+}
+
+/// The VIP that a packet is for.
+fn vip(tables: &PopTables, family: Family, bytes: &[u8]) -> Result<IpAddr, Outcome> {
+    if bytes.len() < family.header_bytes() {
+        return Err(Outcome::NotVip);
+    }
+    let destination = ip::destination(family, bytes);
+    let vip = tables.vips.iter().find(|vip| vip.address == destination).ok_or(Outcome::NotVip)?;
+    if vip.stale { Err(Outcome::StaleVip) } else { Ok(destination) }
+}
+
+/// The length of a packet without a mark that is about the answer to a probe that has ended.
+pub(super) fn ended_bytes(tables: &PopTables, input: &Input) -> Option<usize> {
+    let bytes = &input.frame[ETHERNET_BYTES..];
+    let family = family(input)?;
+    let vip = vip(tables, family, bytes).ok()?;
+    let packet = ip::validate(family, bytes, bytes.len()).ok()?;
+    let source = ip::source(family, packet);
+    if !tables.health.contains(&source) {
+        return None;
+    }
+    let upper = flow::upper(family, packet, bytes.len()).ok()?;
+    if upper.is_fragment {
+        return None;
+    }
+    let segment = &packet[upper.offset..];
+    let is_ended = if upper.protocol == TCP {
+        segment.len() >= 20 && segment[13] & 0b1_0100 == 0b100
+    } else {
+        let is_error = segment.first().is_some_and(|kind| flow::is_icmp_error(family, *kind));
+        // Who the quoted packet of the VIP was for.
+        let is_about = || flow::parse(family, packet, bytes.len(), vip, false).is_ok_and(|flow| flow.source == source);
+        upper.protocol == flow::icmp_protocol(family) && is_error && is_about()
+    };
+    is_ended.then_some(packet.len())
 }
