@@ -73,7 +73,7 @@ pub const fn of(outcome: Outcome) -> Option<&'static str> {
         }
         Outcome::LinkGroup => "look why the switch sends this VIP's packets to a group address",
         Outcome::ProbeEnded => {
-            "nothing: the backend answered after `timeout`, or spoke first on a connection that was only tried; many of them are a backend that is slow"
+            "nothing: the backend answered after `timeout`, or went on with an answer of which the beginning was enough; many of them are a backend that is slow"
         }
         Outcome::MartianSource => "look where it comes in: no host may send from this source",
         Outcome::EcnNotCapable => {

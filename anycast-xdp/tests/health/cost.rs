@@ -25,7 +25,9 @@ use super::{
     servers,
 };
 
-const TARGETS: u32 = 5000;
+/// Their jitter makes [`PROBES_PER_SEC`] of it.
+const TARGETS: u32 = 4750;
+const PROBES_PER_SEC: f64 = 5000.0;
 const SECS: u64 = 20;
 
 /// Processor of both ends, so that none has to wake another, and that of the server and of the test.
@@ -103,7 +105,7 @@ async fn measure(check: Check, percent_max: f64) {
          {of_home:.1} the far end; failed {}, not sent {}",
         after.1, after.2
     );
-    assert!(rate > 0.95 * f64::from(TARGETS), "{rate}");
+    assert!((rate / PROBES_PER_SEC - 1.0).abs() < 0.02, "{rate}");
     assert_eq!((after.1, after.2), (0, 0));
     assert!(percent <= percent_max, "{percent}");
 }
@@ -125,6 +127,6 @@ fn cost_of_5000_connections_a_second() {
         bind(MYSELF, PROCESSORS[1]);
         let directory = tempfile::tempdir().unwrap();
         let _nginx = servers::nginx(&lab, directory.path());
-        measure(Check::Tcp { port: 80 }, 20.0).await;
+        measure(Check::Tcp { port: 80 }, 15.0).await;
     });
 }

@@ -69,6 +69,32 @@ fn tcp_is_connected_or_refused_and_leaves_nothing_behind() {
     });
 }
 
+/// Nothing to accept: the connection was reset before it was complete.
+#[test]
+fn service_hears_nothing_of_tcp_probes() {
+    Lab::run("unheard", async |lab| {
+        let (accepted, has_accepted) = std::sync::mpsc::channel();
+        let (listening, is_listening) = std::sync::mpsc::channel();
+        lab.thread_at_home(move || {
+            let listener = std::net::TcpListener::bind("[::]:81").unwrap();
+            listening.send(()).unwrap();
+            listener.incoming().for_each(|stream| accepted.send(stream.is_ok()).unwrap());
+        });
+        is_listening.recv().unwrap();
+        for vip in [ipv4(1), ipv6(1)] {
+            for _ in 0..20 {
+                of(vip, Check::Tcp { port: 81 }).await.unwrap();
+            }
+            // One that is complete is heard.
+            let error = of(vip, http(81, false, None, "/")).await.unwrap_err();
+            eprintln!("{error}");
+            assert_eq!(has_accepted.recv_timeout(Duration::from_secs(2)), Ok(true));
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(has_accepted.try_recv().is_err());
+    });
+}
+
 #[test]
 fn http_and_https_are_judged_by_their_status() {
     Lab::run("http", async |lab| {

@@ -9,19 +9,32 @@ use std::{
 
 use nix::{
     errno::Errno,
+    setsockopt_impl, sockopt_impl,
     sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, connect, setsockopt, socket, sockopt},
 };
 use tokio::net::UdpSocket;
 
 use super::{ProbeError, Subject};
 
-/// A TCP socket that is not connected. When it is closed its connection is reset: nothing of a probe stays on either side.
+sockopt_impl!(
+    /// Of a socket that connects: the acknowledgement of the SYN-ACK waits for what is sent, a fifth of a second at most (tcp(7),
+    /// `tcp_rcv_synsent_state_process`).
+    WithholdAck,
+    SetOnly,
+    libc::IPPROTO_TCP,
+    libc::TCP_DEFER_ACCEPT,
+    bool
+);
+
+/// A TCP socket that is not connected. When it is closed its connection is reset: nothing of a probe stays on either side. A connection that is reset
+/// as soon as there is a SYN-ACK is none to the other side, whose service hears nothing of it.
 pub fn tcp(subject: &Subject) -> Result<TcpStream, ProbeError> {
     let open = || {
         let family = if subject.vip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let socket = socket(family, SockType::Stream, SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC, None)?;
         mark(&socket, subject)?;
         setsockopt(&socket, sockopt::Linger, &libc::linger { l_onoff: 1, l_linger: 0 })?;
+        setsockopt(&socket, WithholdAck, &true)?;
         // The port is chosen with the connection: thousands of probes do not share the ports of one address.
         setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
         bind(socket.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(subject.source, 0)))?;

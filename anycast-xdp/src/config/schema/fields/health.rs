@@ -43,7 +43,7 @@ pub(crate) mod pool {
     pub(crate) const TYPE: Field<CheckName> = Field::default(
         "type",
         "\"icmp\"",
-        "What a probe is, and what makes it a success. `icmp`: an echo request, a reply; `tcp`: a connection, that it is made; `http`, `https`: a GET by HTTP/1.1, its status (certificates are not judged); `udp`: a datagram, an answer; `dns`: a query, an answer without an error.",
+        "What a probe is, and what makes it a success. `icmp`: an echo request, a reply; `tcp`: a SYN, a SYN-ACK; `http`, `https`: a GET by HTTP/1.1, its status (certificates are not judged); `udp`: a datagram, an answer; `dns`: a query, an answer without an error.",
     );
     pub(crate) const PORT: Field<Integer<1, 65_535>> = Field::optional(
         "port",
