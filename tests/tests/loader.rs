@@ -4,8 +4,9 @@
 use std::{
     net::{IpAddr, SocketAddr},
     os::unix::net::UnixDatagram,
-    process::Output,
-    thread::sleep,
+    process::{Command, Output},
+    sync::Barrier,
+    thread::{self, sleep},
     time::Duration,
 };
 
@@ -23,6 +24,8 @@ use anycast_tests::{
     live::rate,
     require_root,
 };
+use anycast_xdp::dataplane::bpffs;
+use nix::sched::{CloneFlags, unshare};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -80,6 +83,35 @@ fn assert_forwards(deployment: &Deployment, vip: IpAddr) {
     let lab = &deployment.lab;
     let spec = StreamSpec::new(SocketAddr::new(vip, 6000), 2000);
     drop(NumberedStream::start(&lab.site().client, &lab.home, &spec).unwrap());
+}
+
+/// What hides a bpffs hides the pins in it.
+#[test]
+fn daemons_that_start_at_the_same_time_mount_one_bpffs() {
+    const STARTS: usize = 8;
+    require_root!();
+    let sh = |script: &str| Command::new("sh").args(["-c", script]).output().unwrap();
+    let rounds = move || {
+        // Mounts of this thread, and of those that it starts.
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        sh("mount --make-rprivate /");
+        for _ in 0..20 {
+            sh(&format!("for place in {} {}; do while umount -l $place; do :; done; done", bpffs::OWN, bpffs::COMMON));
+            assert!(!bpffs::is_mounted_at(bpffs::COMMON.as_ref()));
+            let begin = Barrier::new(STARTS);
+            thread::scope(|scope| {
+                for _ in 0..STARTS {
+                    scope.spawn(|| {
+                        begin.wait();
+                        bpffs::mount_common().unwrap();
+                    });
+                }
+            });
+            let mounts = sh(&format!("grep -c ' {} ' /proc/self/mountinfo", bpffs::COMMON)).stdout;
+            assert_eq!(String::from_utf8(mounts).unwrap().trim(), "1");
+        }
+    };
+    thread::spawn(rounds).join().unwrap();
 }
 
 #[test]

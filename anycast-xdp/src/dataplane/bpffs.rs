@@ -5,7 +5,8 @@
 
 use std::{
     ffi::CString,
-    fs, io,
+    fs::{self, File},
+    io,
     os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
@@ -58,10 +59,17 @@ pub fn is_mounted_at(path: &Path) -> bool {
 ///
 /// The kernel refuses: only CAP_SYS_ADMIN may mount.
 pub fn mount_common() -> Result<()> {
-    if [OWN, COMMON].into_iter().any(|place| is_mounted_at(Path::new(place))) {
+    let is_there = || [OWN, COMMON].into_iter().any(|place| is_mounted_at(Path::new(place)));
+    if is_there() {
         return Ok(());
     }
-    mount(Path::new(COMMON)).with_context(|| {
+    // One at a time, by the lock of the directory: what another mounts over a bpffs hides the pins in it.
+    let mount_once = || {
+        let directory = File::open(COMMON)?;
+        directory.lock()?;
+        if is_there() { Ok(()) } else { mount(Path::new(COMMON)) }
+    };
+    mount_once().with_context(|| {
         format!(
             "cannot mount bpffs at {COMMON}; as root, `anycast-xdp prepare --user USER` makes one for a user at {OWN}"
         )

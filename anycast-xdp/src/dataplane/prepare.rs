@@ -54,8 +54,7 @@ pub fn prepare(user: &str, instance: &str) -> Result<Prepared> {
     give(&directory(Path::new(bpffs::RUN))?, owner, 0o755)?;
     let own = Path::new(bpffs::OWN);
     if !bpffs::is_mounted_at(own) {
-        mount(own)?;
-        prepared.mounted = true;
+        prepared.mounted = mount(own)?;
     }
     give(&directory(own)?, owner, 0o700)?;
     prepared.tracepoints = write_tracepoints().err().map(|error| format!("{error:#}"));
@@ -75,15 +74,21 @@ fn give(directory: &File, owner: Owner, mode: u32) -> io::Result<()> {
     directory.set_permissions(Permissions::from_mode(mode))
 }
 
-fn mount(own: &Path) -> Result<()> {
+/// One at a time; `false`: another did it meanwhile.
+fn mount(own: &Path) -> Result<bool> {
     match fs::create_dir(own) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
         _ => {}
     }
     // Not by its name, which may mean something else by now.
     let place = directory(own)?;
+    place.lock()?;
+    if bpffs::is_mounted_at(own) {
+        return Ok(false);
+    }
     let place = format!("/proc/self/fd/{}", place.as_raw_fd());
-    bpffs::mount(Path::new(&place)).with_context(|| format!("cannot mount bpffs at {}", own.display()))
+    bpffs::mount(Path::new(&place)).with_context(|| format!("cannot mount bpffs at {}", own.display()))?;
+    Ok(true)
 }
 
 fn write_tracepoints() -> Result<()> {
